@@ -1,0 +1,1 @@
+"""Ask once, score many."""

@@ -1,0 +1,87 @@
+"""What every model is, whether a local checkpoint, a paid endpoint, a cache or the offline teacher: one Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from huatuo.records import Message
+
+
+class Sampling(BaseModel):
+    """How an answer is decoded. Part of every cache key and of every score's identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    temperature: float = 0.0
+    """0: greedy."""
+    top_p: float = 1.0
+    """Nucleus."""
+    top_k: int = 0
+    """0: all."""
+    repetition_penalty: float = 1.0
+    """1: none."""
+    max_tokens: int = 256
+    """Longest answer."""
+    seed: int = 0
+    """Seed where the model takes one."""
+    stop: tuple[str, ...] = ()
+    """Strings that end the answer, besides the format's end token."""
+
+    def canonical(self) -> str:
+        """Canonical JSON, for provenance and cache keys."""
+        return self.model_dump_json()
+
+
+class Reply(BaseModel):
+    """One finished answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    text: str
+    """The answer."""
+    reasoning: str = ""
+    """Thoughts of a reasoning model, kept apart."""
+    finish_reason: Literal["stop", "length", "refused", "error"] = "stop"
+    """Why it ended. ``error``: ``text`` is empty and ``error`` says what happened, after all retries."""
+    error: str = ""
+    """What went wrong, for finish_reason error."""
+    prompt_tokens: int = 0
+    """Tokens of the prompt."""
+    completion_tokens: int = 0
+    """Tokens of the answer."""
+    time: str = ""
+    """UTC time of the call; empty for a pure function."""
+
+
+class Model(Protocol):
+    """Something that can be asked."""
+
+    name: str
+    """Name for provenance: file name of a checkpoint, model name of an endpoint, ``offline-teacher``."""
+    digest: str
+    """Digest of local weights or of the wordings; empty where nobody can know it."""
+    format: str
+    """Name of the chat format that makes token ids of the messages; empty for an endpoint."""
+
+    def chat(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> Iterator[tuple[int, Reply]]:
+        """Index and reply of each conversation as they finish, in any order; every index exactly once.
+
+        Batching, concurrency and retries are the model's own affair. Raises RefusedError when going on is useless.
+        """
+        ...
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
+        """Pieces of one answer as they are made."""
+        ...
+
+    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
+        """Sum of log-probabilities (natural) of each continuation after the prefix, both as token ids.
+
+        Raises ModelError, naming itself, where the model cannot do it.
+        """
+        ...

@@ -1,0 +1,354 @@
+"""Every record that crosses a stage boundary, with a docstring under each field. No logic lives here.
+
+Records are closed (an unknown field is an error), frozen, and hold only plain values, so that each has one Arrow
+schema. An ``id`` is the hash of the record's content **and** its origin (`store.content_id`): running again gives the
+same ids, and the same text from two sources is two records.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Language = Literal["zh", "en", "unknown"]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, closed, documented field by field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Origin(Record):
+    """Where a piece of knowledge was read."""
+
+    source: str
+    """Name of the source, as the recipe calls it: the part of an origin that enters an id."""
+    file: str
+    """File name without its folder (a path would tie the record to one machine)."""
+    place: str
+    """Place in the file for a person to find: ``line 12``, ``record 7 临床症状[2]``, ``# heading``."""
+    evidence: str = ""
+    """Kind of the source behind the value: textbook, pharmacopoeia, guideline, web, claim; empty when not stated."""
+
+
+class Entity(Record):
+    """A thing that knowledge is about."""
+
+    id: str
+    """Hash of kind, name and the sources' names."""
+    kind: str
+    """disease, drug, symptom, herb, or what the source's mapping calls it."""
+    name: str
+    """Name as the source writes it."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the same thing."""
+    origins: tuple[Origin, ...]
+    """Every place it was read; a joined entity lists all of them."""
+
+
+class Fact(Record):
+    """One value of one relation of one entity: the unit of the ledger."""
+
+    id: str
+    """Hash of entity id, relation and value."""
+    entity_id: str
+    """The entity it is about."""
+    entity: str
+    """Name of that entity, so that a fact can be read alone."""
+    kind: str
+    """Kind of that entity."""
+    relation: str
+    """Canonical relation (``适应证``); the alias table has been applied."""
+    value: str
+    """One value. A list in the source becomes one fact per item."""
+    flags: tuple[str, ...] = ()
+    """Names of the check rules that object to it, and ``withheld`` where it is kept from training on purpose."""
+    origin: Origin
+    """Where it was read."""
+
+
+class Span(Record):
+    """A half-open range of characters in the parent's text."""
+
+    start: int
+    """First character, counted from 0."""
+    end: int
+    """One past the last character."""
+
+
+class Document(Record):
+    """A text, or a passage of one."""
+
+    id: str
+    """Hash of source, title and text."""
+    title: str
+    """Title, or the headings above a passage joined by `` > ``."""
+    text: str
+    """The text itself; never normalised in a way that changes numbers or medical words."""
+    genre: str
+    """guideline, book, web, encyclopedia, literature, monograph, or as the recipe says."""
+    language: Language
+    """Language of the text."""
+    origin: Origin
+    """Where it was read."""
+    parent: str = ""
+    """Document id that a passage was cut from; empty for a whole document."""
+    span: Span | None = None
+    """Place of a passage in its parent's text."""
+
+
+class Finding(Record):
+    """What a check objects to."""
+
+    rule: str
+    """Name of the rule."""
+    severity: Literal["note", "warning", "error"]
+    """error: not taught unless the recipe says so; warning: look; note: for information."""
+    subject: str
+    """Id of the record it is about, or a file name."""
+    place: str
+    """Place for a person to find."""
+    message: str
+    """What was found and what was expected."""
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: str
+    """What is said."""
+
+
+class Provenance(Record):
+    """Who or what made a text."""
+
+    by: Literal["human", "model", "import"]
+    """human wrote or edited it; model generated it; import read it verbatim from a file."""
+    model: str = ""
+    """Name of the model, empty where none was involved."""
+    digest: str = ""
+    """Digest of the model's weights, where they are local."""
+    sampling: str = ""
+    """Decoding settings as canonical JSON."""
+    prompt_id: str = ""
+    """Name of the prompt file or wording."""
+    prompt_hash: str = ""
+    """Hash of the prompt file."""
+    format: str = ""
+    """Name of the chat format that made token ids of the messages, for a local model."""
+    time: str = ""
+    """UTC time of the call, ISO 8601; empty for what is a pure function of its input. Not part of any digest."""
+
+
+class Pair(Record):
+    """One training conversation in the unified format: ends with an assistant turn."""
+
+    id: str
+    """Hash of source and messages."""
+    messages: tuple[Message, ...]
+    """The turns. No system turn unless the source has one."""
+    source: str
+    """Name by which the recipe weighs it in the priority order."""
+    language: Language
+    """Language of the answer."""
+    shape: str
+    """How it was made: direct, reverse, comparison, vignette, consultation, passage, imported, ..."""
+    parents: tuple[str, ...] = ()
+    """Ids of the facts and documents that it teaches."""
+    entities: tuple[str, ...] = ()
+    """Names of the entities that it is about: a split never has one on both sides."""
+    split: Literal["train", "validation"] = "train"
+    """Whether it is learned or held out."""
+    flags: tuple[str, ...] = ()
+    """Names of the lint rules that object to it."""
+    provenance: Provenance
+    """Who or what made it."""
+
+
+class Dropped(Record):
+    """A record that a stage did not pass on, and why."""
+
+    record_id: str
+    """Id of the record, or of the raw item where no record could be made of it."""
+    stage: str
+    """Stage that decided."""
+    outcome: Literal["dropped", "left"]
+    """dropped: refused by a rule; left: fit, but left for later."""
+    rule: str
+    """Name of the rule."""
+    reason: str
+    """Why, with the figures that decided."""
+    witness: str = ""
+    """The record that proves it (the earlier twin, the exam question)."""
+    excerpt: str = ""
+    """Beginning of the text, for a person to look at."""
+
+
+class Order(Record):
+    """One position of the training order."""
+
+    position: int
+    """Place in the order, from 0."""
+    pair_id: str
+    """The pair that is learned there."""
+    copy_index: int
+    """Which of the pair's copies (epochs), from 0."""
+    source: str
+    """The pair's source."""
+    weight: float
+    """Priority weight of that source."""
+
+
+class SourceCount(Record):
+    """Samples of one source."""
+
+    source: str
+    """The source."""
+    samples: int
+    """How many."""
+
+
+class StepLog(Record):
+    """One optimiser step."""
+
+    step: int
+    """Step, from 1."""
+    tokens: int
+    """Real (non-pad) tokens in the step."""
+    learned_tokens: int
+    """Tokens that the loss counts."""
+    loss: float
+    """Mean loss per learned token."""
+    learning_rate: float
+    """Learning rate of the main group."""
+    gradient_norm: float
+    """Norm before clipping."""
+    seconds: float
+    """CPU-seconds since training began, earlier attempts counted in. Not part of any digest."""
+    sources: tuple[SourceCount, ...] = ()
+    """Samples per source in the step."""
+
+
+class Option(Record):
+    """One option of a question, labelled as the source labels it."""
+
+    label: str
+    """The label: never turned into a position."""
+    text: str
+    """The option."""
+
+
+class Question(Record):
+    """Something a model is asked to be scored on."""
+
+    id: str
+    """Hash of exam, stem and options."""
+    exam: str
+    """Name of the exam or probe."""
+    kind: Literal["single", "multiple", "open", "knowledge"]
+    """single or multiple answer, open text with a reference, or knowledge: the answer is a set of values."""
+    group: str = ""
+    """Row of the table it counts in (``held-out phrasings``, ``trained phrasings``, ...)."""
+    year: str = ""
+    """Year of the exam."""
+    subject: str = ""
+    """Subject, department or relation."""
+    entity: str = ""
+    """Name of the entity that a knowledge question asks about."""
+    language: Language = "zh"
+    """Language of the stem."""
+    stem: str
+    """The question."""
+    options: tuple[Option, ...] = ()
+    """Options in the source's order."""
+    gold: tuple[str, ...] = ()
+    """Labels (single, multiple) or values (knowledge) of the right answer."""
+    reference: str = ""
+    """Reference answer of an open question."""
+    parents: tuple[str, ...] = ()
+    """Ids of the facts it asks about."""
+    written_on: str = ""
+    """Date the question was written or sat, ISO 8601, to check a claim of freshness."""
+    licence: str = ""
+    """Licence of the source."""
+    access: Literal["open", "restricted", "own"] = "own"
+    """Who may see it."""
+
+
+class Response(Record):
+    """What a model said to a question."""
+
+    id: str
+    """Hash of question id, model digest, messages, sampling and format."""
+    question_id: str
+    """The question."""
+    model: str
+    """Name of the model in the recipe: ``base``, ``ours``, ..."""
+    messages: tuple[Message, ...]
+    """What it was asked, in full."""
+    text: str
+    """What it answered."""
+    reasoning: str = ""
+    """A reasoning model's thoughts, apart from the answer."""
+    finish_reason: Literal["stop", "length", "refused", "error"]
+    """Why it ended."""
+    prompt_tokens: int
+    """Tokens of the prompt."""
+    completion_tokens: int
+    """Tokens of the answer."""
+    provenance: Provenance
+    """Which weights, decoding and prompt."""
+
+
+class Score(Record):
+    """One metric of one response: a value, or unscored with the reason."""
+
+    id: str
+    """Hash of response id and signature."""
+    response_id: str
+    """The response."""
+    question_id: str
+    """The question."""
+    model: str
+    """Name of the model."""
+    metric: str
+    """accuracy, exact, bleu, rouge-l, ..."""
+    value: float | None
+    """The score from 0 to 1, or None when it could not be scored."""
+    unscored: str = ""
+    """Why there is no value; empty when there is one."""
+    extracted: tuple[str, ...] = ()
+    """What was read out of the response: labels, or values."""
+    rule: str = ""
+    """Rule that read it."""
+    signature: str
+    """Everything the number depends on besides the response."""
+
+
+class Figure(Record):
+    """One number of a table: what it is, how sure it is, and against what it stands."""
+
+    name: str
+    """Row: ``held-out phrasings``, ``exam``, ..."""
+    model: str
+    """Model, or ``baseline: ...``."""
+    metric: str
+    """Metric."""
+    value: float | None
+    """Mean over the scored items; None when nothing was scored."""
+    low: float | None
+    """Lower end of the 95 % interval."""
+    high: float | None
+    """Upper end."""
+    n: int
+    """Items in the denominator."""
+    unscored: int = 0
+    """Items that could not be scored (counted as wrong in an exam's accuracy, shown apart)."""
+    signature: str = ""
+    """Signature of the metric."""
+    method: str = ""
+    """How the interval was made."""

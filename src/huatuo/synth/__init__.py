@@ -1,0 +1,1 @@
+"""From knowledge to question-answer pairs in one format."""

@@ -1,0 +1,1 @@
+"""Pure functions over text, Chinese and English."""

@@ -1,0 +1,1 @@
+"""One-stage training: priority order, packing, one loop."""
