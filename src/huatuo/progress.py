@@ -58,7 +58,8 @@ class Bar:
         left = ""
         if self.total and 0 < self.done < self.total:
             left = f", about {(now - self._started) * (self.total - self.done) / self.done:,.0f} s left"
-        print(f"{self.name}: {share} {self.unit}, {self._rate(now)}{left} {self.note}".rstrip(), file=sys.stderr)
+        line = f"{self.name}: {share} {self.unit}, {self._rate(now)}{left} {self.note}"
+        sys.stderr.write(line.rstrip() + "\n")
 
     def close(self) -> None:
         """Draw the final state."""

@@ -6,140 +6,62 @@ renamed over the old one. A lock held by the kernel allows one writer per folder
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
 import shutil
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
 
-import huatuo
-from huatuo.errors import BusyError, ConservationError, DataError, StageError
+from huatuo.errors import ConservationError, DataError, StageError
+from huatuo.files import RowDigest, canonical_json, content_id, hash_file, locked, sync_folder, write_atomic
+from huatuo.manifest import (
+    FORMAT_VERSION,
+    FileEntry,
+    InputEntry,
+    Manifest,
+    TableEntry,
+    package_versions,
+    read_manifest,
+    verify,
+)
 from huatuo.progress import cpu_seconds
 from huatuo.records import Dropped, Record
 
-FORMAT_VERSION = 1
-"""Version of the layout of a data set; a newer one on disk is refused."""
+__all__ = [
+    "FileEntry",
+    "InputEntry",
+    "Manifest",
+    "TableEntry",
+    "Writer",
+    "canonical_json",
+    "content_id",
+    "hash_file",
+    "is_finished",
+    "locked",
+    "now",
+    "read",
+    "read_batches",
+    "read_manifest",
+    "recover",
+    "schema_of",
+    "verify",
+    "write_atomic",
+    "writing",
+]
 
 SHARD_ROWS = 25_000
 """Rows per shard and row group: larger row groups break streaming readers."""
 
-VOLATILE_FIELDS = frozenset({"time", "seconds"})
-"""Fields that say when, not what: never part of a digest."""
-
 RecordT = TypeVar("RecordT", bound=Record)
-
-
-# ---------------------------------------------------------------- ids and hashes
-
-
-def content_id(*parts: str) -> str:
-    """32 hexadecimal digits: SHA-256 of the parts, each with its length, cut to 128 bits."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()[:32]
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no blanks: the same text for the same value everywhere."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes; of a folder: of the names and hashes of all files in it, sorted."""
-    if path.is_dir():
-        lines = [f"{p.relative_to(path).as_posix()} {hash_file(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _without_volatile(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_volatile(item) for key, item in value.items() if key not in VOLATILE_FIELDS}
-    if isinstance(value, (list, tuple)):
-        return [_without_volatile(item) for item in value]
-    return value
-
-
-class RowDigest:
-    """A digest of a multiset of rows: the sum of their hashes modulo 2**256, so their order does not matter."""
-
-    def __init__(self) -> None:
-        self._sum, self.rows = 0, 0
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count one more row."""
-        text = canonical_json(_without_volatile(dict(row)))
-        self._sum = (self._sum + int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())) % 2**256
-        self.rows += 1
-
-    def hexdigest(self) -> str:
-        """64 hexadecimal digits."""
-        return f"{self._sum:064x}"
-
-
-# ---------------------------------------------------------------- atomic files
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write beside, fsync, rename: the file is either old or new, never half."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with beside.open("wb") as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the one write lock of ``folder``. The kernel releases it at death; the lock file may stay.
-
-    Raises BusyError where another process holds it.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(folder.parent / f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(
-            f"{folder}: another huatuo process is writing here; expected one at a time; "
-            "next: wait for it, or give this run another name (-s run.name=...)"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # ---------------------------------------------------------------- record type -> Arrow schema
@@ -167,136 +89,6 @@ def _arrow_type(annotation: Any) -> pa.DataType:
 def schema_of(record_type: type[Record]) -> pa.Schema:
     """The Arrow schema of a record type: strings, integers, floats, booleans, lists and structs of them."""
     return pa.schema([pa.field(name, _arrow_type(f.annotation)) for name, f in record_type.model_fields.items()])
-
-
-# ---------------------------------------------------------------- manifest
-
-
-class FileEntry(Record):
-    """One file of a data set."""
-
-    name: str
-    """Path within the folder, ``/`` between parts."""
-    rows: int = 0
-    """Rows, for a shard."""
-    bytes: int
-    """Size."""
-    sha256: str
-    """Hash of the bytes."""
-
-
-class TableEntry(Record):
-    """One table of a data set."""
-
-    rows: int
-    """Rows in all shards."""
-    digest: str
-    """`RowDigest` of the rows: independent of order, shards, time and Parquet version."""
-    files: tuple[FileEntry, ...]
-    """The shards in order."""
-
-
-class InputEntry(Record):
-    """One input of a stage."""
-
-    name: str
-    """Stage or file name."""
-    digest: str
-    """Digest of the data set, or hash of the file."""
-    rows: dict[str, int] = Field(default_factory=dict)
-    """Rows per table, for a data set."""
-
-
-class Manifest(Record):
-    """What a finished data set is, and what it was made from."""
-
-    format_version: int
-    """`FORMAT_VERSION` of the writer."""
-    stage: str
-    """Stage that made it."""
-    stage_version: int
-    """The stage's ``VERSION``."""
-    key: str
-    """Hash of everything the output depends on: equal keys mean the stage need not run again."""
-    digest: str
-    """Digest of all tables and other files."""
-    recipe: dict[str, Any]
-    """The stage's resolved recipe table."""
-    inputs: tuple[InputEntry, ...]
-    """What was read."""
-    tables: dict[str, TableEntry]
-    """The tables."""
-    files: tuple[FileEntry, ...] = ()
-    """Files that are not tables: checkpoints, pages."""
-    kept: int
-    """Input records that at least one output uses."""
-    dropped: dict[str, int]
-    """Dropped input records per rule."""
-    left: dict[str, int]
-    """Input records left for later, per rule."""
-    figures: dict[str, float | None]
-    """Numbers of the stage: tokens, cost, seconds of a part."""
-    seed: int
-    """The run's seed."""
-    versions: dict[str, str]
-    """Python and the packages that the result may depend on."""
-    machine: str
-    """Processor type."""
-    cpu_seconds: float
-    """CPU-seconds of the stage, children included."""
-    started: str
-    """UTC, ISO 8601."""
-    finished: str
-    """UTC, ISO 8601."""
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished data set.
-
-    Raises DataError where there is none, where it cannot be read, or where a newer version wrote it.
-    """
-    path = folder / "manifest.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{folder}: no manifest.json, so this is no finished data set; next: run the stage that makes it"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable ({error}); next: delete the folder and run the stage again") from None
-    version = raw.get("format_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise DataError(
-            f"{path}: written by a newer huatuo (format {version}, this one reads up to {FORMAT_VERSION}); "
-            "next: upgrade huatuo, or run the stage again with this version in another run folder"
-        )
-    try:
-        return Manifest.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {where}: {first['msg']}; next: delete the folder and run the stage again") from None
-
-
-def verify(folder: Path, deep: bool = False) -> Manifest:
-    """The manifest, after checking that every file it lists is there with its size (``deep``: and its hash).
-
-    Raises DataError naming the first file that is missing or differs.
-    """
-    manifest = read_manifest(folder)
-    for entry in [f for t in manifest.tables.values() for f in t.files] + list(manifest.files):
-        path = folder / entry.name
-        if not path.exists():
-            raise DataError(
-                f"{path}: listed in the manifest but missing; expected {entry.bytes:,} bytes; "
-                f"next: restore it, or delete {folder} and run the stage again"
-            )
-        if path.stat().st_size != entry.bytes or (deep and hash_file(path) != entry.sha256):
-            raise DataError(
-                f"{path}: changed since it was written ({path.stat().st_size:,} bytes, expected {entry.bytes:,}); "
-                f"next: restore it, or delete {folder} and run the stage again"
-            )
-    return manifest
 
 
 def read(folder: Path, table: str, record_type: type[RecordT]) -> Iterator[RecordT]:
@@ -403,7 +195,9 @@ class Writer:
         name = f"{table}-{len(shards):05d}.parquet"
         path = self.folder / name
         data = pa.Table.from_pylist(rows, schema=schema_of(self._types[table]))
-        pq.write_table(data, path, compression="zstd", compression_level=3, use_dictionary=False, row_group_size=SHARD_ROWS)
+        pq.write_table(
+            data, path, compression="zstd", compression_level=3, use_dictionary=False, row_group_size=SHARD_ROWS
+        )
         shards.append(FileEntry(name=name, rows=len(rows), bytes=path.stat().st_size, sha256=hash_file(path)))
         self._buffers[table] = []
 
@@ -430,15 +224,16 @@ class Writer:
         refused = sum(self.dropped.values())
         if total and refused > max_dropped * total:
             raise StageError(
-                f"stage {self.stage} dropped {refused:,} of {total:,} records, more than run.max_dropped = {max_dropped} "
-                f"allows. {self._top_reasons()} next: mend the input, or raise run.max_dropped if this is as it should be"
+                f"stage {self.stage} dropped {refused:,} of {total:,} records, "
+                f"more than run.max_dropped = {max_dropped} allows. {self._top_reasons()}"
+                "next: mend the input, or raise run.max_dropped if this is as it should be"
             )
         return len(self._expected & self._used)
 
     def _top_reasons(self) -> str:
         reasons = (self.dropped + self.left).most_common(5)
         if not reasons:
-            return "Nothing was dropped: the input holds nothing that this stage can use; next: check the paths and formats."
+            return "Nothing was dropped: the input holds nothing for this stage; next: check the paths and formats."
         lines = [f"  {rule}: {n:,}, for example: {self._examples[rule]}" for rule, n in reasons]
         return "Top reasons:\n" + "\n".join(lines) + "\n"
 
@@ -480,17 +275,6 @@ class Writer:
 def now() -> str:
     """The time in UTC, ISO 8601, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of Python, huatuo and the installed packages that a result may depend on."""
-    found = {"python": platform.python_version(), "huatuo": huatuo.__version__}
-    for name in ("numpy", "pyarrow", "tokenizers", "torch", "transformers", "peft", "sentencex"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 @contextmanager
@@ -553,6 +337,13 @@ def _swap(part: Path, folder: Path) -> None:
     sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old)
+
+
+def recover(folder: Path) -> None:
+    """Finish a renaming that a crash cut short: a part that has its manifest is whole and gets its final name."""
+    if not folder.exists() and (folder.with_name(folder.name + ".part") / "manifest.json").exists():
+        with locked(folder):
+            _swap(folder.with_name(folder.name + ".part"), folder)
 
 
 def is_finished(folder: Path, key: str) -> bool:

@@ -66,9 +66,7 @@ class Model(Protocol):
     format: str
     """Name of the chat format that makes token ids of the messages; empty for an endpoint."""
 
-    def chat(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
-    ) -> Iterator[tuple[int, Reply]]:
+    def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
         """Index and reply of each conversation as they finish, in any order; every index exactly once.
 
         Batching, concurrency and retries are the model's own affair. Raises RefusedError when going on is useless.

@@ -1,0 +1,278 @@
+"""The command line: verbs only. Each parses, loads the recipe, calls one function and prints where the result lies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import huatuo
+from huatuo.errors import HuatuoError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RECIPE = click.argument("recipe", metavar="RECIPE")
+OVERRIDES = click.option(
+    "-s", "--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one key of the recipe."
+)
+RUNS = click.option(
+    "--runs",
+    "runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder that holds the runs.",
+)
+
+
+class Group(click.Group):
+    """Verbs in the order in which they are used, with the nearest one named for a wrong verb."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order they were defined."""
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command of a verb."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], list(self.commands), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(error.message + hint, ctx) from None
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(huatuo.__version__, prog_name="huatuo")
+def cli() -> None:
+    """From a medical knowledge graph and documents to a measured, traceable language model.
+
+    Not a medical device: what comes out is for research and must not replace a physician.
+    """
+
+
+def _run(
+    recipe: str, runs: Path, overrides: tuple[str, ...], first: str | None, last: str | None, only: str | None
+) -> Path:
+    """Run the stages and say what each did; the run's folder."""
+    from huatuo import recipe_file as recipes
+    from huatuo import run as running
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    root = runs / loaded.run.name
+    for done in running.run(loaded, root, running.select(first, last, only)):
+        click.echo(describe(done.manifest, done.skipped))
+    return root
+
+
+def describe(manifest: Any, skipped: bool = False) -> str:
+    """One line on a finished stage: what it made, what it dropped and left, its CPU-seconds."""
+    made = ", ".join(f"{table.rows:,} {name}" for name, table in manifest.tables.items() if name != "dropped")
+    parts = [made or ", ".join(entry.name for entry in manifest.files[:3])]
+    for word, counts in (("dropped", manifest.dropped), ("left", manifest.left)):
+        if counts:
+            parts.append(f"{word} " + ", ".join(f"{n:,} {rule}" for rule, n in counts.items()))
+    state = "finished before" if skipped else f"{manifest.cpu_seconds:.1f} CPU-s"
+    return f"{manifest.stage:<10} {'; '.join(parts)} ({state})"
+
+
+@cli.command()
+@RUNS
+@OVERRIDES
+def demo(runs: Path, overrides: tuple[str, ...]) -> None:
+    """The whole path on the sample knowledge that comes with huatuo, on one CPU core."""
+    root = _run("demo", runs, overrides, None, None, None)
+    click.echo(f"\nReport: {(root / 'report' / 'report.html').resolve()}\n\nNext:")
+    click.echo(f"  huatuo chat {root}                       talk with the model that was just trained")
+    click.echo(f"  huatuo show {root}/unify pairs           look at what it was taught")
+    click.echo("  huatuo run my.toml                       your own graph: see docs/guides/own-graph.md")
+
+
+@cli.command()
+@RECIPE
+@RUNS
+@OVERRIDES
+@click.option("--from", "first", metavar="STAGE", help="First stage.")
+@click.option("--to", "last", metavar="STAGE", help="Last stage.")
+@click.option("--only", metavar="STAGE", help="This stage alone.")
+@click.option("--dry-run", is_flag=True, help="Check the recipe against the files and print the plan; compute nothing.")
+def run(
+    recipe: str,
+    runs: Path,
+    overrides: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    only: str | None,
+    dry_run: bool,
+) -> None:
+    """All stages of RECIPE (a file, or the name of a shipped recipe), skipping what is finished."""
+    if not dry_run:
+        root = _run(recipe, runs, overrides, first, last, only)
+        click.echo(f"\nRun: {root.resolve()}")
+        return
+    from huatuo import recipe_file as recipes
+    from huatuo import run as running
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    for planned in running.plan(loaded, runs / loaded.run.name, running.select(first, last, only)):
+        click.echo(f"{planned.stage.name:<10} {planned.state:<13} {planned.says}")
+    missing = running.missing_files(loaded)
+    for line in missing:
+        click.echo(f"finding    {line}")
+    if missing:
+        raise HuatuoError(f"{len(missing)} file(s) named in the recipe are missing; nothing was computed")
+
+
+def _stage_verb(name: str, first: str, last: str, says: str) -> None:
+    @RECIPE
+    @RUNS
+    @OVERRIDES
+    def verb(recipe: str, runs: Path, overrides: tuple[str, ...]) -> None:
+        root = _run(recipe, runs, overrides, first, last, None)
+        click.echo(f"\n{(root / last).resolve()}")
+
+    verb.__doc__ = says
+    cli.command(name)(verb)
+
+
+_stage_verb("ingest", "ingest", "ingest", "Read and check the knowledge graphs and documents of RECIPE.")
+_stage_verb("curate", "questions", "curate", "Make the questions and cut documents into clean passages.")
+_stage_verb("synth", "synth", "unify", "Make question-answer pairs and join them with imported ones.")
+_stage_verb("train", "order", "train", "Order, tokenise and train.")
+_stage_verb("ask", "ask", "ask", "Ask the models every question and keep the answers.")
+_stage_verb("score", "score", "score", "Score the answers; needs no model.")
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--max-tokens", default=256, show_default=True, help="Longest answer.")
+@click.option("--temperature", default=0.0, show_default=True, help="0: greedy.")
+@click.option("--system", default="", help="System message, where the format has one.")
+@click.option("--format", "format_name", default="", help="Chat format of a model that does not carry one.")
+def chat(model: Path, max_tokens: int, temperature: float, system: str, format_name: str) -> None:
+    """Talk in the terminal with MODEL: a run folder, or a local Hugging Face folder. 'clear' forgets, 'exit' ends."""
+    from huatuo.llm.chat import chat_loop
+
+    chat_loop(_model_folder(model), max_tokens, temperature, system, format_name)
+
+
+def _model_folder(path: Path) -> Path:
+    """The checkpoint in a run folder, or the folder itself."""
+    for folder in (path / "train" / "model", path / "model"):
+        if (folder / "config.json").exists():
+            return folder
+    return path
+
+
+@cli.command()
+@RECIPE
+@RUNS
+@OVERRIDES
+def report(recipe: str, runs: Path, overrides: tuple[str, ...]) -> None:
+    """Write the page of a run."""
+    root = _run(recipe, runs, overrides, "report", "report", None)
+    click.echo(f"\nReport: {(root / 'report' / 'report.html').resolve()}")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("table", required=False)
+@click.option("-n", "count", default=5, show_default=True, help="Records.")
+@click.option("--id", "wanted", default="", help="Only records whose id begins so, or that name it as parent.")
+@click.option("--tokens", is_flag=True, help="Pairs as tokens, with what is learned marked.")
+@click.option("--facts", is_flag=True, help="The ledger: which pairs teach each fact (FOLDER is a run).")
+def show(folder: Path, table: str | None, count: int, wanted: str, tokens: bool, facts: bool) -> None:
+    """Records of a data set as JSON, one a line; without TABLE: what the data set is."""
+    from huatuo import show as showing
+
+    if facts:
+        lines = showing.ledger(folder, count, wanted)
+    elif tokens:
+        lines = showing.tokens(folder, count, wanted)
+    else:
+        lines = showing.rows(folder, table, count, wanted) if table else showing.summary(folder)
+    for line in lines:
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def check(path: Path) -> None:
+    """Counts, lengths, languages, duplicates and findings of any file; or whether a data set is whole."""
+    from huatuo import show as showing
+
+    for line in showing.check(path):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["alpaca", "sharegpt", "messages", "csv", "xlsx"]),
+    default="messages",
+    show_default=True,
+    help="Format of the files.",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+def export(folder: Path, form: str, out: Path) -> None:
+    """The pairs of a run (or of a data set of pairs) for another trainer, with their sources and facts."""
+    from huatuo.synth.export import export as export_pairs
+
+    for path in export_pairs(folder / "unify" if (folder / "unify").exists() else folder, out, form):
+        click.echo(str(path))
+
+
+@cli.command()
+@RUNS
+def runs(runs: Path) -> None:
+    """The runs in a folder, and how far each is."""
+    from huatuo import show as showing
+
+    for line in showing.runs(runs):
+        click.echo(line)
+
+
+def _utf8_output() -> None:
+    """Write UTF-8 whatever the locale says (LANG=C would make every Chinese answer an error)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def main() -> None:
+    """Run the command line; errors meant for the user become one message and exit code 1, never a traceback."""
+    _utf8_output()
+    try:
+        cli.main(standalone_mode=False, prog_name="huatuo")
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except HuatuoError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` closed the pipe: nothing is wrong
+        sys.exit(0)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(
+            f"{place}{error.strerror or error}; what was finished before is untouched; "
+            "next: mend that (free space, permissions, path) and run the same command again"
+        )
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nstopped; what is finished stays: the same command goes on from there", err=True)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)

@@ -1,0 +1,116 @@
+"""Content ids, digests, atomic files and the one write lock of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from huatuo.errors import BusyError
+
+VOLATILE_FIELDS = frozenset({"time", "seconds"})
+"""Fields that say when, not what: never part of a digest."""
+
+
+def content_id(*parts: str) -> str:
+    """32 hexadecimal digits: SHA-256 of the parts, each with its length, cut to 128 bits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:32]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no blanks: the same text for the same value everywhere."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes; of a folder: of the names and hashes of all files in it, sorted."""
+    if path.is_dir():
+        lines = [f"{p.relative_to(path).as_posix()} {hash_file(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_volatile(item) for key, item in value.items() if key not in VOLATILE_FIELDS}
+    if isinstance(value, (list, tuple)):
+        return [_without_volatile(item) for item in value]
+    return value
+
+
+class RowDigest:
+    """A digest of a multiset of rows: the sum of their hashes modulo 2**256, so their order does not matter."""
+
+    def __init__(self) -> None:
+        self._sum, self.rows = 0, 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one more row."""
+        text = canonical_json(_without_volatile(dict(row)))
+        self._sum = (
+            self._sum + int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+        ) % 2**256
+        self.rows += 1
+
+    def hexdigest(self) -> str:
+        """64 hexadecimal digits."""
+        return f"{self._sum:064x}"
+
+
+# ---------------------------------------------------------------- atomic files
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write beside, fsync, rename: the file is either old or new, never half."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with beside.open("wb") as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the one write lock of ``folder``. The kernel releases it at death; the lock file may stay.
+
+    Raises BusyError where another process holds it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(folder.parent / f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(
+            f"{folder}: another huatuo process is writing here; expected one at a time; "
+            "next: wait for it, or give this run another name (-s run.name=...)"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

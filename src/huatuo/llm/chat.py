@@ -1,0 +1,61 @@
+"""Talking with a local model in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from huatuo.llm.base import Sampling
+from huatuo.records import Message
+
+CLEAR, EXIT = ("clear", "清空"), ("exit", "quit", "stop", "退出")
+
+
+def introduce(folder: Path) -> str:
+    """What the model in a folder is, for the first lines of a chat: name, format, and whether it must not be used."""
+    card_path = folder / "huatuo.json"
+    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else {}
+    lines = [f"{card.get('title') or folder.name}: chat format {card.get('format') or 'given with --format'}."]
+    if card.get("not_for_use"):
+        lines.append(
+            "This is a DEMONSTRATION of the path, not a medical model: its answers are often wrong. "
+            "Do not use them for any decision. 本模型仅演示流程，不是医学模型，回答常有错误，不得用于任何医疗决定。"
+        )
+    else:
+        lines.append("Not a medical device: its answers may be wrong and do not replace a physician. 不能代替医生。")
+    lines.append("'clear' forgets the conversation, 'exit' ends. 输入 clear 清空对话，exit 退出。")
+    return "\n".join(lines)
+
+
+def chat_loop(folder: Path, max_tokens: int, temperature: float, system: str, format_name: str) -> None:
+    """Read questions from standard input until it ends, and stream the answers to standard output."""
+    from huatuo.llm.local import LocalModel
+
+    model = LocalModel(folder, format=format_name)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
+    first = [Message(role="system", content=system)] if system else []
+    history = list(first)
+    out = sys.stdout
+    out.write(introduce(folder) + "\n")
+    while True:
+        if sys.stdin.isatty():
+            out.write("\n> ")
+        out.flush()
+        line = sys.stdin.readline()
+        question = line.strip()
+        if not line or question in EXIT:
+            return
+        if question in CLEAR:
+            history = list(first)
+            continue
+        if not question:
+            continue
+        history.append(Message(role="user", content=question))
+        answer = ""
+        for piece in model.stream(history, sampling):
+            answer += piece
+            out.write(piece)
+            out.flush()
+        out.write("\n")
+        history.append(Message(role="assistant", content=answer))

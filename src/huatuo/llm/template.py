@@ -1,0 +1,270 @@
+"""The offline teacher: a `Model` that reads the facts in the prompt's JSON block and answers from wordings of ours.
+
+No network, no weights, the same answer for the same prompt. It goes through cache, parser and grounding like any other
+model, so the whole path runs where no paid model may.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from huatuo.errors import InputError, ModelError
+from huatuo.llm.base import Reply, Sampling
+from huatuo.records import Message
+from huatuo.store import hash_file
+
+_BLOCK = re.compile(r"```json\s*\n(.*?)\n\s*```", re.DOTALL)
+_SENTENCE = re.compile(r"[^。！？!?\n]+[。！？!?]?")
+_LIST_LINE = re.compile(r"[-*•]\s|[(（]?\d{1,2}[.、)）]")
+_OPENING = re.compile(r"[，。；：！？,;:!?\n]|\.\s")
+
+LONGEST_LIST_ITEM = 60
+"""Characters. A longer value, or one of several sentences, is prose: it is quoted, not put in a list."""
+
+COMPARISON_QUESTIONS = (
+    "{a}和{b}的{relation}有何异同？",
+    "请比较{a}与{b}的{relation}。",
+    "在{relation}方面，{a}和{b}有什么区别？",
+    "{a}和{b}，它们的{relation}一样吗？",
+)
+REVERSE_ANSWERS = ("{relation}包括{value}的{kind}有{entities}。",)
+VIGNETTE_QUESTIONS = (
+    "患者，{sex}，{age}岁，出现{symptoms}，应考虑什么疾病，需要做哪些检查？",
+    "一名{age}岁的{sex}性患者表现为{symptoms}，可能是什么病？应做什么检查？",
+    "病人{sex}，{age}岁，主诉{symptoms}。要考虑什么疾病，怎样检查？",
+)
+VIGNETTE_ANSWERS = ("应考虑{entity}，需要做的检查有{checks}。",)
+PASSAGE_QUESTIONS_ZH = (
+    "关于{topic}，需要了解哪些内容？",
+    "请介绍一下{topic}。",
+    "我想了解{topic}，请详细说明。",
+    "{topic}，具体是怎样的？",
+)
+PASSAGE_QUESTIONS_EN = (
+    "What should I know about {topic}?",
+    "Please explain {topic}.",
+    "Could you tell me about {topic}?",
+    "What are the main points about {topic}?",
+)
+KINDS = {"disease": "疾病", "drug": "药物", "symptom": "症状", "herb": "中药"}
+"""Chinese names of the kinds that the shipped mappings give; any other kind is spoken of as 实体."""
+
+OWN_WORDINGS = (
+    COMPARISON_QUESTIONS + REVERSE_ANSWERS + VIGNETTE_QUESTIONS + VIGNETTE_ANSWERS + PASSAGE_QUESTIONS_ZH
+    + PASSAGE_QUESTIONS_EN
+)  # fmt: skip
+
+
+class Wordings(NamedTuple):
+    """Wordings of one relation."""
+
+    questions: tuple[str, ...]
+    """Questions with {entity}."""
+    answers: tuple[str, ...]
+    """Answers with {entity} and {values}."""
+    reverse: tuple[str, ...]
+    """Questions with {value}."""
+
+
+def pick(options: Sequence[str], *key: str) -> str:
+    """The option that the key's hash falls on."""
+    digest = hashlib.sha256("\x1f".join(key).encode("utf-8", "surrogatepass")).digest()
+    return options[int.from_bytes(digest[:8]) % len(options)]
+
+
+def fill(wording: str, **parts: str) -> str:
+    """The wording with its parts; braces inside a part stay as they are."""
+    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], wording)
+
+
+def load_wordings(path: Path) -> dict[str, Wordings]:
+    """Wordings per relation, ``*`` for all others.
+
+    Raises InputError naming the relation and the placeholder that is missing.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as TOML ({error}); next: check the path and the file") from None
+    needed = {"questions": ("{entity}",), "answers": ("{entity}", "{values}"), "reverse": ("{value}",)}
+    for relation, table in data.items():
+        for key, marks in needed.items():
+            for wording in table.get(key, ()):
+                missing = [m for m in marks if m not in wording]
+                if missing:
+                    raise InputError(f"{path}: [{relation}] {key}: {wording!r} lacks {missing[0]}; next: add it")
+        if not table.get("questions") or not table.get("answers"):
+            raise InputError(f"{path}: [{relation}] needs questions and answers; next: add them")
+    if "*" not in data:
+        raise InputError(f'{path}: no table ["*"] for relations without wordings; next: add it')
+    return {
+        relation: Wordings(*(tuple(table.get(key, ())) for key in ("questions", "answers", "reverse")))
+        for relation, table in data.items()
+    }
+
+
+def read_block(text: str) -> dict[str, Any]:
+    """The last fenced JSON object of a prompt; empty where there is none."""
+    found = _BLOCK.findall(text)
+    if not found:
+        return {}
+    try:
+        block = json.loads(found[-1])
+    except json.JSONDecodeError:
+        return {}
+    return block if isinstance(block, dict) else {}
+
+
+def listed(values: Sequence[str]) -> str:
+    """The values joined by ``、``, each without a full stop of its own."""
+    return "、".join(value.strip().rstrip("。.；;，,") for value in values)
+
+
+def is_prose(value: str) -> bool:
+    """Whether a value is a text of its own and not an item of a list."""
+    return len(value) > LONGEST_LIST_ITEM or bool(re.search(r"[。！？\n]", value.strip().rstrip("。")))
+
+
+class OfflineTeacher:
+    """The offline teacher."""
+
+    format = ""
+
+    def __init__(self, phrasings: Path, questions: int = 16, answers: int = 1):
+        """Use the first ``questions`` wordings and the first ``answers`` answer forms of each relation."""
+        self.name = "offline-teacher"
+        self._wordings = load_wordings(phrasings)
+        own = hashlib.sha256("\n".join(OWN_WORDINGS).encode()).hexdigest()
+        text = f"{hash_file(phrasings)} {own} questions={questions} answers={answers}"
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
+        self._questions, self._answers = questions, answers
+        self._shapes: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
+            "direct": self._direct,
+            "reverse": self._reverse,
+            "comparison": self._comparison,
+            "vignette": self._vignette,
+            "passage_question": self._passage_question,
+            "passage_answer": self._passage_answer,
+        }
+
+    # ---------------------------------------------------------------- Model
+
+    def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
+        """Index and reply of each conversation, in order. The sampling has no effect."""
+        for index, messages in enumerate(conversations):
+            yield index, self._reply(messages)
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
+        """The reply in one piece."""
+        yield self._reply(messages).text
+
+    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
+        """Raises ModelError: wordings have no probabilities."""
+        raise ModelError("offline-teacher has no probabilities; expected a local checkpoint; next: ask `ours` or `base`")
+
+    def _reply(self, messages: Sequence[Message]) -> Reply:
+        prompt = next((m.content for m in reversed(messages) if m.role == "user"), "")
+        block = read_block(prompt)
+        shape = self._shapes.get(str(block.get("shape")))
+        if shape is None:
+            said = f"no JSON block with a shape this teacher knows ({', '.join(self._shapes)}) in the last user message"
+            return Reply(text="", finish_reason="error", error=said)
+        try:
+            pairs = shape(block)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            said = f"the JSON block lacks what shape {block['shape']} needs: {type(error).__name__} {error}"
+            return Reply(text="", finish_reason="error", error=said)
+        if not pairs:
+            return Reply(text="", finish_reason="refused", error="wordings cannot say this (translation, open set)")
+        made = [{"question": question, "answer": answer} for question, answer in pairs]
+        return Reply(text=json.dumps(made, ensure_ascii=False))
+
+    # ---------------------------------------------------------------- shapes
+
+    def _of(self, relation: str) -> Wordings:
+        return self._wordings.get(relation) or self._wordings["*"]
+
+    def answer(self, entity: str, relation: str, values: Sequence[str], question: str = "") -> str:
+        """The answer that lists the values, in the form that the question's hash falls on."""
+        if any(map(is_prose, values)):
+            body = "".join(value.strip().rstrip("。") + "。" for value in values)
+            return f"关于{entity}的{relation}：{body}"
+        forms = self._of(relation).answers[: self._answers]
+        form = pick(forms, entity, relation, question)
+        return fill(form, entity=entity, relation=relation, values=listed(values))
+
+    def _direct(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        entity, relation, values = block["entity"], block["relation"], block["values"]
+        if not values:
+            return []
+        made = []
+        for wording in self._of(relation).questions[: self._questions]:
+            question = fill(wording, entity=entity, relation=relation)
+            made.append((question, self.answer(entity, relation, values, question)))
+        return made
+
+    def _reverse(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        if not block.get("complete") or not block["entities"]:
+            return []
+        relation, value = block["relation"], block["value"].strip().rstrip("。")
+        kind = KINDS.get(block["kind"], "实体")
+        wordings = self._of(relation).reverse or self._wordings["*"].reverse
+        answer = fill(REVERSE_ANSWERS[0], relation=relation, value=value, kind=kind, entities=listed(block["entities"]))
+        return [(fill(wording, value=value, relation=relation), answer) for wording in wordings]
+
+    def _comparison(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        first, second = block["items"]
+        relation, a, b = block["relation"], first["entity"], second["entity"]
+        same = [value for value in first["values"] if value in second["values"]]
+        answer = f"{a}的{relation}有{listed(first['values'])}；{b}的{relation}有{listed(second['values'])}"
+        answer += f"；两者相同的是{listed(same)}。" if same else "。"
+        return [(fill(pick(COMPARISON_QUESTIONS, a, b, relation), a=a, b=b, relation=relation), answer)]
+
+    def _vignette(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        entity = block["entity"]
+        wording = pick(VIGNETTE_QUESTIONS, entity, *block["symptoms"])
+        symptoms = listed(block["symptoms"])
+        question = fill(wording, sex=block["sex"], age=str(block["age"]), symptoms=symptoms)
+        return [(question, fill(VIGNETTE_ANSWERS[0], entity=entity, checks=listed(block["checks"])))]
+
+    def _passage_question(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        if block["language"] != block["answer_language"]:
+            return []
+        chinese = block["language"] != "en"
+        topic = self._topic(block, chinese)
+        if not topic:
+            return []
+        wording = pick(PASSAGE_QUESTIONS_ZH if chinese else PASSAGE_QUESTIONS_EN, block["title"], block["text"])
+        return [(fill(wording, topic=topic), "")]
+
+    def _topic(self, block: dict[str, Any], chinese: bool) -> str:
+        """What the passage is about: its headings, and its first words where several passages share these."""
+        headings = [part.strip().rstrip("。.") for part in block["title"].split(" > ") if part.strip()]
+        opening = _OPENING.split(block["text"].strip(), maxsplit=1)[0].strip()
+        opening = opening[:24] if chinese else " ".join(opening.split()[:10])
+        if not headings:
+            return f"“{opening}”" if chinese and opening else opening
+        parts = headings[-2:] if len(headings) > 1 else headings
+        if chinese:
+            topic = "的".join(f"“{part}”" for part in parts) if len(parts) > 1 else parts[0]
+            return f"{topic}中的“{opening}”" if block.get("shared_title") and opening else topic
+        topic = f'"{parts[-1]}" ({parts[0]})' if len(parts) > 1 else f'"{parts[0]}"'
+        return f'{topic}, in particular "{opening}"' if block.get("shared_title") and opening else topic
+
+    def _passage_answer(self, block: dict[str, Any]) -> list[tuple[str, str]]:
+        if block["language"] != block["answer_language"]:
+            return []
+        lines = [line.strip() for line in block["text"].splitlines() if line.strip()]
+        if block["language"] == "en":
+            answer = " ".join(lines)
+            return [(block["question"], answer if answer.endswith((".", "!", "?")) else answer + ".")]
+        sentences = [s.strip() for line in lines for s in _SENTENCE.findall(line) if s.strip()]
+        ended = [s if s.endswith(("。", "！", "？", "!", "?", "：", "；")) else s.rstrip("，,.") + "。" for s in sentences]
+        joint = "\n" if any(_LIST_LINE.match(line) for line in lines) else ""
+        return [(block["question"], joint.join(ended))]

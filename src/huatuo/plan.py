@@ -1,0 +1,154 @@
+"""What a recipe would cost, estimated from file sizes and a base's config before anything is computed or paid for.
+
+Every estimate says what it assumes. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from huatuo.recipe import Recipe, TrainSettings
+
+BYTES_PER_CHAR = 2.6
+"""Bytes of UTF-8 per character of mixed Chinese and English text with JSON around it (3 for Chinese, 1 for ASCII)."""
+CHARS_PER_PAIR = 100
+"""Characters of an imported pair: HuaTuo's released 8,658 instances have 41.5 + 57.4 on average."""
+TOKENS_PER_CHAR = 0.7
+"""Tokens per character of Chinese with today's byte-level vocabularies; 1 for the character tokenizer."""
+ASSUMED_CPU_FLOPS = 2e10
+"""FLOP/s of one CPU core in fp32 for small matrices (between 17 and 103 GFLOPS were seen for one product)."""
+ASSUMED_GPU_FLOPS = 1.5e14
+"""FLOP/s sustained by one data-centre GPU in bf16: about 40 % of an A100's 312 TFLOP/s."""
+RECORD_BYTES = 1_600
+"""Bytes of one graph record with about ten relations in CMeKG's shape."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the memory formula needs to know of a model."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
+
+
+def shape_of(settings: TrainSettings) -> Shape | None:
+    """Shape of the base model from the recipe or from its ``config.json``; None where that is not there."""
+    if settings.base == "scratch":
+        s = settings.scratch
+        return _llama_shape(s.layers, s.hidden, s.feed_forward, 3_000, tied=True, kv_share=1.0)
+    path = Path(settings.base) / "config.json"
+    if not path.exists():
+        return None
+    config = json.loads(path.read_text(encoding="utf-8"))
+    hidden, layers = int(config.get("hidden_size", 0)), int(config.get("num_hidden_layers", 0))
+    if not hidden or not layers:
+        return None
+    heads = int(config.get("num_attention_heads", 1))
+    kv_share = int(config.get("num_key_value_heads") or heads) / heads
+    feed_forward = int(config.get("intermediate_size", 4 * hidden))
+    return _llama_shape(
+        layers, hidden, feed_forward, int(config["vocab_size"]), bool(config.get("tie_word_embeddings")), kv_share
+    )
+
+
+def _llama_shape(layers: int, hidden: int, feed_forward: int, vocabulary: int, tied: bool, kv_share: float) -> Shape:
+    attention = 2 * hidden * hidden + 2 * int(hidden * hidden * kv_share)
+    per_layer = attention + 3 * hidden * feed_forward + 2 * hidden
+    embeddings = vocabulary * hidden * (1 if tied else 2)
+    return Shape(layers * per_layer + embeddings + hidden, layers, hidden, vocabulary)
+
+
+def training_memory(shape: Shape, settings: TrainSettings) -> dict[str, float]:
+    """Bytes of training memory, term by term: weights, gradients, optimiser, activations.
+
+    Weights, gradients and the two moments of AdamW in fp32 are 16 bytes per trained parameter (2 more for a bf16
+    copy); activations about 34 bytes x tokens x hidden x layers in half precision (Korthikanti et al. 2022,
+    "Reducing Activation Recomputation", section 4.1, without the attention scores, which are never stored).
+    """
+    width = 2 if settings.precision == "bf16" else 4
+    trained = shape.parameters
+    if settings.lora:
+        trained = 2 * settings.lora.r * shape.hidden * shape.layers * len(settings.lora.targets)
+    return {
+        "weights": width * shape.parameters if settings.lora else 4.0 * shape.parameters,
+        "gradients": 4.0 * trained,
+        "optimiser": 8.0 * trained,
+        "activations": 17.0 * width * settings.batch_tokens * shape.hidden * shape.layers,
+    }
+
+
+def estimates(recipe: Recipe) -> dict[str, str]:
+    """One sentence per stage: calls, tokens, hours, memory, each with what it assumes."""
+    graph_bytes = sum(size(g.path) for g in recipe.ingest.graphs)
+    text_bytes = sum(size(d.path) for d in recipe.ingest.documents)
+    records = graph_bytes // RECORD_BYTES
+    groups, passages = records * 6, int(text_bytes / BYTES_PER_CHAR / max(recipe.curate.max_chars * 0.6, 1))
+    generated = groups * (
+        recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else recipe.synth.pairs_per_call
+    )
+    generated += passages
+    imported = sum(size(s.path) for s in recipe.unify.imports) / BYTES_PER_CHAR / CHARS_PER_PAIR
+    return {
+        "ingest": f"read {count_files(recipe):,} file(s), {(graph_bytes + text_bytes) / 1e6:,.1f} MB",
+        "questions": f"{len(recipe.questions.exams)} exam(s), {len(recipe.questions.probe.relations)} relation(s)",
+        "curate": f"about {passages:,} passages of at most {recipe.curate.max_chars} characters",
+        "synth": _synth_says(recipe, groups, passages, generated),
+        "unify": f"{len(recipe.unify.imports)} imported data set(s), about {int(imported):,} pairs from their sizes",
+        "order": f"{recipe.train.order} order of {len(recipe.train.priority)} weighted source(s)",
+        "tokenise": f"window of {recipe.train.window} tokens, longer pairs: {recipe.train.overlong}",
+        "train": _train_says(recipe, generated, imported),
+        "ask": f"models {', '.join(recipe.ask.models)}, at most {recipe.ask.max_tokens} tokens an answer",
+    }
+
+
+def _synth_says(recipe: Recipe, groups: int, passages: int, generated: int) -> str:
+    teacher = recipe.synth.teacher
+    calls = groups + 2 * passages
+    if teacher.kind == "offline":
+        return f"about {generated:,} pairs by the offline teacher; no paid call"
+    prompt, reply = calls * 600, calls * 500
+    price = "price unknown: set synth.teacher.price_in and price_out"
+    if teacher.price_in is not None and teacher.price_out is not None:
+        price = f"about {(prompt * teacher.price_in + reply * teacher.price_out) / 1e6:,.2f} {teacher.currency}"
+    tokens = f"{prompt:,} prompt and {reply:,} reply tokens (600 and 500 a call)"
+    return f"about {calls:,} calls to {teacher.model}, {tokens}; {price}"
+
+
+def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
+    train = recipe.train
+    copies = max(train.copies.values(), default=1) * train.epochs
+    samples = int((generated + imported) * copies)
+    steps = train.steps or -(-samples // train.batch_samples)
+    per_char = 1.0 if train.base == "scratch" else TOKENS_PER_CHAR
+    tokens = samples * min(CHARS_PER_PAIR * per_char, train.window)
+    shape = shape_of(train)
+    says = f"at most {steps:,} steps of {train.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
+    if shape is None:
+        return f"{says}; memory and hours need the base's config.json"
+    memory = training_memory(shape, train)
+    terms = " + ".join(f"{name} {value / 2**30:,.2f}" for name, value in memory.items())
+    on_cpu = train.base == "scratch"
+    flops = ASSUMED_CPU_FLOPS if on_cpu else ASSUMED_GPU_FLOPS
+    hours = 6 * shape.parameters * tokens / flops / 3600
+    where = "one CPU core" if on_cpu else "one GPU"
+    return (
+        f"{says}; {shape.parameters / 1e6:,.1f} M parameters; {sum(memory.values()) / 2**30:,.2f} GiB ({terms}); "
+        f"about {hours:,.2f} h at {flops:.0e} FLOP/s on {where}"
+    )
+
+
+def size(path: Path) -> int:
+    """Bytes of a file or of all files in a folder; 0 where it is missing (a finding says so)."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size if path.exists() else 0
+
+
+def count_files(recipe: Recipe) -> int:
+    """Files that would be read."""
+    paths = [g.path for g in recipe.ingest.graphs] + [d.path for d in recipe.ingest.documents]
+    return sum(len([f for f in p.rglob("*") if f.is_file()]) if p.is_dir() else int(p.exists()) for p in paths)

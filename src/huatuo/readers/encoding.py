@@ -1,0 +1,266 @@
+"""Bytes become text: the encoding is found by how readable the result is, and nothing is skipped in silence.
+
+A strict chain utf-8 → gb18030 → big5 never reaches Big5, because GB18030 decodes Big5 bytes without an error; so each
+candidate is scored by the share of common characters. Bytes that no candidate can read become U+FFFD, are counted and
+reported with their positions.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from huatuo.errors import InputError
+
+LONGEST_LINE = 64 << 20
+"""Bytes of the longest line that is loaded; a longer one is reported and skipped."""
+
+PROBE_BYTES = 1 << 16
+"""Bytes that candidates other than UTF-8 are scored on."""
+
+CANDIDATES = ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be")
+"""Encodings that are tried; an earlier one wins a tie."""
+
+SHOWN_POSITIONS = 5
+"""Byte positions named in a message; the count is always whole."""
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with an input: the rule, what was found, and where."""
+
+    rule: str
+    """``undecodable_bytes``, ``nul_bytes``, ``line_too_long``, ``bad_json``, ``duplicate_key``, ..."""
+    message: str
+    """What was found and what was expected."""
+    positions: tuple[int, ...] = ()
+    """Byte positions in the file, from 0, where the rule knows them."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A file's text, the encoding it was read with, and what was wrong with its bytes."""
+
+    text: str
+    """The text, line ends as in the file, without a byte order mark."""
+    encoding: str
+    """One of `CANDIDATES`."""
+    problems: tuple[Problem, ...] = ()
+    """What was replaced or is suspicious."""
+
+
+# ---------------------------------------------------------------- which encoding
+
+
+@lru_cache(maxsize=1)
+def _common_characters() -> frozenset[str]:
+    """GB2312 level 1 (3,755 characters), Big5 level 1 (5,401), printable ASCII and Chinese punctuation."""
+    rows = ((high, range(0xA1, 0xFF)) for high in range(0xB0, 0xD8))
+    gb = {bytes((high, low)).decode("gb2312", "ignore") for high, lows in rows for low in lows}
+    lows = [*range(0x40, 0x7F), *range(0xA1, 0xFF)]
+    big5 = {bytes((high, low)).decode("big5", "ignore") for high in range(0xA4, 0xC7) for low in lows}
+    other = {chr(code) for code in range(0x20, 0x7F)} | set(
+        "\t\r\n　、。〈〉《》「」『』【】〔〕！（），．：；？“”‘’…—～·℃％μ×±°"
+    )
+    return frozenset((gb | big5 | other) - {""})
+
+
+def _score(data: bytes, encoding: str) -> float:
+    """Share of common characters minus five times the share of U+FFFD and NUL; the empty string scores -5."""
+    text = data.decode(encoding, "replace")
+    if not text:
+        return -5.0
+    common = _common_characters()
+    good = sum(1 for character in text if character in common)
+    return (good - 5 * (text.count("\ufffd") + text.count("\0"))) / len(text)
+
+
+def _is_utf8(data: bytes, whole: bool) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(data, final=whole)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def detect(data: bytes, whole: bool = True) -> str:
+    """The encoding of ``data``, one of `CANDIDATES`; ``whole`` is false where the data is the beginning of more.
+
+    Bytes that are valid UTF-8 and hold no NUL are UTF-8. Otherwise the candidates are scored on `PROBE_BYTES` that
+    begin with the line of the first byte above ASCII.
+    """
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return encoding
+    if b"\0" not in data and _is_utf8(data, whole):
+        return "utf-8"
+    unusual = re.search(rb"[^\x01-\x7f]", data)
+    start = data.rfind(b"\n", 0, unusual.start()) + 1 if unusual else 0
+    start -= start % 2  # UTF-16 units begin at even offsets
+    probe = data[start : start + PROBE_BYTES]
+    cut = probe.rfind(b"\n")
+    if len(probe) == PROBE_BYTES and cut > PROBE_BYTES // 2:
+        probe = probe[:cut]
+    probe = probe[: len(probe) - len(probe) % 2] if len(probe) > 3 else probe
+    return max(CANDIDATES, key=lambda encoding: (_score(probe, encoding), -CANDIDATES.index(encoding)))
+
+
+# ---------------------------------------------------------------- decoding
+
+_bad_bytes: ContextVar[list[int]] = ContextVar("bad_bytes")
+
+
+def _collect(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    _bad_bytes.get().append(error.start)
+    return "\ufffd", max(error.end, error.start + 1)
+
+
+codecs.register_error("huatuo.collect", _collect)
+
+
+def _decode(data: bytes, encoding: str, offset: int) -> tuple[str, tuple[Problem, ...]]:
+    """Text and problems; ``offset`` is added to the positions."""
+    bad: list[int] = []
+    token = _bad_bytes.set(bad)
+    try:
+        text = data.decode(encoding, "huatuo.collect")
+    finally:
+        _bad_bytes.reset(token)
+    problems = []
+    if bad:
+        places = [position + offset for position in bad]
+        shown = ", ".join(f"{place:,}" for place in places[:SHOWN_POSITIONS])
+        shown += ", ..." if len(places) > SHOWN_POSITIONS else ""
+        message = f"{len(places):,} places are not valid {encoding} (byte {shown}); each became U+FFFD"
+        problems.append(Problem("undecodable_bytes", message, tuple(places)))
+    if "\0" in text:
+        count, first = text.count("\0"), offset + len(text[: text.index("\0")].encode(encoding, "replace"))
+        problems.append(Problem("nul_bytes", f"{count:,} NUL characters, the first at byte {first:,}", (first,)))
+    return text, tuple(problems)
+
+
+def decode(data: bytes) -> Decoded:
+    """The text of ``data``, its encoding and its problems; never raises."""
+    encoding = detect(data)
+    skip = _bom_length(data, encoding)
+    text, problems = _decode(data[skip:], encoding, skip)
+    return Decoded(text, encoding, problems)
+
+
+def _bom_length(data: bytes, encoding: str) -> int:
+    return next((len(bom) for bom, name in _BOMS if name == encoding and data.startswith(bom)), 0)
+
+
+def check_file(path: Path) -> None:
+    """Nothing, if ``path`` is a file that is not empty.
+
+    Raises InputError naming the path: missing, a folder, or empty.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; expected a file; next: name a file in it")
+        if not path.exists():
+            raise InputError(f"{path}: no such file; next: check the path")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: is empty; expected text; next: check how the file was made")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); next: check the path and its rights") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    check_file(path)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); next: check the rights of the file") from None
+
+
+def read_text(path: Path) -> Decoded:
+    """The decoded content of a file.
+
+    Raises InputError where it is missing, a folder, empty, or cannot be read.
+    """
+    with _open(path) as file:
+        return decode(file.read())
+
+
+# ---------------------------------------------------------------- lines
+
+
+def file_encoding(path: Path) -> str:
+    """The encoding of a file, found without loading it: from the block that holds the first byte above ASCII."""
+    with _open(path) as file:
+        block = file.read(PROBE_BYTES)
+        if any(block.startswith(bom) for bom, _ in _BOMS):
+            return detect(block)
+        while block and not re.search(rb"[^\x01-\x7f]", block):
+            block = file.read(PROBE_BYTES)
+        rest = file.read(PROBE_BYTES)
+        return detect(block + rest, whole=len(rest) < PROBE_BYTES) if block else "utf-8"
+
+
+def _byte_lines(file: BinaryIO, newline: bytes, bound: int) -> Iterator[tuple[int, bytes | None, int]]:
+    """(offset, bytes without the line end or None when longer than ``bound``, length) of each line."""
+    unit, offset, buffer, too_long = len(newline), 0, b"", 0
+    while True:
+        block = file.read(1 << 20)
+        if not block:
+            break
+        buffer += block
+        begin = 0
+        while (end := _find(buffer, newline, begin, unit)) >= 0:
+            length = too_long + end - begin
+            yield offset, (None if length > bound else buffer[begin:end]), length
+            offset, begin, too_long = offset + length + unit, end + unit, 0
+        buffer = buffer[begin:]
+        if too_long or len(buffer) > bound:
+            kept = len(buffer) % unit
+            too_long += len(buffer) - kept
+            buffer = buffer[len(buffer) - kept :]
+    if buffer or too_long:
+        length = too_long + len(buffer)
+        yield offset, (None if length > bound else buffer), length
+
+
+def _find(buffer: bytes, newline: bytes, begin: int, unit: int) -> int:
+    end = buffer.find(newline, begin)
+    while end >= 0 and (end - begin) % unit:
+        end = buffer.find(newline, end + 1)
+    return end
+
+
+def read_lines(path: Path, bound: int | None = None) -> Iterator[tuple[int, str, tuple[Problem, ...]]]:
+    """(line number from 1, line without its end, problems) of a file, in memory bounded by the longest line.
+
+    A line of more than ``bound`` bytes (`LONGEST_LINE` when None) comes as the empty string with the problem
+    ``line_too_long``. ``\\r\\n`` and ``\\n`` end a line.
+    Raises InputError, at once, where the file is missing, a folder, empty, or cannot be read.
+    """
+    encoding = file_encoding(path)
+    return _decoded_lines(path, encoding, LONGEST_LINE if bound is None else bound)
+
+
+def _decoded_lines(path: Path, encoding: str, bound: int) -> Iterator[tuple[int, str, tuple[Problem, ...]]]:
+    newline = "\n".encode(encoding)
+    with _open(path) as file:
+        head = file.read(4)
+        skip = _bom_length(head, encoding)
+        file.seek(skip)
+        for number, (offset, data, length) in enumerate(_byte_lines(file, newline, bound), 1):
+            if data is None:
+                problem = Problem("line_too_long", f"{length:,} bytes; expected at most {bound:,}", (offset + skip,))
+                yield number, "", (problem,)
+                continue
+            text, problems = _decode(data, encoding, offset + skip)
+            yield number, text.removesuffix("\r"), problems

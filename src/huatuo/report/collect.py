@@ -1,0 +1,270 @@
+"""Everything the page shows, read from finished data sets into plain values. A stage that has not run leaves its part empty."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huatuo import store
+from huatuo.records import Figure, Question, Response, Score
+from huatuo.report.tables import primary_metric
+
+TAUGHT_BINS = ((0, 0), (1, 1), (2, 4), (5, 9), (10, 19), (20, 0))
+"""Lowest and highest number of pairs per row of the ledger; 0 as the highest of the last row: no limit."""
+
+CURVE_BINS = 160
+"""Points of the loss curve: more cannot be told apart on a phone."""
+
+ORDER_BINS = 48
+"""Bins of the composition chart."""
+
+MOST_SOURCES = 7
+"""Sources drawn apart; the smaller ones are lumped together (one colour each, and the palette has eight)."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one rule of one stage dropped or left."""
+
+    stage: str
+    outcome: str
+    rule: str
+    count: int
+    reason: str = ""
+    excerpt: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question with what the models said."""
+
+    question: Question
+    gold: tuple[str, ...]
+    right: bool
+    base: str | None
+    ours: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """How many training pairs teach each fact."""
+
+    facts: int
+    taught: tuple[tuple[str, int], ...]
+    untaught: tuple[tuple[str, int], ...]
+
+
+@dataclass
+class Found:
+    """All that was read."""
+
+    manifests: dict[str, store.Manifest] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    findings: list[tuple[str, str, int, str]] = field(default_factory=list)
+    entities: list[tuple[str, int]] = field(default_factory=list)
+    pairs: dict[tuple[str, str], int] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    shares: list[tuple[str, list[float]]] = field(default_factory=list)
+    positions: int = 0
+    curve: list[tuple[float, float, float, float]] = field(default_factory=list)
+    tokens: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    exam_samples: list[Sample] = field(default_factory=list)
+
+    def rows(self, stage: str, table: str) -> int:
+        """Rows of a table; 0 where the stage has not run or wrote no such table."""
+        manifest = self.manifests.get(stage)
+        entry = manifest.tables.get(table) if manifest else None
+        return entry.rows if entry else 0
+
+    def contaminated(self) -> int:
+        """Records dropped because they overlap with the questions."""
+        return sum(loss.count for loss in self.losses if loss.outcome == "dropped" and is_contamination(loss.rule))
+
+
+def is_contamination(rule: str) -> bool:
+    """Whether a rule of curate or unify is about overlap with the questions, by its name."""
+    return any(word in rule for word in ("contamin", "exam", "question"))
+
+
+def collect(folders: Mapping[str, Path], samples: int) -> Found:
+    """Everything the page shows; ``samples`` right and as many wrong answers.
+
+    Raises DataError for a data set that is unfinished or damaged.
+    """
+    found = Found(manifests={stage: store.verify(folder) for stage, folder in folders.items()})
+    found.losses = [loss for stage, folder in folders.items() for loss in _losses(stage, folder, found.manifests[stage])]
+    if "ingest" in folders:
+        found.findings = _findings(folders["ingest"])
+        kinds = Counter(str(row["kind"]) for row in columns(folders["ingest"], "entities", "kind"))
+        found.entities = kinds.most_common()
+        found.ledger = _ledger(folders)
+    last = folders.get("unify", folders.get("synth"))
+    if last is not None:
+        found.pairs = dict(Counter((str(r["shape"]), str(r["source"])) for r in columns(last, "pairs", "shape", "source")))
+    if "order" in folders:
+        found.positions = found.rows("order", "order")
+        found.shares = _shares(folders["order"], found.positions)
+    if "train" in folders:
+        found.curve, found.tokens = _curve(folders["train"])
+    if "score" in folders:
+        found.figures = list(store.read(folders["score"], "figures", Figure))
+    if {"questions", "ask", "score"} <= set(folders):
+        found.samples, found.exam_samples = _samples(folders, samples)
+    return found
+
+
+def columns(folder: Path, table: str, *names: str) -> Iterator[dict[str, Any]]:
+    """Rows of some columns of a table, without making records: for tables of millions of rows."""
+    for batch in store.read_batches(folder, table, columns=list(names)):
+        yield from batch.to_pylist()
+
+
+# ---------------------------------------------------------------- knowledge, losses, ledger
+
+
+def _losses(stage: str, folder: Path, manifest: store.Manifest) -> list[Loss]:
+    """Counts by rule from the manifest, each with the example of the smallest record id."""
+    examples: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in columns(folder, "dropped", "record_id", "outcome", "rule", "reason", "excerpt"):
+        key = (str(row["outcome"]), str(row["rule"]))
+        if key not in examples or row["record_id"] < examples[key]["record_id"]:
+            examples[key] = row
+    counts = [("dropped", rule, n) for rule, n in manifest.dropped.items()]
+    counts += [("left", rule, n) for rule, n in manifest.left.items()]
+    losses = []
+    for outcome, rule, count in sorted(counts, key=lambda item: (item[0], -item[2], item[1])):
+        row = examples.get((outcome, rule), {})
+        losses.append(Loss(stage, outcome, rule, count, str(row.get("reason", "")), str(row.get("excerpt", ""))))
+    return losses
+
+
+def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
+    """(rule, severity, count, one message), the gravest first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    for row in columns(folder, "findings", "rule", "severity", "place", "message"):
+        key = (str(row["rule"]), str(row["severity"]))
+        counts[key] += 1
+        examples.setdefault(key, f"{row['place']}: {row['message']}")
+    grave = ("error", "warning", "note")
+    return [
+        (rule, severity, n, examples[rule, severity])
+        for (rule, severity), n in sorted(counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1], item[0][0]))
+    ]
+
+
+def _ledger(folders: Mapping[str, Path]) -> Ledger:
+    facts = {str(row["id"]): tuple(row["flags"]) for row in columns(folders["ingest"], "facts", "id", "flags")}
+    last = folders.get("unify", folders.get("synth"))
+    taught: Counter[str] = Counter()
+    if last is not None:
+        for row in columns(last, "pairs", "parents", "split"):
+            if row["split"] == "train":
+                taught.update(parent for parent in row["parents"] if parent in facts)
+    bins = []
+    for low, high in TAUGHT_BINS:
+        name = str(low) if low == high else f"{low}–{high}" if high else f"≥ {low}"
+        bins.append((name, sum(1 for fact in facts if low <= taught[fact] and (taught[fact] <= high or (low and not high)))))
+    reasons = _untaught_reasons(folders, {fact: flags for fact, flags in facts.items() if not taught[fact]})
+    return Ledger(len(facts), tuple(bins), tuple(reasons))
+
+
+def _untaught_reasons(folders: Mapping[str, Path], untaught: Mapping[str, Sequence[str]]) -> list[tuple[str, int]]:
+    """Why facts are not taught: as a stage recorded it, else their flags, else what became of their pairs."""
+    why: dict[str, str] = {}
+    for stage in ("ingest", "synth"):
+        if stage in folders:
+            for row in columns(folders[stage], "dropped", "record_id", "rule"):
+                if row["record_id"] in untaught:
+                    why.setdefault(str(row["record_id"]), f"{stage}: {row['rule']}")
+    if "unify" in folders and "synth" in folders:
+        fate = {str(r["record_id"]): str(r["rule"]) for r in columns(folders["unify"], "dropped", "record_id", "rule")}
+        for row in columns(folders["synth"], "pairs", "id", "parents"):
+            for parent in row["parents"]:
+                if parent in untaught:
+                    why.setdefault(parent, f"unify: {fate.get(str(row['id']), 'validation split')}")
+    counts = Counter(why.get(fact) or (f"flag: {flags[0]}" if flags else "–") for fact, flags in untaught.items())
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+# ---------------------------------------------------------------- order and steps
+
+
+def _shares(folder: Path, total: int) -> list[tuple[str, list[float]]]:
+    """Share of each source in equal bins of the order; the largest sources first, small ones lumped together."""
+    bins = max(1, min(ORDER_BINS, total // 8))
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * bins)
+    for row in columns(folder, "order", "position", "source"):
+        counts[str(row["source"])][min(bins - 1, int(row["position"]) * bins // max(total, 1))] += 1
+    names = sorted(counts, key=lambda name: (-sum(counts[name]), name))
+    if len(names) > MOST_SOURCES + 1:
+        rest = [counts.pop(name) for name in names[MOST_SOURCES:]]
+        names = [*names[:MOST_SOURCES], f"… ({len(rest)})"]
+        counts[names[-1]] = [sum(column) for column in zip(*rest, strict=True)]
+    sums = [sum(counts[name][i] for name in names) or 1 for i in range(bins)]
+    shares = [(name, [n / s for n, s in zip(counts[name], sums, strict=True)]) for name in names]
+    return shares if bins > 1 else [(name, values * 2) for name, values in shares]
+
+
+def _curve(folder: Path) -> tuple[list[tuple[float, float, float, float]], int]:
+    """(step, mean, lowest, highest loss) per bin of steps, and the tokens in all."""
+    rows = sorted(columns(folder, "steps", "step", "loss", "tokens"), key=lambda row: row["step"])
+    size = max(1, -(-len(rows) // CURVE_BINS))
+    points = []
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        losses = [float(row["loss"]) for row in part]
+        points.append((float(part[-1]["step"]), sum(losses) / len(losses), min(losses), max(losses)))
+    return points, sum(int(row["tokens"]) for row in rows)
+
+
+# ---------------------------------------------------------------- samples
+
+
+def _samples(folders: Mapping[str, Path], wanted: int) -> tuple[list[Sample], list[Sample]]:
+    """Probe samples and exam samples: as many right as wrong ones, drawn by hash, spread over the groups."""
+    questions = {question.id: question for question in store.read(folders["questions"], "questions", Question)}
+    answers = {(r.question_id, r.model): r.text for r in store.read(folders["ask"], "responses", Response)}
+    probe: list[Sample] = []
+    exam: list[Sample] = []
+    for question, score in _leading_scores(folders, questions):
+        text = answers.get((question.id, "ours"))
+        if text is None:
+            continue
+        gold = question.gold or ((question.reference,) if question.reference else ())
+        sample = Sample(question, gold, score.value == 1.0, answers.get((question.id, "base")), text)
+        (probe if question.kind == "knowledge" else exam).append(sample)
+    return _draw(probe, wanted), _draw(exam, wanted)
+
+
+def _leading_scores(folders: Mapping[str, Path], questions: Mapping[str, Question]) -> Iterator[tuple[Question, Score]]:
+    """Questions with the score of ours by their group's leading metric."""
+    figures: dict[str, list[Figure]] = defaultdict(list)
+    for figure in store.read(folders["score"], "figures", Figure):
+        figures[figure.name].append(figure)
+    leading = {name: primary_metric(members) for name, members in figures.items()}
+    for score in store.read(folders["score"], "scores", Score):
+        question = questions.get(score.question_id)
+        if question is not None and score.model == "ours":
+            name = question.group if question.group in leading else question.exam
+            if score.metric == leading.get(name):
+                yield question, score
+
+
+def _draw(samples: Sequence[Sample], wanted: int) -> list[Sample]:
+    """``wanted`` right and ``wanted`` wrong ones: each group in turn, within a group by hash of the question's id."""
+    drawn = []
+    for right in (True, False):
+        groups: dict[str, list[Sample]] = defaultdict(list)
+        for sample in sorted(samples, key=lambda s: store.content_id("sample", s.question.id)):
+            if sample.right is right:
+                groups[sample.question.group].append(sample)
+        turns = [(i, name, s) for name, members in groups.items() for i, s in enumerate(members[:wanted])]
+        turns.sort(key=lambda turn: turn[:2])
+        drawn += [sample for _, _, sample in turns[:wanted]]
+    return drawn

@@ -1,0 +1,392 @@
+"""The stages of a recipe in order: skip what is finished, resume what is not, plan without computing.
+
+The only file that knows two stages. A stage is skipped when its key matches: its name and version, its own recipe
+table, the digests of its inputs and the hashes of its files; never times, paths, hosts or thread counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huatuo import store
+from huatuo.errors import DataError, InputError, RecipeError
+from huatuo.recipe import Recipe, table
+from huatuo.store import InputEntry, Manifest, Writer
+
+PROMPTS = Path(__file__).parent / "prompts"
+PHRASINGS = PROMPTS / "phrasings.zh.toml"
+"""Wordings of the offline teacher; the probe asks some of them as "trained phrasings"."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the work of a stage is given."""
+
+    recipe: Recipe
+    root: Path
+    out: Writer
+
+    def folder(self, stage: str) -> Path:
+        """The finished data set of an earlier stage."""
+        return self.root / stage
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what it is called, what it depends on, what it does."""
+
+    name: str
+    version: int
+    """Raised when the output changes for the same input."""
+    says: str
+    """What it does, in a few words for people."""
+    inputs: tuple[str, ...]
+    """Earlier stages that it reads."""
+    settings: Callable[[Recipe], dict[str, Any]]
+    """The part of the recipe that it depends on."""
+    work: Callable[[Job], None]
+    files: Callable[[Recipe], list[Path]] = field(default=lambda _: [])
+    """Files from outside that it reads; their content is part of its key."""
+    resumable: bool = False
+    """Whether it goes on from what a killed attempt left."""
+
+
+# ---------------------------------------------------------------- the work of each stage: one call into its room
+
+
+def _ingest(job: Job) -> None:
+    from huatuo.knowledge.ingest import ingest
+
+    ingest(job.recipe.ingest, job.recipe.run.seed, job.out)
+
+
+def _questions(job: Job) -> None:
+    from huatuo.eval.questions import make
+
+    make(job.recipe.questions, job.folder("ingest"), PHRASINGS, job.recipe.run.seed, job.out)
+
+
+def _curate(job: Job) -> None:
+    from huatuo.corpus.curate import curate
+
+    curate(job.recipe.curate, job.folder("ingest"), job.folder("questions"), job.out)
+
+
+def _synth(job: Job) -> None:
+    from huatuo.llm.cache import Cached
+    from huatuo.synth.make import make_pairs
+
+    model = Cached(teacher(job.recipe), job.root / "calls.sqlite")
+    make_pairs(job.recipe.synth, job.folder("ingest"), job.folder("curate"), model, job.recipe.run.seed, job.out)
+
+
+def _unify(job: Job) -> None:
+    from huatuo.synth.unify import unify
+
+    unify(job.recipe.unify, job.folder("synth"), job.folder("questions"), job.recipe.run.seed, job.out)
+
+
+def _order(job: Job) -> None:
+    from huatuo.train.order import make_order
+
+    make_order(job.recipe.train, job.folder("unify"), job.recipe.run.seed, job.out)
+
+
+def _tokenise(job: Job) -> None:
+    from huatuo.train.tokenise import tokenise
+
+    tokenise(job.recipe.train, job.folder("unify"), job.folder("ingest"), job.out)
+
+
+def _train(job: Job) -> None:
+    from huatuo.train.loop import train
+
+    train(job.recipe.train, job.recipe.run, job.folder("tokenise"), job.folder("order"), job.out)
+
+
+def _ask(job: Job) -> None:
+    from huatuo.eval.ask import ask
+
+    models = {name: checkpoint(job.recipe, job.root, name) for name in job.recipe.ask.models}
+    ask(job.recipe.ask, job.folder("questions"), models, job.recipe.run.seed, job.out)
+
+
+def _score(job: Job) -> None:
+    from huatuo.eval.score import score
+
+    score(
+        job.recipe.score, job.folder("questions"), job.folder("ask"), job.folder("unify"), job.recipe.run.seed, job.out
+    )
+
+
+def _report(job: Job) -> None:
+    from huatuo.report.page import write
+
+    folders = {stage.name: job.folder(stage.name) for stage in STAGES if stage.name != "report"}
+    write(job.recipe.report, job.recipe.run, folders, job.out)
+
+
+def teacher(recipe: Recipe) -> Any:
+    """The model that asks and answers: the offline teacher or an endpoint."""
+    settings = recipe.synth.teacher
+    if settings.kind == "endpoint":
+        from huatuo.llm.http import Endpoint
+
+        return Endpoint(settings)
+    from huatuo.llm.template import OfflineTeacher
+
+    return OfflineTeacher(PHRASINGS, recipe.synth.phrasings, recipe.synth.answers)
+
+
+def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
+    """The local model ``base`` (before training) or ``ours`` (after) of a run."""
+    from huatuo.llm.local import LocalModel
+
+    if name == "ours":
+        folder = root / "train" / "model"
+    elif recipe.train.base == "scratch":
+        folder = root / "train" / "base"
+    else:
+        folder = Path(recipe.train.base)
+    return LocalModel(folder, format=recipe.train.format, threads=recipe.run.threads)
+
+
+# ---------------------------------------------------------------- the stages
+
+
+def _source_files(recipe: Recipe) -> list[Path]:
+    graphs = [path for g in recipe.ingest.graphs for path in (g.path, g.mapping) if path is not None]
+    return graphs + [d.path for d in recipe.ingest.documents]
+
+
+def _question_files(recipe: Recipe) -> list[Path]:
+    held_out = recipe.questions.probe.held_out
+    return [exam.path for exam in recipe.questions.exams] + ([held_out] if held_out else [])
+
+
+def _table(name: str) -> Callable[[Recipe], dict[str, Any]]:
+    return lambda recipe: table(getattr(recipe, name))
+
+
+def _some_of_train(*names: str) -> Callable[[Recipe], dict[str, Any]]:
+    return lambda recipe: {k: v for k, v in table(recipe.train).items() if k in names}
+
+
+def _base_files(recipe: Recipe) -> list[Path]:
+    base = recipe.train.base
+    return [] if base == "scratch" else [Path(base)]
+
+
+def _prompt_files(_: Recipe) -> list[Path]:
+    return sorted(PROMPTS.glob("*"))
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("ingest", 1, "read and check knowledge", (), _table("ingest"), _ingest, _source_files),
+    Stage(
+        "questions",
+        1,
+        "what the models will be asked",
+        ("ingest",),
+        _table("questions"),
+        _questions,
+        lambda r: [*_question_files(r), PHRASINGS],
+    ),
+    Stage("curate", 1, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage(
+        "synth",
+        1,
+        "knowledge to question-answer pairs",
+        ("ingest", "curate"),
+        _table("synth"),
+        _synth,
+        _prompt_files,
+        resumable=True,
+    ),
+    Stage(
+        "unify",
+        1,
+        "all pairs in one format",
+        ("synth", "questions"),
+        _table("unify"),
+        _unify,
+        lambda r: [source.path for source in r.unify.imports],
+    ),
+    Stage("order", 1, "priority order", ("unify",), _some_of_train("order", "priority", "copies", "epochs"), _order),
+    Stage(
+        "tokenise",
+        1,
+        "pairs to token ids, once",
+        ("unify", "ingest"),
+        _some_of_train("base", "scratch", "format", "window", "overlong"),
+        _tokenise,
+        _base_files,
+    ),
+    Stage(
+        "train", 1, "one-stage training", ("order", "tokenise"), _table("train"), _train, _base_files, resumable=True
+    ),
+    Stage("ask", 1, "ask the models", ("questions", "train"), _table("ask"), _ask, _base_files, resumable=True),
+    Stage("score", 1, "score the answers", ("questions", "ask", "unify"), _table("score"), _score),
+    Stage(
+        "report",
+        1,
+        "one page",
+        ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
+        lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},
+        _report,
+    ),
+)
+NAMES = tuple(stage.name for stage in STAGES)
+
+
+def is_wanted(stage: Stage, recipe: Recipe) -> bool:
+    """Whether a stage has anything to do in this recipe (a recipe of SFT sets alone has no knowledge to ask about)."""
+    has_questions = bool(recipe.questions.exams or recipe.questions.probe.relations)
+    has_knowledge = bool(recipe.ingest.graphs or recipe.ingest.documents)
+    wanted = {
+        "ingest": has_knowledge,
+        "questions": has_questions,
+        "curate": has_knowledge,
+        "synth": has_knowledge,
+        "ask": has_questions,
+        "score": has_questions,
+    }
+    return wanted.get(stage.name, True)
+
+
+def select(first: str | None = None, last: str | None = None, only: str | None = None) -> list[Stage]:
+    """The stages from ``first`` to ``last``, or ``only`` one.
+
+    Raises RecipeError naming the stages where a name is unknown or the range is empty.
+    """
+    for name in (first, last, only):
+        if name is not None and name not in NAMES:
+            raise RecipeError(f"no stage {name!r}; stages in order: {', '.join(NAMES)}")
+    start, end = (NAMES.index(first) if first else 0), (NAMES.index(last) if last else len(NAMES) - 1)
+    if only:
+        start = end = NAMES.index(only)
+    if start > end:
+        raise RecipeError(f"--from {first} comes after --to {last}; stages in order: {', '.join(NAMES)}")
+    return list(STAGES[start : end + 1])
+
+
+# ---------------------------------------------------------------- running
+
+
+def missing_files(recipe: Recipe) -> list[str]:
+    """One line for each file the recipe names that is not there."""
+    named = [
+        *[(f"ingest.graphs {g.name}", g.path) for g in recipe.ingest.graphs],
+        *[(f"ingest.graphs {g.name} mapping", g.mapping) for g in recipe.ingest.graphs if g.mapping],
+        *[(f"ingest.documents {d.name}", d.path) for d in recipe.ingest.documents],
+        *[(f"questions.exams {e.name}", e.path) for e in recipe.questions.exams],
+        *[(f"unify.imports {s.name}", s.path) for s in recipe.unify.imports],
+        *([("questions.probe.held_out", p)] if (p := recipe.questions.probe.held_out) else []),
+        *([("train.base", Path(recipe.train.base))] if recipe.train.base != "scratch" else []),
+    ]
+    return [f"{key}: {path}: not found" for key, path in named if not path.exists()]
+
+
+def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry], str]:
+    """What a stage will read, and its key.
+
+    Raises DataError naming the first input that is not finished, InputError for a file that is not there.
+    """
+    entries = []
+    for name in stage.inputs:
+        manifest = store.read_manifest(root / name)
+        rows = {name: entry.rows for name, entry in manifest.tables.items()}
+        entries.append(InputEntry(name=name, digest=manifest.digest, rows=rows))
+    for path in stage.files(recipe):
+        if not path.exists():
+            raise InputError(f"{path}: not found; stage {stage.name} reads it; next: check the path in the recipe")
+        entries.append(InputEntry(name=path.name, digest=store.hash_file(path)))
+    parts = [f"{entry.name} {entry.digest}" for entry in entries]
+    settings = store.canonical_json(stage.settings(recipe))
+    key = store.content_id(stage.name, str(stage.version), settings, str(recipe.run.seed), *parts)
+    return entries, key
+
+
+@dataclass(frozen=True)
+class Done:
+    """What happened to one stage."""
+
+    stage: Stage
+    manifest: Manifest
+    """What it made; an empty data set where the recipe names nothing for it."""
+    skipped: bool
+    """Whether it was finished already."""
+
+
+def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
+    """Each stage as it is finished or found finished.
+
+    Raises whatever a stage raises; finished stages stay finished, so the same call goes on where it stopped.
+    """
+    for stage in stages:
+        entries, key = inputs_of(stage, recipe, root)
+        folder = root / stage.name
+        store.recover(folder)
+        if store.is_finished(folder, key):
+            yield Done(stage, store.read_manifest(folder), True)
+            continue
+        with store.writing(
+            folder,
+            stage=stage.name,
+            stage_version=stage.version,
+            key=key,
+            recipe=stage.settings(recipe),
+            inputs=entries,
+            seed=recipe.run.seed,
+            max_dropped=recipe.run.max_dropped,
+            resumable=stage.resumable,
+        ) as out:
+            if is_wanted(stage, recipe):
+                stage.work(Job(recipe, root, out))
+            else:
+                store.write_atomic(out.folder / "empty.json", '{"reason": "the recipe names nothing for this stage"}\n')
+        yield Done(stage, store.read_manifest(folder), False)
+
+
+# ---------------------------------------------------------------- planning
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What would happen to one stage."""
+
+    stage: Stage
+    state: str
+    """finished, to do, nothing to do, damaged."""
+    says: str
+    """What it will do, with its numbers."""
+
+
+def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
+    """What each stage would do, computed without running or paying for anything."""
+    from huatuo.plan import estimates
+
+    expected = estimates(recipe)
+    planned, stale = [], False
+    for stage in stages:
+        if not is_wanted(stage, recipe):
+            planned.append(Planned(stage, "nothing to do", "the recipe names nothing for it"))
+            continue
+        state = "to do"
+        try:
+            if not stale and store.is_finished(root / stage.name, inputs_of(stage, recipe, root)[1]):
+                state = "finished"
+        except InputError:
+            state = "to do"
+        except DataError as error:
+            state = "damaged" if (root / stage.name / "manifest.json").exists() else "to do"
+            if state == "damaged":
+                planned.append(Planned(stage, state, str(error)))
+                stale = True
+                continue
+        stale = stale or state == "to do"
+        planned.append(Planned(stage, state, expected.get(stage.name, stage.says)))
+    return planned

@@ -1,0 +1,131 @@
+"""Lines for people: records, summaries, tokens, the ledger, runs. Reads data sets, changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from huatuo import store
+from huatuo.errors import DataError, InputError
+from huatuo.records import Dropped, Fact, Pair
+
+
+def summary(folder: Path) -> Iterator[str]:
+    """What a data set (or a run) is: stage, tables with rows, outcomes, inputs, versions."""
+    if not (folder / "manifest.json").exists() and any(folder.glob("*/manifest.json")):
+        yield from runs(folder.parent, only=folder.name)
+        return
+    manifest = store.verify(folder)
+    yield f"stage {manifest.stage} version {manifest.stage_version}, finished {manifest.finished}"
+    yield f"{manifest.cpu_seconds:.1f} CPU-s, seed {manifest.seed}, digest {manifest.digest}"
+    for name, table in manifest.tables.items():
+        yield f"  table {name}: {table.rows:,} rows in {len(table.files)} file(s)"
+    for entry in manifest.files[:20]:
+        yield f"  file {entry.name}: {entry.bytes:,} bytes"
+    yield f"inputs kept {manifest.kept:,}; dropped {manifest.dropped or 0}; left {manifest.left or 0}"
+    for key, value in manifest.figures.items():
+        yield f"  {key} = {value if value is None else format(value, ',.6g')}"
+    for item in manifest.inputs:
+        yield f"  from {item.name} {item.digest[:12]}"
+
+
+def rows(folder: Path, table: str, count: int, wanted: str = "") -> Iterator[str]:
+    """Up to ``count`` rows of a table as JSON; ``wanted`` filters by the beginning of the id or by parent."""
+    manifest = store.verify(folder)
+    if table not in manifest.tables:
+        raise InputError(f"{folder}: no table {table!r}; tables here: {', '.join(manifest.tables) or 'none'}")
+    found = (row for batch in store.read_batches(folder, table) for row in batch.to_pylist())
+    for row in islice((row for row in found if _matches(row, wanted)), count):
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def _matches(row: dict[str, Any], wanted: str) -> bool:
+    if not wanted:
+        return True
+    ids = [str(value) for key, value in row.items() if key == "id" or key.endswith("_id")]
+    return any(text.startswith(wanted) for text in ids + [str(p) for p in row.get("parents") or ()])
+
+
+def tokens(run: Path, count: int, wanted: str = "") -> Iterator[str]:
+    """Pairs as token text, learned tokens between ⟦ and ⟧, as the training of this run sees them."""
+    from huatuo.models import formats
+    from huatuo.models.tokenizers import load_tokenizer
+
+    manifest = store.read_manifest(run / "tokenise")
+    if not (run / "tokenise" / "tokenizer").exists():
+        raise InputError(f"{run / 'tokenise'}: holds no tokenizer; next: run the recipe up to the stage tokenise")
+    tokenizer = load_tokenizer(run / "tokenise" / "tokenizer")
+    chosen = formats.get(str(manifest.recipe["format"]))
+    pairs = (p for p in store.read(run / "unify", "pairs", Pair) if _matches(p.model_dump(), wanted))
+    for pair in islice(pairs, count):
+        yield f"pair {pair.id} source {pair.source} shape {pair.shape}"
+        shown, inside = "", False
+        for text, _, learned in formats.show(chosen, pair.messages, tokenizer):
+            shown += ("⟦" if learned and not inside else "⟧" if inside and not learned else "") + text
+            inside = learned
+        yield shown + ("⟧" if inside else "")
+
+
+def ledger(run: Path, count: int, wanted: str = "") -> Iterator[str]:
+    """For each fact: how many pairs teach it, in which shapes; or why none does. Coverage first."""
+    shapes: dict[str, Counter[str]] = defaultdict(Counter)
+    for pair in store.read(run / "unify", "pairs", Pair):
+        for parent in pair.parents:
+            shapes[parent][pair.shape] += 1
+    outcome = {d.record_id: f"{d.outcome}: {d.rule}" for d in store.read(run / "synth", "dropped", Dropped)}
+    facts = list(store.read(run / "ingest", "facts", Fact))
+    if not facts:
+        raise InputError(f"{run}: its graph holds no fact")
+    taught = Counter(fact.relation for fact in facts if fact.id in shapes)
+    every = Counter(fact.relation for fact in facts)
+    yield f"{sum(taught.values()):,} of {len(facts):,} facts are taught"
+    for relation, n in every.most_common():
+        yield f"  {relation}: {taught[relation]:,} of {n:,}"
+    chosen = (f for f in facts if not wanted or wanted in (f.entity, f.relation) or f.id.startswith(wanted))
+    for fact in islice(chosen, count):
+        how = ", ".join(f"{shape} {n}" for shape, n in shapes[fact.id].items()) if fact.id in shapes else ""
+        why = outcome.get(fact.id, "not taught: every pair with it was dropped when the pairs were unified")
+        yield f"{fact.id[:8]} {fact.entity} {fact.relation} {fact.value}: {how or why}"
+
+
+def runs(folder: Path, only: str = "") -> Iterator[str]:
+    """One line per run: how many stages are finished, the last one, CPU-seconds, seed."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; next: huatuo demo, or --runs FOLDER")
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and (not only or path.name == only))
+    shown = False
+    for path in found:
+        stages = []
+        for manifest_path in path.glob("*/manifest.json"):
+            try:
+                stages.append(store.read_manifest(manifest_path.parent))
+            except DataError as error:
+                yield f"{path.name}: {error}"
+        if stages:
+            shown = True
+            last = max(stages, key=lambda m: m.finished)
+            cpu = sum(m.cpu_seconds for m in stages)
+            done = f"{len(stages)} stages finished, last {last.stage} {last.finished}"
+            yield f"{path.name}: {done}, {cpu:.0f} CPU-s, seed {last.seed}"
+    if not shown:
+        yield f"{folder}: no run yet"
+
+
+def check(path: Path) -> Iterator[str]:
+    """Whether a data set or run is whole (every file, every hash), or what any other file holds."""
+    manifests = (
+        [path] if (path / "manifest.json").exists() else [p.parent for p in sorted(path.glob("*/manifest.json"))]
+    )
+    if path.is_dir() and manifests:
+        for folder in manifests:
+            manifest = store.verify(folder, deep=True)
+            count = sum(len(t.files) for t in manifest.tables.values()) + len(manifest.files)
+            yield f"{folder.name}: whole, {count} file(s) with the hashes of the manifest, digest {manifest.digest}"
+        return
+    from huatuo.knowledge.inspect import inspect
+
+    yield from inspect(path).lines()

@@ -1,0 +1,303 @@
+"""Is an answer supported by the facts or the passage that it was made from? Decided by rules, never by a model.
+
+| rule | what it refuses |
+|---|---|
+| `no_entity` | a question that does not name what it asks about |
+| `foreign` | the name of a thing of the graph that is neither in the facts nor in the passage |
+| `number` | a number, unit or bound that is not in the facts or the passage |
+| `negation` | 禁用 for 慎用 or 可用, a negation added or lost |
+| `invented` | an item of a list, or a clause, that no fact supports |
+| `incomplete` | a direct answer that leaves out a value |
+| `mixed` | a comparison that gives one entity the other's value |
+
+Limits: an invention in words that no name of the graph has, inside a clause that also names a fact, passes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from huatuo.checks.entities import Dictionary, Mention, is_name
+from huatuo.checks.negation import Stance, conflicts, stances
+from huatuo.checks.numbers import unsupported
+
+PLACE = "\x00"
+"""Stands for a supported name while the words between names are looked at."""
+
+_JOINT = re.compile(r"(?:[、，,；;\s]|和|及|与|以及|或|还有|并|等|/|“|”|\"){1,4}")
+_LIST_EDGE = re.compile(r"、|以及|还有")
+_CLAUSES = re.compile(r"[，。；！？：!?;\n]")
+_ADVICE = re.compile(
+    r"医生|医师|就医|就诊|遵医嘱|咨询|以上|希望|祝|建议|帮助|参考|如有|具体|总之|因此|此外|其中|这些|上述|分别|如下|包括|"
+    r"您好|你好|相同|不同|区别|共同|两者|二者"
+)
+"""Words of a clause that may stand without a fact: courtesy, advice to see a doctor, and turns of speech."""
+
+_PERSONS = re.compile(r"患者|病人|人群|者|的")
+_PEOPLE = ("孕妇", "妊娠", "哺乳", "儿童", "婴儿", "老人", "老年", "肝功能不全", "肾功能不全", "过敏", "高血压", "糖尿病")
+"""Groups that warnings are about: looked for in passages besides the names of the graph."""
+
+_PERMITTED: dict[str, frozenset[Stance]] = {
+    "禁忌": frozenset(("forbidden", "negated")),
+    "忌吃食物": frozenset(("forbidden", "negated")),
+    "注意事项": frozenset(("forbidden", "caution", "negated")),
+    "药物相互作用": frozenset(("forbidden", "caution", "negated")),
+    "预防": frozenset(("forbidden",)),
+    "慎用": frozenset(("caution",)),
+}
+_STATED: dict[str, Stance] = {"禁忌": "forbidden", "忌吃食物": "forbidden", "慎用": "caution"}
+"""Relations whose answer must say so: without the word it would mean the opposite."""
+
+
+class Refusal(NamedTuple):
+    """Why a pair is not supported."""
+
+    rule: str
+    """Name of the rule, see the table above."""
+    reason: str
+    """What was found and what was expected."""
+
+
+class Claim(NamedTuple):
+    """What a pair made from the graph may say."""
+
+    shape: str
+    """direct, reverse, comparison, vignette."""
+    relation: str
+    """The relation asked about."""
+    subjects: tuple[str, ...]
+    """Names that the question must hold: the entity, both entities, the value, the symptoms."""
+    values: tuple[str, ...]
+    """What the answer must list: all of it."""
+    extra: tuple[str, ...] = ()
+    """What else may be named (aliases, age, sex)."""
+    hidden: tuple[str, ...] = ()
+    """What the question must not name: the answer of a vignette or of a reverse question."""
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Values per entity, for a comparison."""
+
+
+@lru_cache(maxsize=4096)
+def _clean(value: str) -> str:
+    return value.strip().rstrip("。.；;，,")
+
+
+def name_dictionary(
+    names: Iterable[str], values: Iterable[str], wordings: str, aliases: Mapping[str, Sequence[str]] | None = None
+) -> Dictionary:
+    """The names of a graph that an answer is searched for.
+
+    Left out: what is no name (see `is_name`) and what occurs in the teacher's own ``wordings`` (症状, 治疗): a word of
+    the question's form is no claim.
+    """
+    every = {*names, *values, *(alias for group in (aliases or {}).values() for alias in group)}
+    return Dictionary(name for name in every if is_name(name) and name not in wordings)
+
+
+class Ground:
+    """The rules with the names of one graph."""
+
+    def __init__(self, names: Dictionary, aliases: Mapping[str, Sequence[str]] | None = None):
+        self._names = names
+        self._aliases = aliases or {}
+
+    # ---------------------------------------------------------------- graph
+
+    def question(self, question: str, claim: Claim) -> Refusal | None:
+        """Why a question cannot be asked of these facts, or None."""
+        for subject in map(_clean, claim.subjects):
+            if not any(_holds(question, spelling) for spelling in self._spellings(subject)):
+                return Refusal("no_entity", f"the question does not name {subject!r}")
+        for hidden in claim.hidden:
+            if hidden in question and not any(hidden in s for s in claim.subjects):
+                return Refusal("no_entity", f"the question gives {hidden!r} away")
+        return self._foreign(question, claim) or self._numbers(question, claim)
+
+    def answer(self, answer: str, claim: Claim) -> Refusal | None:
+        """Why an answer is not supported by its facts, or None."""
+        allowed = self._allowed(claim)
+        own = Dictionary(allowed)
+        mentions = own.find(answer)
+        masked = _mask(answer, mentions)
+        return (
+            self._foreign(answer, claim)
+            or self._numbers(answer, claim)
+            or _stance(masked, claim)
+            or _omitted(answer, mentions, claim, self._aliases)
+            or _invented(masked, claim)
+            or _mixed(answer, own, claim)
+        )
+
+    def _spellings(self, name: str) -> list[str]:
+        return [name, *map(_clean, self._aliases.get(name, ()))]
+
+    def _allowed(self, claim: Claim) -> list[str]:
+        named = [_clean(name) for name in (*claim.subjects, *claim.values, *claim.extra)]
+        return [spelling for name in named for spelling in self._spellings(name)]
+
+    def _foreign(self, text: str, claim: Claim) -> Refusal | None:
+        allowed = self._allowed(claim)
+        known = {name.lower() for name in allowed}
+        for mention in self._names.find(text):
+            name = mention.name.lower()
+            if name in known or name in claim.relation or any(_inside(text, mention, other) for other in allowed):
+                continue
+            rest = name
+            for other in sorted(known, key=len, reverse=True):
+                rest = rest.replace(other, "")
+            if rest == name or _PERSONS.sub("", rest):
+                return Refusal("foreign", f"{mention.name!r} is not among the facts of this pair")
+        return None
+
+    def _numbers(self, text: str, claim: Claim) -> Refusal | None:
+        source = "\n".join(("", *claim.subjects, *claim.values, *claim.extra, *claim.hidden))
+        wrong = unsupported(text, source)
+        return Refusal("number", f"{wrong[0]} is not in the facts of this pair") if wrong else None
+
+    # ---------------------------------------------------------------- passages
+
+    def passage(self, question: str, answer: str, title: str, text: str) -> Refusal | None:
+        """Why a pair made from a passage is not supported by it, or None."""
+        source = f"{title}\n{text}"
+        folded = source.lower()
+        for part in (question, answer):
+            for mention in self._names.find(part):
+                if mention.name.lower() not in folded:
+                    return Refusal("foreign", f"{mention.name!r} does not stand in the passage")
+            wrong = unsupported(part, source)
+            if wrong:
+                return Refusal("number", f"{wrong[0]} does not stand in the passage")
+        if not set(_sentences(answer)) <= set(_sentences(text)):
+            against = conflicts(answer, text, self._terms)
+            if against:
+                return Refusal("negation", against[0])
+        return None
+
+    def _terms(self, clause: str) -> list[str]:
+        return [m.name for m in self._names.find(clause)] + [word for word in _PEOPLE if word in clause]
+
+
+def _sentences(text: str) -> list[str]:
+    return [s for part in re.split(r"[。！？!?\n]|\.\s|\.$", text) if (s := re.sub(r"\s+", "", part))]
+
+
+def _holds(text: str, name: str) -> bool:
+    return name.lower() in text.lower()
+
+
+def _inside(text: str, mention: Mention, other: str) -> bool:
+    """Whether a mention is only a part of a longer supported name that stands there."""
+    start = text.find(other)
+    while start >= 0:
+        if start <= mention.start and mention.end <= start + len(other):
+            return True
+        start = text.find(other, start + 1)
+    return False
+
+
+def _mask(text: str, mentions: Sequence[Mention]) -> str:
+    parts, position = [], 0
+    for mention in mentions:
+        parts += [text[position : mention.start], PLACE]
+        position = mention.end
+    return "".join([*parts, text[position:]])
+
+
+def _stance(masked: str, claim: Claim) -> Refusal | None:
+    taken = stances(masked.replace(PLACE, "□"))
+    permitted = _PERMITTED.get(claim.relation, frozenset(("allowed",)))
+    wrong = taken - permitted
+    if wrong:
+        return Refusal("negation", f"the answer says {sorted(wrong)[0]!r}, which {claim.relation} does not")
+    stated = _STATED.get(claim.relation)
+    if stated and stated not in taken:
+        return Refusal("negation", f"the answer lost the {stated!r} of {claim.relation}")
+    return None
+
+
+def _omitted(
+    answer: str, mentions: Sequence[Mention], claim: Claim, aliases: Mapping[str, Sequence[str]]
+) -> Refusal | None:
+    named = {mention.name.lower() for mention in mentions}
+    for value in map(_clean, claim.values):
+        spellings = [value, *aliases.get(value, ())]
+        if any(spelling.lower() in named for spelling in spellings) or _is_item(answer, value):
+            continue
+        return Refusal("incomplete", f"the answer leaves out {value!r}")
+    return None
+
+
+def _is_item(answer: str, value: str) -> bool:
+    """Whether a value that a longer value hides (腹痛 in 腹痛、腹泻) stands there as an item of its own."""
+    pattern = rf"(?:^|[、，,；;：。和及有是])\s*{re.escape(value)}\s*(?:$|[、，,；;。和及等])"
+    return bool(re.search(pattern, answer, re.IGNORECASE))
+
+
+def _invented(masked: str, claim: Claim) -> Refusal | None:
+    pieces = masked.split(PLACE)
+    for piece in pieces[1:-1]:
+        if _LIST_EDGE.search(piece) and not _JOINT.fullmatch(piece.strip() or "、"):
+            item = _LIST_EDGE.sub("", piece).strip("，,；;。和及与有")
+            if _LIST_EDGE.match(piece.strip()) or piece.strip().endswith("、"):
+                return Refusal("invented", f"{item[:20]!r} stands among the listed values and is none of them")
+    if pieces[0].rstrip().endswith("、") or re.match(r"\s*(?:、|和|及|以及|还有|与|或)(?!其)\S", pieces[-1]):
+        said = (pieces[0][-12:] if pieces[0].rstrip().endswith("、") else pieces[-1][:12]).strip()
+        return Refusal("invented", f"{said!r} is listed with the values and is none of them")
+    for clause in _CLAUSES.split(masked):
+        words = clause.strip()
+        if words and PLACE not in words and not _ADVICE.search(words) and claim.relation not in words and len(words) > 1:
+            if words in _openings(claim.relation) or re.match(r"(?:患|得|如果|除|关于|按|从|对于|出现|自|一旦|病人|患者)", words):
+                continue
+            return Refusal("invented", f"the clause {words[:20]!r} names no fact")
+    return None
+
+
+@lru_cache(maxsize=512)
+def _openings(relation: str) -> frozenset[str]:
+    return frozenset((relation, "可以", "常见的有", "主要有"))
+
+
+def _mixed(answer: str, own: Dictionary, claim: Claim) -> Refusal | None:
+    """A comparison speaks of one entity at a time: between two names only values of the first one may stand."""
+    if not claim.groups:
+        return None
+    values = {name: set(map(_clean, group)) for name, group in claim.groups}
+    shared = set.intersection(*values.values())
+    given: dict[str, set[str]] = {name: set() for name in values}
+    speaking = ""
+    for sentence in re.split(r"[；。;\n]", answer):
+        present = [m.name for m in own.find(sentence)]
+        subjects = [name for name in values if name in present]
+        if len(subjects) == 1:
+            speaking = subjects[0]
+        elif len(subjects) > 1 or re.search(r"相同|共同|都|均|两者|二者", sentence):
+            wrong = [v for v in present if v not in values and v not in shared]
+            if wrong and re.search(r"相同|共同|都|均", sentence):
+                return Refusal("mixed", f"{wrong[0]!r} is not shared by {' and '.join(values)}")
+            if len(subjects) > 1 and present and set(present) - set(values):
+                speaking = _by_order(present, values, given) or speaking
+            continue
+        for value in present:
+            if value in values or not speaking:
+                continue
+            if value not in values[speaking]:
+                return Refusal("mixed", f"{value!r} is said of {speaking!r} and is not its value")
+            given[speaking].add(value)
+    short = next((name for name in values if values[name] - given[name]), "")
+    if short:
+        return Refusal("incomplete", f"{sorted(values[short] - given[short])[0]!r} is not said of {short!r}")
+    return None
+
+
+def _by_order(present: Sequence[str], values: Mapping[str, set[str]], given: dict[str, set[str]]) -> str:
+    """Hand the values of a sentence with two entities to the entity named last before each of them."""
+    speaking = ""
+    for name in present:
+        if name in values:
+            speaking = name
+        elif speaking and name in values[speaking]:
+            given[speaking].add(name)
+    return speaking

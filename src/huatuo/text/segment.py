@@ -1,0 +1,114 @@
+"""Texts are cut into pieces of bounded length at headings, paragraphs and sentences; the joined pieces are the text.
+
+Sentences come from sentencex, which keeps 38.5℃, 2.5 mg and quotations whole. Offsets count characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import sentencex
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_CLAUSE = re.compile(r"(?<!\d)[,;:](?=[\s　]|\D)|[,;:](?=[\s　])|[，；、：。！？!?…]+[”’」』）)]*|[ \t　]+")
+_BOUND_CHARACTER = re.compile(r"[0-9A-Za-z.,:/%％‰℃°²³⁰-⁹₀-₉^×*~～\-–+±<>≤≥=μµ]")
+"""Characters that make up a number with its unit; no cut falls between two of them where it can be helped."""
+
+_NUMBER_THEN_UNIT = re.compile(r"\d[ \u00a0]?$")
+_UNIT = re.compile(r"[ \u00a0]?(?:[A-Za-zμµ℃°%％‰]|毫|微|克|片|粒|支|单位|岁|次|天|周|月|小时|分钟)")
+
+LOOK_BACK = 40
+"""Characters that a hard cut may move back to spare a number or a word."""
+
+
+def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
+    """(start, end) of each sentence; they follow each other without a gap, blanks belong to the one before."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for line in _LINE.findall(text):
+        parts = [part for part in sentencex.segment(language, line) if part]
+        if "".join(parts) != line:
+            parts = [line]  # the splitter changed the text: better one long sentence than a lost character
+        for part in parts:
+            if found and not part.strip():
+                found[-1] = (found[-1][0], at + len(part))
+            elif found and _is_cut_number(text, at):
+                found[-1] = (found[-1][0], at + len(part))
+            else:
+                found.append((at, at + len(part)))
+            at += len(part)
+    return found
+
+
+def _is_cut_number(text: str, at: int) -> bool:
+    """Whether a number, or a number and its unit, stand on both sides of ``at`` on one line: ``38.|5℃``, ``2.5 |mg``."""
+    before, after = text[max(0, at - 3) : at], text[at : at + 4]
+    if "\n" in before[-1:]:
+        return False
+    return bool(re.search(r"\d[.·]$", before) and after[:1].isdigit()) or bool(
+        _NUMBER_THEN_UNIT.search(before) and _UNIT.match(after)
+    )
+
+
+def pieces(text: str, bound: int, language: str = "zh", starts: Iterable[int] = ()) -> list[tuple[int, int]]:
+    """(start, end) of pieces of at most ``bound`` characters that together are the whole text, in order.
+
+    A piece begins at every position of ``starts`` (headings). A piece ends with the last paragraph that fits if that
+    fills half of it, else with the last sentence that fits; a sentence longer than the bound is cut after clause
+    punctuation, and only where there is none, hard.
+    Raises ValueError where ``bound`` is less than 1.
+    """
+    if bound < 1:
+        raise ValueError(f"bound = {bound}; expected at least 1")
+    cuts = sorted({0, len(text), *(at for at in starts if 0 < at < len(text))})
+    found: list[tuple[int, int]] = []
+    for begin, end in zip(cuts, cuts[1:], strict=False):
+        found.extend(_packed(text, begin, end, bound, language))
+    return found
+
+
+def _packed(text: str, begin: int, end: int, bound: int, language: str) -> list[tuple[int, int]]:
+    units = [
+        part
+        for start, stop in sentences(text[begin:end], language)
+        for part in _short_enough(text, begin + start, begin + stop, bound)
+    ]
+    found: list[tuple[int, int]] = []
+    first = 0
+    while first < len(units):
+        start, last = units[first][0], first
+        while last + 1 < len(units) and units[last + 1][1] - start <= bound:
+            last += 1
+        if last + 1 < len(units):
+            ends = [i for i in range(first, last + 1) if text[units[i][0] : units[i][1]].endswith("\n")]
+            if ends and (units[ends[-1]][1] - start) * 2 >= bound:
+                last = ends[-1]
+        found.append((start, units[last][1]))
+        first = last + 1
+    return found
+
+
+def _short_enough(text: str, start: int, end: int, bound: int) -> list[tuple[int, int]]:
+    found = []
+    while end - start > bound:
+        cut = _clause_end(text, start, start + bound) or _hard_cut(text, start, start + bound)
+        found.append((start, cut))
+        start = cut
+    found.append((start, end))
+    return found
+
+
+def _clause_end(text: str, start: int, limit: int) -> int:
+    """The last place after clause punctuation in the second half of the range, or 0."""
+    ends = [m.end() for m in _CLAUSE.finditer(text, start, limit) if not _is_cut_number(text, m.end())]
+    return ends[-1] if ends and (ends[-1] - start) * 2 >= limit - start else 0
+
+
+def _hard_cut(text: str, start: int, limit: int) -> int:
+    """``limit``, or a little before it where a number or word would be cut in two."""
+    for at in range(limit, max(start, limit - LOOK_BACK), -1):
+        inside = _BOUND_CHARACTER.match(text[at - 1]) and at < len(text) and _BOUND_CHARACTER.match(text[at])
+        if not inside and not _is_cut_number(text, at):
+            return at
+    return limit

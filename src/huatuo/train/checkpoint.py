@@ -1,0 +1,101 @@
+"""Checkpoints to resume from: whole or not there, newest first, bit for bit.
+
+A checkpoint is one file ``step-<number>-<hash>.pt``, written beside, synced and renamed; the hash in the name tells a
+whole file from a damaged one. kill -9 at any moment leaves at worst a half file beside the last whole one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from huatuo import store
+
+log = logging.getLogger(__name__)
+
+HASH_DIGITS = 16
+"""Hexadecimal digits of the file's SHA-256 in its name."""
+
+
+def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    """The path of the checkpoint written for ``step``; all but the ``keep`` newest are removed after it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / "writing.new"
+    with beside.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    path = folder / f"step-{step:09d}-{store.hash_file(beside)[:HASH_DIGITS]}.pt"
+    beside.replace(path)
+    store.sync_folder(folder)
+    for old in _newest_first(folder)[keep:]:
+        if old != path:
+            old.unlink()
+    return path
+
+
+def load_newest(folder: Path) -> dict[str, Any] | None:
+    """The state in the newest whole checkpoint of a folder; None where there is none.
+
+    A damaged file is passed over with a warning.
+    """
+    for path in _newest_first(folder):
+        if store.hash_file(path)[:HASH_DIGITS] != path.stem.split("-")[-1]:
+            log.warning("%s: damaged (its hash is not the one in its name); an older checkpoint is used", path)
+            continue
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*-*.pt"), key=lambda path: path.name, reverse=True)
+
+
+def capture(model: nn.Module, optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+    """Everything that the next step depends on: trainable weights, optimisers, random states, and the environment."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "weights": {name: p.detach() for name, p in model.named_parameters() if p.requires_grad},
+        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+        "torch_rng": torch.get_rng_state(),
+        "numpy_rng": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],
+        "environment": environment(),
+    }
+
+
+def restore(state: dict[str, Any], model: nn.Module, optimisers: Sequence[torch.optim.Optimizer]) -> None:
+    """Put a captured state back. Warns where the thread count, torch or the processor's abilities differ."""
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in state["weights"].items():
+            parameters[name].copy_(value)
+    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    torch.set_rng_state(state["torch_rng"])
+    name, keys, position, has_gauss, cached = state["numpy_rng"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    here = environment()
+    for what, before in state["environment"].items():
+        if here[what] != before:
+            log.warning(
+                "resuming with %s = %s, the checkpoint was made with %s: the run goes on, "
+                "but its losses will not be bit for bit those of an unbroken run",
+                what, here[what], before,
+            )  # fmt: skip
+
+
+def environment() -> dict[str, str | int]:
+    """What a bit-identical result depends on besides the data: threads, torch version, processor abilities."""
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }

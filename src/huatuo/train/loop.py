@@ -1,0 +1,392 @@
+"""The training loop: one stage, one flat loop, resumable at any moment.
+
+Read `train` from top to bottom. One optimiser step learns ``batch_samples`` samples of the order; its loss is the sum
+over all their answer tokens divided by the number of those tokens, however they are cut into micro-batches. (A mean
+of the micro-batches' means would weigh a token by the company it is in.)
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from huatuo import store
+from huatuo.errors import TrainingError
+from huatuo.models import load as models
+from huatuo.models import scratch, tokenizers
+from huatuo.progress import bar, cpu_seconds
+from huatuo.recipe import RunSettings, TrainSettings
+from huatuo.records import SourceCount, StepLog
+from huatuo.train import checkpoint, samples
+from huatuo.train.forward import AnswerHead, packing_isolates
+from huatuo.train.optimise import optimisers, rate_factor, set_rates
+from huatuo.train.pack import Step, plan
+from huatuo.train.samples import Samples
+from huatuo.train.tokenise import TOKENIZER
+
+VERSION = 1
+"""Raised when training on the same tokens in the same order gives another model."""
+
+STATE = "state"
+"""Folder of the checkpoints while training; removed when it is finished."""
+
+VALIDATION_SAMPLES = 1_000
+"""Validation samples whose loss is measured before and after, the first by pair id."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """What a checkpoint holds besides weights and optimisers."""
+
+    done: int = 0
+    """Steps done."""
+    seconds: float = 0.0
+    """CPU-seconds of earlier attempts."""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the table ``steps`` so far."""
+    validation_before: float | None = None
+    """Validation loss before the first step."""
+
+
+def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer) -> None:
+    """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, and the table ``steps``.
+
+    Continues from the newest checkpoint in ``state/``, bit for bit where threads, torch and processor are the same.
+    Raises TrainingError where nothing can be learned or the loss is not a number; KeyboardInterrupt (Ctrl-C) leaves a
+    checkpoint of the last finished step.
+    """
+    check_settings(settings)
+    torch.set_num_threads(run.threads)
+    torch.manual_seed(run.seed)
+    data = Samples(tokens)
+    places, steps, total = _plan(settings, run, data, order, out)
+    model, tokenizer = _model(settings, run, data, places, tokens, out)
+    layout = _layout(settings, model, data, places)
+    if layout != settings.layout:
+        steps = plan(data.lengths[places], settings.model_copy(update={"layout": layout}), run.seed)
+    found = optimisers(model, settings)
+    state, fingerprint = out.folder / STATE, _fingerprint(settings, run, tokens, order)
+    progress = _resume(state, fingerprint, model, found)
+    out.figures["resumed_at_step"] = float(progress.done)
+    started, model_mode = cpu_seconds() - progress.seconds, model.train()
+    with (
+        AnswerHead(model_mode).attached() as head,
+        bar("train", total, "steps") as running,
+        _polite_interrupt() as stop,
+    ):
+        if progress.done == 0:
+            progress.validation_before = _validation_loss(head, data, settings, layout)
+        running.advance(progress.done)
+        for number in range(progress.done, total):
+            step = steps[number]
+            rate = set_rates(found, rate_factor(number, total, settings))
+            learned = int(data.learned_counts[places[step.samples()]].sum())
+            loss = 0.0
+            for micro in step.micro_batches:
+                batch = data.batch(places[micro], layout)
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
+                    part = head.loss_sum(batch) / learned
+                part.backward()  # type: ignore[no-untyped-call]
+                loss += float(part.detach())
+            norm = _clip(model, settings.clip)
+            _check_finite(loss, norm, number + 1, rate, state)
+            for optimiser in found:
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            seconds = cpu_seconds() - started
+            progress.steps.append(_row(number + 1, step, places, data, learned, loss, rate, norm, seconds))
+            progress.done, progress.seconds = number + 1, seconds
+            running.advance(1, note=f"loss {loss:.3f} lr {rate:.2e}")
+            if stop.is_set() or progress.done % settings.checkpoint_every == 0:
+                _save(state, fingerprint, progress, model, found, settings.keep_checkpoints)
+            if stop.is_set():
+                raise KeyboardInterrupt
+        after = _validation_loss(head, data, settings, layout)
+    _finish(settings, model, tokenizer, progress, after, layout, out)
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Nothing, where the settings can train at all. Raises TrainingError."""
+    rates = {"learning_rate": settings.learning_rate}
+    if settings.optimiser == "muon":
+        rates["muon_learning_rate"] = settings.muon_learning_rate
+    for name, rate in rates.items():
+        if rate <= 0:
+            raise TrainingError(
+                f"[train] {name} = {rate}: nothing would be learned; expected a number above 0; next: for example "
+                f"{name} = {3e-4 if name == 'learning_rate' else 1.2e-2}"
+            )
+    if settings.lora is not None and settings.base == "scratch":
+        raise TrainingError(
+            "[train.lora] needs a trained base, found base = 'scratch': an adapter on random weights learns nothing; "
+            "next: set train.base to a model's folder, or remove [train.lora]"
+        )
+
+
+# ---------------------------------------------------------------- before the loop
+
+
+def _plan(
+    settings: TrainSettings, run: RunSettings, data: Samples, order: Path, out: store.Writer
+) -> tuple[samples.Integers, list[Step], int]:
+    """Sample at each place of the order, the optimiser steps over these places, and how many steps are taken."""
+    sequence = samples.in_order(order, data)
+    out.expect(pair.decode() for pair in sequence.pair_ids)
+    for pair in sequence.missing:
+        out.leave(pair, samples.NOT_TOKENISED, "stage tokenise dropped it; its table `dropped` says why")
+    steps = plan(data.lengths[sequence.samples], settings, run.seed)
+    if not steps:
+        raise TrainingError(
+            f"{order}: no step to take: none of the {len(sequence.pair_ids):,} pairs of the order has tokens; "
+            "next: look at the table `dropped` of stage tokenise (train.window too small?)"
+        )
+    total = min(settings.steps, len(steps)) if settings.steps else len(steps)
+    seen = np.unique(sequence.pair_of[np.concatenate([step.samples() for step in steps[:total]])])
+    used = np.zeros(len(sequence.pair_ids), dtype=np.bool_)
+    used[seen] = True
+    out.use(pair.decode() for pair in sequence.pair_ids[used])
+    for pair in sequence.pair_ids[~used]:
+        if not out.is_ended(pair.decode()):
+            out.leave(pair.decode(), "after the last step", f"train.steps = {settings.steps} ended before its turn")
+    out.figures["planned_steps"] = float(len(steps))
+    return sequence.samples, steps, total
+
+
+def _model(
+    settings: TrainSettings, run: RunSettings, data: Samples, places: samples.Integers, tokens: Path, out: store.Writer
+) -> tuple[nn.Module, Any]:
+    """The model to train and its tokenizer; an untrained one from scratch is saved to ``base/``."""
+    model: nn.Module
+    if settings.base == "scratch":
+        tokenizer = tokenizers.load_tokenizer(tokens / TOKENIZER)
+        model = scratch.build(
+            settings.scratch,
+            vocab_size=len(tokenizer),
+            eos_id=tokenizer.eos_token_id,
+            pad_id=tokenizer.pad_token_id,
+            seed=run.seed,
+            window=settings.window,
+        )
+        shutil.rmtree(out.folder / "base", ignore_errors=True)
+        models.save(model, tokenizer, settings.format, out.folder / "base", {"trained": False, "seed": run.seed})
+    else:
+        loaded = models.load(Path(settings.base))
+        model, tokenizer = loaded.model, loaded.tokenizer
+    if settings.lora is not None:
+        model = _with_adapter(settings, model)
+    parameters = list(model.parameters())
+    out.figures["parameters"] = float(sum(p.numel() for p in parameters))
+    out.figures["trainable_parameters"] = float(sum(p.numel() for p in parameters if p.requires_grad))
+    return model, tokenizer
+
+
+def _with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
+    from peft import LoraConfig, get_peft_model
+
+    assert settings.lora is not None
+    lora = settings.lora
+    names = {name.split(".")[-1] for name, _ in model.named_modules() if name}
+    absent = [target for target in lora.targets if target not in names]
+    if absent:
+        linear = sorted({n.split(".")[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear)})
+        raise TrainingError(
+            f"[train.lora] targets: the base has no module named {', '.join(map(repr, absent))}; "
+            f"its linear modules: {', '.join(linear)}; next: choose among these"
+        )
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    adapted: nn.Module = get_peft_model(model, config)
+    return adapted
+
+
+def _layout(settings: TrainSettings, model: nn.Module, data: Samples, places: samples.Integers) -> str:
+    """The layout to train with: ``bucketed`` where the model would mix the samples of a packed row."""
+    if settings.layout == "packed" and len(places) > 1:
+        probe = [np.array(data.ids(sample)) for sample in dict.fromkeys(places[:4].tolist())]
+        if not packing_isolates(model, probe):
+            log.warning(
+                "train.layout = 'packed': samples of one row are not kept apart by %s; trained with 'bucketed' instead",
+                type(model).__name__,
+            )
+            return "bucketed"
+    return settings.layout
+
+
+def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
+    """What a checkpoint must have been made with to be continued."""
+    digests = [store.read_manifest(folder).digest for folder in (tokens, order)]
+    return store.content_id(settings.model_dump_json(exclude={"base"}), str(run.seed), *digests)
+
+
+# ---------------------------------------------------------------- in the loop
+
+
+def _clip(model: nn.Module, largest: float) -> float:
+    """Norm of all gradients before they were scaled down to ``largest`` (0: left alone)."""
+    trainable = [p for p in model.parameters() if p.grad is not None]
+    return float(nn.utils.clip_grad_norm_(trainable, largest or math.inf))
+
+
+def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path) -> None:
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    kept = next(iter(sorted(state.glob("step-*.pt"), reverse=True)), None)
+    where = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint before it"
+    raise TrainingError(
+        f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; {where}; "
+        'next: lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
+    )
+
+
+def _row(
+    number: int,
+    step: Step,
+    places: samples.Integers,
+    data: Samples,
+    learned: int,
+    loss: float,
+    rate: float,
+    norm: float,
+    seconds: float,
+) -> dict[str, Any]:
+    """One row of the table ``steps`` as plain values."""
+    rows = places[step.samples()]
+    counts = np.bincount(data.sources[rows], minlength=len(data.source_names)).tolist()
+    return {
+        "step": number,
+        "tokens": int(data.lengths[rows].sum()),
+        "learned_tokens": learned,
+        "loss": loss,
+        "learning_rate": rate,
+        "gradient_norm": norm,
+        "seconds": round(seconds, 3),
+        "sources": {name: n for name, n in zip(data.source_names, counts, strict=True) if n},
+    }
+
+
+@torch.no_grad()
+def _validation_loss(head: AnswerHead, data: Samples, settings: TrainSettings, layout: str) -> float | None:
+    """Mean loss per learned token of the validation samples; None where there are none."""
+    rows = data.validation[np.argsort(data.pair_ids[data.validation], kind="stable")][:VALIDATION_SAMPLES]
+    if not len(rows):
+        return None
+    head.model.eval()
+    total = 0.0
+    for step in plan(data.lengths[rows], settings.model_copy(update={"layout": layout}), 0):
+        for micro in step.micro_batches:
+            total += float(head.loss_sum(data.batch(rows[micro], layout)))
+    head.model.train()
+    return total / int(data.learned_counts[rows].sum())
+
+
+@contextmanager
+def _polite_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that a step is never torn; a second Ctrl-C interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# ---------------------------------------------------------------- checkpoints, the end
+
+
+def _save(
+    folder: Path,
+    fingerprint: str,
+    progress: Progress,
+    model: nn.Module,
+    found: Sequence[torch.optim.Optimizer],
+    keep: int,
+) -> None:
+    state = {"fingerprint": fingerprint, "progress": vars(progress), **checkpoint.capture(model, found)}
+    checkpoint.save(folder, progress.done, state, keep)
+
+
+def _resume(folder: Path, fingerprint: str, model: nn.Module, found: Sequence[torch.optim.Optimizer]) -> Progress:
+    """Where an earlier attempt stood, after its weights and random states were put back; the beginning otherwise."""
+    state = checkpoint.load_newest(folder)
+    if state is None:
+        return Progress()
+    if state["fingerprint"] != fingerprint:
+        log.warning("%s: checkpoints of other settings or data; training starts anew", folder)
+        shutil.rmtree(folder)
+        return Progress()
+    checkpoint.restore(state, model, found)
+    return Progress(**state["progress"])
+
+
+def _finish(
+    settings: TrainSettings,
+    model: nn.Module,
+    tokenizer: Any,
+    progress: Progress,
+    after: float | None,
+    layout: str,
+    out: store.Writer,
+) -> None:
+    """Write the steps, the model and the figures; remove the checkpoints."""
+    for row in progress.steps:
+        counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
+        out.write("steps", StepLog(**{**row, "sources": counts}))
+    tokens = sum(row["tokens"] for row in progress.steps)
+    card = {
+        "trained": True,
+        "base": Path(settings.base).name,
+        "steps": progress.done,
+        "tokens": tokens,
+        "samples": sum(sum(row["sources"].values()) for row in progress.steps),
+    }
+    for name in ("adapter", "model"):
+        shutil.rmtree(out.folder / name, ignore_errors=True)
+    if settings.lora is not None:
+        model.save_pretrained(str(out.folder / "adapter"))  # type: ignore[operator]
+        model = model.merge_and_unload()  # type: ignore[operator]
+    models.save(model.eval(), tokenizer, settings.format, out.folder / "model", card)
+    out.figures.update(
+        {
+            "steps": float(progress.done),
+            "tokens": float(tokens),
+            "learned_tokens": float(sum(row["learned_tokens"] for row in progress.steps)),
+            "cpu_seconds_of_the_loop": round(progress.seconds, 3),
+            "tokens_per_cpu_second": tokens / progress.seconds if progress.seconds > 0 else None,
+            "first_loss": progress.steps[0]["loss"],
+            "last_loss": progress.steps[-1]["loss"],
+            "validation_loss_before": progress.validation_before,
+            "validation_loss_after": after,
+            "packed": float(layout == "packed"),
+        }
+    )
+    shutil.rmtree(out.folder / STATE, ignore_errors=True)

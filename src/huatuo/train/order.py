@@ -1,0 +1,289 @@
+"""In which order the training pairs are learned: weighted sampling without replacement, drawn once for the whole run.
+
+HuatuoGPT-II draws its whole training order before training (arXiv 2311.09774): at every step the next item is drawn
+from those that remain, with a probability proportional to the weight of its source. An equivalent without a loop:
+give every item the key Exp(1) / weight and sort (Efraimidis and Spirakis 2006). The uniform number behind a key is a
+hash of (seed, pair id, copy), so the order does not depend on the order of files, shards or rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from huatuo import store
+from huatuo.errors import RecipeError, TrainingError
+from huatuo.progress import bar
+from huatuo.recipe import TrainSettings
+from huatuo.records import Order
+
+VERSION = 1
+"""Raised when the order for the same settings and pairs changes."""
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+RELEASED_COUNTS: Mapping[str, int] = {
+    "Web_cn": 640_621,
+    "Web_en": 394_490,
+    "Literature_cn": 177_261,
+    "Literature_en": 878_241,
+    "Encyclopedia_cn": 411_183,
+    "Encyclopedia_en": 147_059,
+    "Books_cn": 1_835_931,
+    "Books_en": 801_522,
+    "SFT": 142_248,
+}
+"""Pairs per source of HuatuoGPT-II's released data (data set cards; they add up to 5,286,308 and 142,248)."""
+
+RELEASED_COPIES: Mapping[str, int] = {"SFT": 3}
+"""Epochs per source in HuatuoGPT-II's released code; 1 where absent."""
+
+_LATER = {"Web": 32.0, "Literature": 16.0, "Encyclopedia": 8.0, "Books": 4.0, "SFT": 1.0}
+_FIRST = {"Web": 16.0, "Literature": 8.0, "Encyclopedia": 4.0, "Books": 2.0, "SFT": 1.0}
+
+RELEASED_WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "2023-12-15": {name: _LATER[name.split("_")[0]] for name in RELEASED_COUNTS},
+    "2023-11-30": {name: _FIRST[name.split("_")[0]] for name in RELEASED_COUNTS},
+}
+"""Weights per source of both releases of HuatuoGPT-II's code, by date (its commits a213974 and 598f227)."""
+
+# SplitMix64 (Steele, Lea and Flood 2014): increment and the two multipliers of its finaliser.
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+# ---------------------------------------------------------------- pure functions
+
+
+def _mixed(x: Words) -> Words:
+    """SplitMix64's finaliser of ``x + gamma``: every input bit changes every output bit."""
+    x = x + _GAMMA
+    x = (x ^ (x >> np.uint64(30))) * _MIX_1
+    x = (x ^ (x >> np.uint64(27))) * _MIX_2
+    mixed: Words = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def id_words(ids: npt.NDArray[np.bytes_]) -> Words:
+    """Shape (n, 2), unsigned: the high and low half of n ids of 32 hexadecimal digits (dtype ``S32``).
+
+    Raises TrainingError where an id is not of that form.
+    """
+    digits = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), 32)
+    is_digit, is_letter = (digits >= 48) & (digits <= 57), (digits >= 97) & (digits <= 102)
+    wrong = np.flatnonzero(~(is_digit | is_letter).all(axis=1))
+    if len(wrong):
+        raise TrainingError(
+            f"pair id {ids[wrong[0]].decode('ascii', 'replace')!r}: expected 32 hexadecimal digits; "
+            "next: make the pairs with `huatuo run` (stage unify), which gives them such ids"
+        )
+    nibbles = np.where(is_letter, digits - 87, digits - 48).astype(np.uint8)
+    packed = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]  # (n, 16) bytes, big-endian
+    return np.ascontiguousarray(packed).view(">u8").astype(np.uint64)
+
+
+def uniforms(words: Words, copies: Integers, seed: int) -> Floats:
+    """Shape (n,), in the open interval (0, 1): a hash of (seed, id, copy) with 53 bits."""
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+        x = _mixed(np.full(len(words), seed % 2**64, dtype=np.uint64))
+        for part in (words[:, 0], words[:, 1], copies.astype(np.uint64)):
+            x = _mixed(x ^ part)
+    u: Floats = ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return u
+
+
+def priority_order(words: Words, copies: Integers, weights: Floats, seed: int) -> Integers:
+    """The permutation (n,) that sorts n items into weighted sampling without replacement.
+
+    Item i is pair ``words[i]`` (see `id_words`), copy ``copies[i]``, with the weight ``weights[i]`` > 0. Any
+    permutation of the items gives the same sequence of (pair, copy).
+    """
+    keys = -np.log(uniforms(words, copies, seed)) / weights
+    order: Integers = np.argsort(keys)
+    sorted_keys = keys[order]
+    if (sorted_keys[1:] == sorted_keys[:-1]).any():  # one in hundreds of runs of millions: the id decides
+        order = np.lexsort((copies, words[:, 1], words[:, 0], keys))
+    return order
+
+
+def closed_form(counts: Sequence[float], weights: Sequence[float], progress: float) -> list[float]:
+    """Expected share of each source among the items drawn at ``progress`` (0 to 1) of the order.
+
+    ``counts`` are items (pairs times copies). With t solving sum n_k (1 - exp(-w_k t)) = progress * N, the share of
+    source k is n_k w_k exp(-w_k t) / sum over all sources.
+    """
+    n, w = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    t = _time_of(n, w, progress)
+    if math.isinf(t):  # the very end: the sources of the smallest weight alone
+        rate = np.where(w == w[n > 0].min(), n * w, 0.0)
+    else:
+        rate = n * w * np.exp(-(w - w[n > 0].min()) * t)  # scaled so that the end does not underflow
+    return [float(share) for share in rate / rate.sum()]
+
+
+def closed_form_cumulative(counts: Sequence[float], weights: Sequence[float], progress: float) -> list[float]:
+    """Expected number of items of each source in the first ``progress`` (0 to 1) of the order."""
+    n, w = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    t = _time_of(n, w, progress)
+    return [float(k) for k in n * -np.expm1(-w * t)]
+
+
+def _time_of(n: Floats, w: Floats, progress: float) -> float:
+    """t with sum n_k (1 - exp(-w_k t)) = progress * N, by bisection; infinite at the end."""
+    if not 0 <= progress <= 1 or n.sum() <= 0 or (w <= 0).any():
+        raise ValueError("expected progress from 0 to 1, at least one item and positive weights")
+    if progress == 1:
+        return math.inf
+    wanted, low, high = progress * n.sum(), 0.0, 1.0 / float(w.min())
+    while float((n * -np.expm1(-w * high)).sum()) < wanted:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float((n * -np.expm1(-w * middle)).sum()) < wanted else (low, middle)
+    return (low + high) / 2
+
+
+# ---------------------------------------------------------------- the stage
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A whole order: position i learns pair ``rows[i]`` of the input, copy ``copies[i]``."""
+
+    rows: Integers
+    """Index of the pair in the input."""
+    copies: Integers
+    """Which copy, from 0, counted over all epochs."""
+
+
+def draw(
+    ids: npt.NDArray[np.bytes_], codes: Integers, copies: Integers, weights: Floats, settings: TrainSettings, seed: int
+) -> Drawn:
+    """The order of n pairs with the ids ``ids`` and the source numbers ``codes``.
+
+    ``copies`` and ``weights`` are per source number. Every epoch is drawn anew, copies of one epoch together.
+    """
+    words = id_words(ids)
+    rows, copy = _items(codes, copies, by_copy=settings.order == "sequential")
+    parts: list[Drawn] = []
+    for epoch in range(settings.epochs):
+        numbered = copy + epoch * copies[codes[rows]]
+        if settings.order == "sequential":
+            parts.append(Drawn(rows, numbered))
+            continue
+        per_item = weights[codes[rows]] if settings.order == "priority" else np.ones(len(rows))
+        order = priority_order(words[rows], numbered, per_item, seed)
+        parts.append(Drawn(rows[order], numbered[order]))
+    return Drawn(np.concatenate([p.rows for p in parts]), np.concatenate([p.copies for p in parts]))
+
+
+def _items(codes: Integers, copies: Integers, by_copy: bool) -> tuple[Integers, Integers]:
+    """Pair index and copy number of every item of one epoch; ``by_copy``: the first copy of all pairs comes first."""
+    per_pair = copies[codes]
+    rows = np.repeat(np.arange(len(codes), dtype=np.int64), per_pair)
+    first = np.repeat(np.cumsum(per_pair) - per_pair, per_pair)
+    copy = np.arange(len(rows), dtype=np.int64) - first
+    if by_copy:
+        order = np.argsort(copy, kind="stable")
+        return rows[order], copy[order]
+    return rows, copy
+
+
+def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Writer) -> None:
+    """Write the table ``order`` for the training pairs of the data set ``pairs``; validation pairs are left.
+
+    Raises RecipeError for a source without a weight, and for a weight or copies of a source that is not in the data;
+    TrainingError where there is no pair to learn.
+    """
+    ids, sources, is_train = _read(pairs)
+    out.expect(i.decode() for i in ids)
+    for row in np.flatnonzero(~is_train):
+        out.leave(ids[row].decode(), "validation", "held out to measure the loss on; never learned")
+    names = sorted(set(sources))
+    check_sources(settings, names, sorted({s for s, train in zip(sources, is_train, strict=True) if train}))
+    number = {name: k for k, name in enumerate(names)}
+    codes = np.fromiter((number[s] for s in sources), dtype=np.int64, count=len(sources))
+    copies = np.array([settings.copies.get(name, 1) for name in names], dtype=np.int64)
+    weights = np.array([_weight(settings, name) for name in names], dtype=np.float64)
+    for row in np.flatnonzero(is_train & (copies[codes] == 0) if len(names) else is_train):
+        out.leave(ids[row].decode(), "no copies", f"train.copies gives source {sources[row]!r} 0 copies")
+    learned = np.flatnonzero(is_train)
+    if not len(learned) or not copies[codes[learned]].sum():
+        raise TrainingError(
+            f"{pairs}: no pair with split 'train' to order (of {len(ids):,}); "
+            "next: lower unify.validation_share, or look at what earlier stages dropped (table `dropped`)"
+        )
+    drawn = draw(ids[learned], codes[learned], copies, weights, settings, seed)
+    rows = learned[drawn.rows]
+    with bar("order", len(rows), "samples") as running:
+        for position, (row, copy) in enumerate(zip(rows.tolist(), drawn.copies.tolist(), strict=True)):
+            pair_id, source = ids[row].decode(), sources[row]
+            record = Order(
+                position=position,
+                pair_id=pair_id,
+                copy_index=copy,
+                source=source,
+                weight=float(weights[number[source]]),
+            )
+            out.write("order", record, uses=[pair_id])
+            running.advance()
+    for name in names:
+        out.figures[f"items of {name}"] = float(np.count_nonzero(codes[rows] == number[name]))
+
+
+def _read(pairs: Path) -> tuple[npt.NDArray[np.bytes_], list[str], npt.NDArray[np.bool_]]:
+    """Ids, sources and whether to train, of all pairs as stored."""
+    ids: list[str] = []
+    sources: list[str] = []
+    train: list[bool] = []
+    for batch in store.read_batches(pairs, "pairs", ["id", "source", "split"]):
+        ids += batch.column("id").to_pylist()
+        sources += batch.column("source").to_pylist()
+        train += [split == "train" for split in batch.column("split").to_pylist()]
+    return np.array(ids, dtype="S32"), sources, np.array(train, dtype=np.bool_)
+
+
+def _weight(settings: TrainSettings, source: str) -> float:
+    return settings.priority.get(source, 1.0) if settings.order == "priority" else 1.0
+
+
+def check_sources(settings: TrainSettings, known: Sequence[str], learned: Sequence[str]) -> None:
+    """Nothing, where ``train.priority`` and ``train.copies`` fit the sources of the data.
+
+    ``known``: all sources; ``learned``: those with pairs to learn. Raises RecipeError.
+    """
+    for table, given in (("priority", list(settings.priority)), ("copies", list(settings.copies))):
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise RecipeError(
+                    f"[train.{table}] names the source {name!r}, of which the data has no pair; {hint}"
+                    f"(known: {', '.join(known)}); next: mend or remove the key"
+                )
+    for name, copies in settings.copies.items():
+        if copies < 0:
+            raise RecipeError(f"[train.copies] {name} = {copies}: expected 0 or more; next: mend the number")
+    if settings.order != "priority":
+        return
+    for name in learned:
+        if name not in settings.priority:
+            raise RecipeError(
+                f"[train.priority] has no weight for source {name!r} (known: {', '.join(known)}); "
+                f'next: add a weight, or set train.order = "uniform"'
+            )
+    for name, weight in settings.priority.items():
+        if not (weight > 0 and math.isfinite(weight)):
+            raise RecipeError(
+                f"[train.priority] {name} = {weight}: expected a positive number; next: mend it, "
+                f"or leave the source out with train.copies.{name} = 0"
+            )

@@ -1,0 +1,128 @@
+"""Which samples go into which optimiser step, and how a micro-batch of them is laid out as tensors.
+
+Two layouts. ``bucketed``: samples of like length side by side, padded on the right; a causal model never looks to the
+right, so no attention mask is needed. ``packed``: samples one after the other in a single row without padding;
+position ids start anew with every sample, by which the sdpa attention of transformers keeps them apart. HuatuoGPT-II's
+released code packs without either, so that samples attend to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from huatuo.recipe import TrainSettings
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step."""
+
+    micro_batches: tuple[Integers, ...]
+    """Indices (into the order's samples) of each micro-batch; together the step's samples."""
+
+    def samples(self) -> Integers:
+        """All sample indices of the step."""
+        return np.concatenate(self.micro_batches)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch as arrays of shape (rows, columns)."""
+
+    ids: Integers
+    """Token ids; 0 where padded."""
+    positions: Integers
+    """Position of each token in its sample; on padding it goes on counting."""
+    targets: Integers
+    """Flat indices, row by row, of the positions whose **next** token is learned."""
+    labels: Integers
+    """That next token, for each of ``targets``."""
+    tokens: int
+    """Real (non-pad) tokens."""
+
+
+def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -> list[Step]:
+    """The optimiser steps that learn samples 0 to n - 1, whose lengths in tokens are given, in this order.
+
+    ``packed`` keeps the order exactly. ``bucketed`` sorts by length inside consecutive windows of
+    ``settings.reorder_window`` samples, cuts them into steps, and shuffles the steps of a window, so that a sample
+    never leaves its window. Every sample is in exactly one step; all steps but the last have ``batch_samples``.
+    """
+    n, size = len(lengths), settings.batch_samples
+    window = max(settings.reorder_window // size, 1) * size
+    steps: list[Step] = []
+    for start in range(0, n, window):
+        chunk = np.arange(start, min(start + window, n), dtype=np.int64)
+        whole = len(chunk) // size * size
+        rows = chunk[:whole].reshape(-1, size)
+        if settings.layout == "bucketed":
+            by_length = chunk[:whole][np.argsort(lengths[start : start + whole], kind="stable")]
+            # A fixed algorithm with a seed of its own: numpy keeps its stream between versions.
+            shuffled = np.argsort(np.random.Generator(np.random.PCG64([seed, start])).random(len(rows)))
+            rows = by_length.reshape(-1, size)[shuffled]
+        groups = list(rows)
+        if whole < len(chunk):
+            groups.append(chunk[whole:])
+        cut = _pack_rows if settings.layout == "packed" else _cut_by_length
+        steps += [Step(tuple(cut(group, lengths, settings.batch_tokens))) for group in groups]
+    return steps
+
+
+def _cut_by_length(samples: Integers, lengths: npt.NDArray[np.integer], budget: int) -> list[Integers]:
+    """Micro-batches of at most ``budget`` tokens, padding counted, longest samples first (ties: by index)."""
+    by_length = samples[np.lexsort((samples, -lengths[samples]))]
+    parts: list[Integers] = []
+    start = 0
+    while start < len(by_length):
+        rows = max(budget // int(lengths[by_length[start]]), 1)
+        parts.append(by_length[start : start + rows])
+        start += rows
+    return parts
+
+
+def _pack_rows(samples: Integers, lengths: npt.NDArray[np.integer], budget: int) -> list[Integers]:
+    """Rows of at most ``budget`` tokens: each sample goes into the first row that has room."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for sample in samples.tolist():
+        length = int(lengths[sample])
+        for k, free in enumerate(room):
+            if length <= free:
+                rows[k].append(sample)
+                room[k] -= length
+                break
+        else:
+            rows.append([sample])
+            room.append(budget - length)
+    return [np.array(row, dtype=np.int64) for row in rows]
+
+
+def lay_out(ids: Sequence[npt.NDArray[np.integer]], learned: Sequence[npt.NDArray[np.integer]], layout: str) -> Batch:
+    """The arrays of one micro-batch of samples: ``ids[i]`` and the 0/1 flags ``learned[i]`` of sample i.
+
+    A learned token is predicted from the position before it, so a sample's first token is never a target.
+    """
+    lengths = np.array([len(sample) for sample in ids], dtype=np.int64)
+    if layout == "packed":
+        columns = int(lengths.sum())
+        starts = np.cumsum(lengths) - lengths
+        positions = np.concatenate([np.arange(k, dtype=np.int64) for k in lengths])[None]
+        flat = np.concatenate(ids).astype(np.int64)[None]
+    else:
+        columns = int(lengths.max())
+        starts = np.arange(len(ids), dtype=np.int64) * columns
+        positions = np.broadcast_to(np.arange(columns, dtype=np.int64), (len(ids), columns)).copy()
+        flat = np.zeros((len(ids), columns), dtype=np.int64)
+        for row, sample in enumerate(ids):
+            flat[row, : len(sample)] = sample
+    targets = [start + np.flatnonzero(np.asarray(flags)[1:]) for start, flags in zip(starts, learned, strict=True)]
+    where = np.concatenate(targets).astype(np.int64)
+    return Batch(
+        ids=flat, positions=positions, targets=where, labels=flat.reshape(-1)[where + 1], tokens=int(lengths.sum())
+    )
