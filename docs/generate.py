@@ -10,7 +10,7 @@ import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from huatuo import errors, manifest, records, recipe, recipe_file
+from huatuo import errors, manifest, recipe, recipe_file, records
 from huatuo.cli import cli
 from huatuo.run import STAGES
 

@@ -44,7 +44,7 @@ def test_the_line_of_the_second_table_of_an_array(tmp_path: Path) -> None:
 
 def test_overrides_and_relative_paths(tmp_path: Path) -> None:
     path = write(tmp_path, '[run]\nname = "x"\n[[ingest.graphs]]\nname = "g"\npath = "数据/g.json"\n')
-    loaded = recipe_file.load(path, ["train.steps=7", "run.title=标题", 'train.priority={graph = 2}', "train.lora.r=4"])
+    loaded = recipe_file.load(path, ["train.steps=7", "run.title=标题", "train.priority={graph = 2}", "train.lora.r=4"])
     assert loaded.ingest.graphs[0].path == (tmp_path / "数据" / "g.json").resolve()
     assert (loaded.train.steps, loaded.run.title, loaded.train.priority) == (7, "标题", {"graph": 2})
     assert loaded.train.lora is not None

@@ -63,7 +63,16 @@ def test_nested_and_optional_fields_survive(tmp_path: Path) -> None:
         provenance=Provenance(by="human"),
     )
     scores = [
-        Score(id="1", response_id="r", question_id="q", model="m", metric="accuracy", value=None, unscored="empty", signature="s"),
+        Score(
+            id="1",
+            response_id="r",
+            question_id="q",
+            model="m",
+            metric="accuracy",
+            value=None,
+            unscored="empty",
+            signature="s",
+        ),
         Score(id="2", response_id="r", question_id="q", model="m", metric="accuracy", value=0.0, signature="s"),
     ]
     with store.writing(tmp_path / "d", stage="test", key="k") as out:
@@ -89,7 +98,10 @@ def test_digest_ignores_order_and_time_but_not_content(tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
     for seconds in (1.0, 2.0):
         with store.writing(tmp_path / f"t{seconds}", stage="test", key="k") as out:
-            out.write("steps", StepLog(step=1, tokens=1, learned_tokens=1, loss=1, learning_rate=1, gradient_norm=1, seconds=seconds))
+            out.write(
+                "steps",
+                StepLog(step=1, tokens=1, learned_tokens=1, loss=1, learning_rate=1, gradient_norm=1, seconds=seconds),
+            )
     assert store.read_manifest(tmp_path / "t1.0").digest == store.read_manifest(tmp_path / "t2.0").digest
 
 
@@ -101,14 +113,20 @@ def test_content_ids_differ_when_parts_differ(a: list[str], b: list[str]) -> Non
 def test_a_lost_record_fails_the_stage_and_keeps_the_old_data_set(tmp_path: Path) -> None:
     write_facts(tmp_path / "d", [1])
     before = store.read_manifest(tmp_path / "d")
-    with pytest.raises(ConservationError, match="neither used nor dropped"), store.writing(tmp_path / "d", stage="t", key="k2") as out:
+    with (
+        pytest.raises(ConservationError, match="neither used nor dropped"),
+        store.writing(tmp_path / "d", stage="t", key="k2") as out,
+    ):
         out.expect(["x", "y"])
         out.write("facts", fact(2), uses=["x"])
     assert store.read_manifest(tmp_path / "d") == before
 
 
 def test_a_record_used_and_dropped_fails_the_stage(tmp_path: Path) -> None:
-    with pytest.raises(ConservationError, match="both used and dropped"), store.writing(tmp_path / "d", stage="t", key="k") as out:
+    with (
+        pytest.raises(ConservationError, match="both used and dropped"),
+        store.writing(tmp_path / "d", stage="t", key="k") as out,
+    ):
         out.expect(["x"])
         out.write("facts", fact(2), uses=["x"])
         out.drop("x", "rule", "why")
@@ -158,7 +176,9 @@ def test_a_manifest_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     write_facts(tmp_path / "d", [1])
     path = tmp_path / "d" / "manifest.json"
     raw = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**raw, "format_version": store.read_manifest(tmp_path / "d").format_version + 1}), encoding="utf-8")
+    path.write_text(
+        json.dumps({**raw, "format_version": store.read_manifest(tmp_path / "d").format_version + 1}), encoding="utf-8"
+    )
     with pytest.raises(DataError, match="newer huatuo"):
         store.is_finished(tmp_path / "d", "k")
 
@@ -177,7 +197,9 @@ def test_two_writers_of_one_folder(tmp_path: Path) -> None:
             with store.writing(Path({str(tmp_path / "d")!r}), stage="t", key="k"):
                 pass
         """
-        other = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+        other = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+        )
         assert "BusyError" in other.stderr
     assert store.is_finished(tmp_path / "d", "k")
 

@@ -18,6 +18,9 @@ _BOUND_CHARACTER = re.compile(r"[0-9A-Za-z.,:/%％‰℃°²³⁰-⁹₀-₉^×*
 _NUMBER_THEN_UNIT = re.compile(r"\d[ \u00a0]?$")
 _UNIT = re.compile(r"[ \u00a0]?(?:[A-Za-zμµ℃°%％‰]|毫|微|克|片|粒|支|单位|岁|次|天|周|月|小时|分钟)")
 
+_ITEM_NUMBER = re.compile(r"[ \t　]*[(（]?\d{1,3}[.、．)）][ \t　]*")
+"""The number of a list item, which belongs to the sentence after it."""
+
 LOOK_BACK = 40
 """Characters that a hard cut may move back to spare a number or a word."""
 
@@ -33,7 +36,7 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
         for part in parts:
             if found and not part.strip():
                 found[-1] = (found[-1][0], at + len(part))
-            elif found and _is_cut_number(text, at):
+            elif found and (_is_cut_number(text, at) or _ITEM_NUMBER.fullmatch(text, *found[-1])):
                 found[-1] = (found[-1][0], at + len(part))
             else:
                 found.append((at, at + len(part)))

@@ -1,0 +1,141 @@
+"""What a reader makes of one record of a graph, before sources are joined and ids are given.
+
+Light objects, because a graph may hold a million values at once; `huatuo.records` are made when they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from huatuo.knowledge.relations import canonical
+
+STRIPPED = " \t\r\n\f\v\u3000\u00a0\u200b\u200c\u200d\u2060\ufeff"
+"""Blanks, and marks without width, taken from both ends of a value; nothing inside a value is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A file of a source: shared by everything read from it."""
+
+    source: str
+    """Name of the source in the recipe."""
+    file: str
+    """File name without its folder."""
+    path: str
+    """Path within the source, ``/`` between parts: tells files of one name apart."""
+
+
+@dataclass(slots=True)
+class Value:
+    """One value of one relation."""
+
+    relation: str
+    """Canonical relation."""
+    text: str
+    """The value, outer blanks removed."""
+    place: str
+    """``line 12 临床症状[2]``."""
+    where: Where
+    """The file."""
+    evidence: str = ""
+    """Kind of source behind it."""
+    claim: bool = False
+    """A claim of the source (a cure rate on a web page) that is kept and not taught."""
+    flags: tuple[str, ...] = ()
+    """Rules that object to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item that no record could be made of."""
+
+    place: str
+    """Where it stands."""
+    rule: str
+    """``no_name``, ``not_text``, ``empty_value``, ..."""
+    reason: str
+    """What was found and what was expected."""
+    excerpt: str = ""
+    """Beginning of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A text that a record holds beside its relations."""
+
+    title: str
+    """Title of the document."""
+    text: str
+    """The text."""
+    genre: str
+    """Genre of the document."""
+    place: str
+    """Where it stands."""
+    evidence: str = ""
+    """Kind of source behind it."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """What one record says about one entity."""
+
+    kind: str
+    """disease, drug, herb, symptom, or the source's own."""
+    name: str
+    """Name as the source writes it."""
+    place: str
+    """``line 12``."""
+    where: Where
+    """The file."""
+    aliases: list[str] = field(default_factory=list)
+    """Other names."""
+    values: list[Value] = field(default_factory=list)
+    """Values of relations."""
+    texts: list[Prose] = field(default_factory=list)
+    """Prose fields."""
+    refused: list[Refused] = field(default_factory=list)
+    """Values that no fact could be made of."""
+
+
+def clean(text: str) -> str:
+    """The text without outer blanks and marks without width. Never NFKC: it turns ×10⁹ into ×109 and ½ into 1⁄2."""
+    return text.strip(STRIPPED)
+
+
+def as_items(value: Any) -> list[Any]:
+    """A list as it is, nothing for None, anything else as the only item."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def take_values(
+    draft: Draft, relation: str, items: Sequence[Any], *, evidence: str, claim: bool = False, label: str = ""
+) -> None:
+    """Add the items to the draft as values, or as refused where they are no text or empty.
+
+    A number, an object or a list inside a list is no value: 24 without its unit says nothing that may be taught.
+    """
+    name = canonical(relation)
+    for number, item in enumerate(items, 1):
+        place = f"{draft.place} {label or relation}[{number}]"
+        if not isinstance(item, str):
+            found = "null" if item is None else type(item).__name__
+            reason = f"{relation} of {draft.name}: expected text, found {found}"
+            draft.refused.append(Refused(place, "not_text", reason, repr(item)[:80]))
+        elif not (text := clean(item)):
+            draft.refused.append(Refused(place, "empty_value", f"{relation} of {draft.name}: expected text, found none"))
+        else:
+            draft.values.append(Value(name, text, place, draft.where, evidence, claim))
+
+
+def take_aliases(draft: Draft, items: Sequence[Any], label: str) -> None:
+    """Add other names: each once, none equal to the name itself; what is no text is refused."""
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, str) or not clean(item):
+            place, rule = f"{draft.place} {label}[{number}]", "empty_value" if isinstance(item, str) else "not_text"
+            draft.refused.append(Refused(place, rule, f"{label} of {draft.name}: expected a name", repr(item)[:80]))
+        elif clean(item) != draft.name and clean(item) not in draft.aliases:
+            draft.aliases.append(clean(item))
