@@ -272,7 +272,7 @@ class TrainSettings(Settings):
     overlong: Literal["drop", "split", "keep-end"] = "drop"
     """What happens to a pair longer than the window: drop it, split it by turn, or keep the answer's end (cut the
     question's beginning). Always counted."""
-    layout: Literal["bucketed", "packed"] = "packed"
+    layout: Literal["bucketed", "packed"] = "bucketed"
     """packed: samples share a row, isolated by position reset. bucketed: samples of like length side by side."""
     batch_tokens: int = Field(1024, ge=8)
     """Tokens per micro-batch."""

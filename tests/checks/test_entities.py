@@ -41,6 +41,8 @@ def test_thirty_thousand_names_are_fast() -> None:
     assert time.process_time() - start < 1.0
 
 
-@pytest.mark.parametrize(("term", "good"), [("头痛", True), ("痛", False), ("12", False), ("先这样。再那样", False), ("x" * 25, False)])
+@pytest.mark.parametrize(
+    ("term", "good"), [("头痛", True), ("痛", False), ("12", False), ("先这样。再那样", False), ("x" * 25, False)]
+)
 def test_is_name(term: str, good: bool) -> None:
     assert is_name(term) is good

@@ -116,7 +116,9 @@ def test_thousands_of_texts_per_second(index):
 
 
 def test_knowledge_questions_are_not_protected():
-    knowledge = Question(id="k", exam="probe", kind="knowledge", stem="二甲双胍的适应证有哪些请列出来", gold=("2型糖尿病",))
+    knowledge = Question(
+        id="k", exam="probe", kind="knowledge", stem="二甲双胍的适应证有哪些请列出来", gold=("2型糖尿病",)
+    )
     assert exam_index([knowledge]).grade(knowledge.stem).grade is None
     assert exam_index([knowledge.model_copy(update={"kind": "open"})]).grade(knowledge.stem).grade == "exact"
 

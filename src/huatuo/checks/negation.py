@@ -39,7 +39,9 @@ _PATTERNS: tuple[tuple[Stance, re.Pattern[str]], ...] = (
     ),
     (
         "negated",
-        re.compile(r"没有|并非|不是|不会|不包括|不含|无|未|不|非|\bnot\b|\bno\b|\bwithout\b|\bnone\b|n't\b", re.IGNORECASE),
+        re.compile(
+            r"没有|并非|不是|不会|不包括|不含|无|未|不|非|\bnot\b|\bno\b|\bwithout\b|\bnone\b|n't\b", re.IGNORECASE
+        ),
     ),
 )
 _CLAUSE = re.compile(r"[，。；！？!?;\n]|,\s|\.\s|\.$")

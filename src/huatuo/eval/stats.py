@@ -53,7 +53,7 @@ def wilson(successes: float, n: float) -> tuple[float, float] | None:
 def _sums(values: Floats, clusters: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum and number of the values of each cluster, in the order of the clusters' names."""
     _, place = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
-    return np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
+    return np.bincount(place, weights=values).astype(np.float64), np.bincount(place).astype(np.float64)
 
 
 def _resampled_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
@@ -122,7 +122,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     for k in range(min(only_first, only_second) + 1):
         tail += term
         term = term * (n - k) // (k + 1)
-    return min(1.0, 2 * tail / 2**n)
+    return float(min(1.0, 2 * tail / (1 << n)))
 
 
 def two_proportions(first: float, n_first: float, second: float, n_second: float) -> Estimate:

@@ -25,7 +25,14 @@ ALIAS_KEYS = ("别名", "别称")
 EVIDENCE_KEY = "来源"
 """Key of {relation: kind of source}, or of one kind of source for all relations."""
 
-KINDS = {"百种常见病": "disease", "疾病": "disease", "西药": "drug", "中成药": "drug", "药物": "drug", "药品": "drug"} | {
+KINDS = {
+    "百种常见病": "disease",
+    "疾病": "disease",
+    "西药": "drug",
+    "中成药": "drug",
+    "药物": "drug",
+    "药品": "drug",
+} | {
     "中药": "herb",
     "中药材": "herb",
     "症状": "symptom",
@@ -42,11 +49,15 @@ def draft(value: Any, place: str, where: Where, evidence: str = "") -> Draft | R
     A string where a list is expected is one value: it is never split, since 、 and ， also stand inside values.
     """
     if not isinstance(value, dict):
-        return Refused(place, "not_an_object", f"expected a record with 中心词, found {type(value).__name__}", str(value)[:80])
+        return Refused(
+            place, "not_an_object", f"expected a record with 中心词, found {type(value).__name__}", str(value)[:80]
+        )
     name = next((value[key] for key in NAME_KEYS if key in value), None)
     if not isinstance(name, str) or not clean(name):
         keys = "、".join(list(value)[:8])
-        return Refused(place, "no_name", f"expected a name under 中心词 or 核心词; the keys are {keys}", str(value)[:80])
+        return Refused(
+            place, "no_name", f"expected a name under 中心词 or 核心词; the keys are {keys}", str(value)[:80]
+        )
     made = Draft(_kind(value), clean(name), place, where)
     for key in ALIAS_KEYS:
         take_aliases(made, as_items(value.get(key)), key)

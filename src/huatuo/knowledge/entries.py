@@ -126,7 +126,9 @@ def take_values(
             reason = f"{relation} of {draft.name}: expected text, found {found}"
             draft.refused.append(Refused(place, "not_text", reason, repr(item)[:80]))
         elif not (text := clean(item)):
-            draft.refused.append(Refused(place, "empty_value", f"{relation} of {draft.name}: expected text, found none"))
+            draft.refused.append(
+                Refused(place, "empty_value", f"{relation} of {draft.name}: expected text, found none")
+            )
         else:
             draft.values.append(Value(name, text, place, draft.where, evidence, claim))
 
@@ -139,3 +141,25 @@ def take_aliases(draft: Draft, items: Sequence[Any], label: str) -> None:
             draft.refused.append(Refused(place, rule, f"{label} of {draft.name}: expected a name", repr(item)[:80]))
         elif clean(item) != draft.name and clean(item) not in draft.aliases:
             draft.aliases.append(clean(item))
+
+
+@dataclass(slots=True)
+class Entry:
+    """An entity with everything that all sources say about it."""
+
+    id: str
+    """Id of the entity record; empty until all sources are read."""
+    kind: str
+    """Kind."""
+    name: str
+    """Name."""
+    aliases: list[str] = field(default_factory=list)
+    """Other names, each once, in the order they were read."""
+    origins: list[tuple[Where, str]] = field(default_factory=list)
+    """(file, place) of every record about it."""
+    values: dict[tuple[str, str], Value] = field(default_factory=dict)
+    """(relation, text) → value, each once."""
+
+    def texts(self, relation: str) -> list[str]:
+        """The values of one relation."""
+        return [text for name, text in self.values if name == relation]

@@ -32,7 +32,8 @@ from pydantic import Field, ValidationError
 
 from huatuo.errors import RecipeError
 from huatuo.knowledge.entries import Draft, Prose, Refused, Where, as_items, clean, take_aliases, take_values
-from huatuo.recipe import Settings, find_line
+from huatuo.recipe import Settings
+from huatuo.recipe_file import find_line
 
 _PLAIN_PATH = re.compile(r"[^\[\]|{}()\"'`@*&?!<>=,\s]+")
 """A dotted path of keys; anything else is handed to JMESPath as it stands."""
@@ -130,7 +131,9 @@ def load(path: Path) -> Mapping:
         text = path.read_bytes().decode("utf-8-sig")
         file = MappingFile.model_validate(tomllib.loads(text))
     except OSError as error:
-        raise RecipeError(f"{path}: mapping cannot be read ({error.strerror}); next: check ingest.graphs.mapping") from None
+        raise RecipeError(
+            f"{path}: mapping cannot be read ({error.strerror}); next: check ingest.graphs.mapping"
+        ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from None
     except ValidationError as error:
@@ -143,7 +146,13 @@ def load(path: Path) -> Mapping:
 
 
 def _compiled(file: MappingFile, path: Path, text: str) -> Mapping:
-    paths = [file.records, file.entity.name, file.entity.aliases, *(r.path for r in file.relation), *(t.path for t in file.text)]
+    paths = [
+        file.records,
+        file.entity.name,
+        file.entity.aliases,
+        *(r.path for r in file.relation),
+        *(t.path for t in file.text),
+    ]
     splits = [file.entity.split_aliases, *(r.split for r in file.relation)]
     made: dict[str, Any] = {}
     expressions: dict[str, re.Pattern[str]] = {}
@@ -152,7 +161,9 @@ def _compiled(file: MappingFile, path: Path, text: str) -> Mapping:
             made[expression] = jmespath.compile(quoted(expression))
         except jmespath.exceptions.JMESPathError as error:
             reason = str(error).splitlines()[0]
-            raise RecipeError(f"{path}:{_line_of(text, expression)}: path {expression!r} is no JMESPath: {reason}") from None
+            raise RecipeError(
+                f"{path}:{_line_of(text, expression)}: path {expression!r} is no JMESPath: {reason}"
+            ) from None
     for expression in filter(None, splits):
         try:
             expressions[expression] = re.compile(expression)
@@ -176,7 +187,10 @@ def unfold(mapping: Mapping, value: Any, place: str) -> list[tuple[str, Any]]:
     """(place, record) of the records in a file's value: itself, or those at ``records``."""
     if not mapping.file.records:
         return [(place, value)]
-    return [(f"{place}.{number}", item) for number, item in enumerate(as_items(mapping.find(mapping.file.records, value)), 1)]
+    return [
+        (f"{place}.{number}", item)
+        for number, item in enumerate(as_items(mapping.find(mapping.file.records, value)), 1)
+    ]
 
 
 def draft(mapping: Mapping, value: Any, place: str, where: Where, evidence: str = "") -> Draft | Refused:
@@ -211,9 +225,15 @@ def _take_text(mapping: Mapping, made: Draft, text: TextMapping, value: Any, evi
     place = f"{made.place} {text.path}"
     paragraphs = [clean(item) for item in items if isinstance(item, str) and clean(item)]
     if len(paragraphs) < len(items):
-        found = next(type(i).__name__ if not isinstance(i, str) else "an empty text" for i in items if not isinstance(i, str) or not clean(i))
+        found = next(
+            type(i).__name__ if not isinstance(i, str) else "an empty text"
+            for i in items
+            if not isinstance(i, str) or not clean(i)
+        )
         rule = "empty_value" if found == "an empty text" else "not_text"
-        made.refused.append(Refused(f"{place} (in part)", rule, f"{text.title} of {made.name}: expected text, found {found}"))
+        made.refused.append(
+            Refused(f"{place} (in part)", rule, f"{text.title} of {made.name}: expected text, found {found}")
+        )
     if paragraphs:
         title = f"{made.name} {text.title}"
         made.texts.append(Prose(title, "\n".join(paragraphs), text.genre, place, text.evidence or evidence))

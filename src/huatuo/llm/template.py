@@ -166,7 +166,9 @@ class OfflineTeacher:
 
     def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Raises ModelError: wordings have no probabilities."""
-        raise ModelError("offline-teacher has no probabilities; expected a local checkpoint; next: ask `ours` or `base`")
+        raise ModelError(
+            "offline-teacher has no probabilities; expected a local checkpoint; next: ask `ours` or `base`"
+        )
 
     def _reply(self, messages: Sequence[Message]) -> Reply:
         prompt = next((m.content for m in reversed(messages) if m.role == "user"), "")
@@ -265,6 +267,8 @@ class OfflineTeacher:
             answer = " ".join(lines)
             return [(block["question"], answer if answer.endswith((".", "!", "?")) else answer + ".")]
         sentences = [s.strip() for line in lines for s in _SENTENCE.findall(line) if s.strip()]
-        ended = [s if s.endswith(("。", "！", "？", "!", "?", "：", "；")) else s.rstrip("，,.") + "。" for s in sentences]
+        ended = [
+            s if s.endswith(("。", "！", "？", "!", "?", "：", "；")) else s.rstrip("，,.") + "。" for s in sentences
+        ]
         joint = "\n" if any(_LIST_LINE.match(line) for line in lines) else ""
         return [(block["question"], joint.join(ended))]

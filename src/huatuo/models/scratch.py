@@ -23,7 +23,8 @@ def build(
 
     if settings.hidden % settings.heads or (settings.hidden // settings.heads) % 2:
         raise RecipeError(
-            f"train.scratch.heads = {settings.heads} must divide train.scratch.hidden = {settings.hidden} into even parts "
+            f"train.scratch.heads = {settings.heads} must divide train.scratch.hidden = {settings.hidden} into "
+            "even parts "
             "(rotary positions turn pairs); next: set heads to a divisor, for example 4 for 128"
         )
     config = LlamaConfig(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from huatuo.errors import ModelError, require
-from huatuo.store import write_atomic
+from huatuo.files import write_atomic
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 """Special tokens of a character tokenizer, with ids 0, 1 and 2. It has no BOS."""
@@ -50,7 +50,9 @@ def character_tokenizer(texts: Iterable[str], folder: Path) -> Any:
     for text in texts:
         counts.update(text)
     if not counts:
-        raise ModelError("a character tokenizer needs texts, and there is no character in them; next: look at the pairs")
+        raise ModelError(
+            "a character tokenizer needs texts, and there is no character in them; next: look at the pairs"
+        )
     characters = sorted(counts, key=lambda c: (-counts[c], c))
     vocabulary = {token: i for i, token in enumerate([PAD, EOS, UNKNOWN, *characters])}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
@@ -87,13 +89,15 @@ def load_tokenizer(folder: Path) -> Any:
     require("transformers", "train")
     if not any((folder / name).exists() for name in TOKENIZER_FILES):
         raise ModelError(
-            f"{folder}: no tokenizer; expected one of {', '.join(TOKENIZER_FILES)}; next: copy the tokenizer files of the "
+            f"{folder}: no tokenizer; expected one of {', '.join(TOKENIZER_FILES)}; next: copy the tokenizer "
+            "files of the "
             "base model into the folder"
         )
     tokenizer = _open(folder, {})
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(
-            f"{folder}: {type(tokenizer).__name__} is not a fast tokenizer; expected tokenizer.json; next: convert it once "
+            f"{folder}: {type(tokenizer).__name__} is not a fast tokenizer; expected tokenizer.json; next: "
+            "convert it once "
             "with transformers and save it"
         )
     if (folder / "tokenizer.model").exists():
@@ -119,7 +123,8 @@ def _open(folder: Path, options: dict[str, Any]) -> Any:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"{folder}: the tokenizer cannot be loaded ({first}); expected files of a Hugging Face tokenizer that needs no "
+            f"{folder}: the tokenizer cannot be loaded ({first}); expected files of a Hugging Face tokenizer that "
+            "needs no "
             "code of its own; next: pip install 'huatuo[train]' (sentencepiece, protobuf), or save a tokenizer.json"
         ) from error
 
@@ -134,7 +139,7 @@ def _compare_with_sentencepiece(tokenizer: Any, folder: Path) -> None:
     wrong = _differences(tokenizer, processor)
     if not wrong:
         return
-    advice = "convert tokenizer.model anew, or remove tokenizer.model if tokenizer.json is the one the model was trained with"
+    advice = "convert tokenizer.model anew, or remove it if the model was trained with tokenizer.json"
     for name, value in (("add_prefix_space", False), ("add_prefix_space", True), ("legacy", True), ("legacy", False)):
         try:
             mended = not _differences(_open(folder, {name: value}), processor)
@@ -147,7 +152,8 @@ def _compare_with_sentencepiece(tokenizer: Any, folder: Path) -> None:
         wanted = json.loads((folder / "tokenizer_config.json").read_text()) if _has_config(folder) else {}
         advice += f"; tokenizer_class is {wanted.get('tokenizer_class', 'not stated')} (option tokenizer_class)"
     raise ModelError(
-        f"{folder}: {type(tokenizer).__name__} gives other ids than tokenizer.model on {len(wrong)} of {len(_PROBES)} probe "
+        f"{folder}: {type(tokenizer).__name__} gives other ids than tokenizer.model on {len(wrong)} of "
+        f"{len(_PROBES)} probe "
         f"texts, for example {wrong[0]!r}; expected the same ids; next: {advice}"
     )
 

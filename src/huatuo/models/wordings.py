@@ -28,7 +28,7 @@ class Format:
     between: str = "\n"
     """Text between an answer's end token and the next user turn."""
     end: str = ""
-    """End token of an answer where the tokenizer has it as a special token; otherwise, and if empty, the tokenizer's EOS."""
+    """End token of an answer where the tokenizer has it as a special token; the tokenizer's EOS otherwise."""
     guarded: tuple[str, ...] = ()
     """Control texts, besides the end token, that the saved template breaks when a message contains them."""
 
@@ -39,7 +39,8 @@ _HUATUO = (
 _FORMATS = (
     Format(
         name="huatuo2",
-        source="HuatuoGPT-II (arXiv 2311.09774), data_process.py. The release learns EOS as the label of the joining line "
+        source="HuatuoGPT-II (arXiv 2311.09774), data_process.py. The release learns EOS as the label of the joining "
+        "line "
         "end and shows the model no EOS between turns; here a real EOS stands after every answer, then the line end",
         user=("<问>：", "\n"),
         assistant="<答>：",
@@ -75,7 +76,8 @@ _FORMATS = (
         name="alpaca",
         source="Stanford Alpaca, train.py, prompt_no_input; a system message replaces nothing and stands before it",
         user=(
-            "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+            "Below is an instruction that describes a task. Write a response that appropriately completes the "
+            "request."
             "\n\n### Instruction:\n",
             "\n\n",
         ),
@@ -85,7 +87,8 @@ _FORMATS = (
     ),
     Format(
         name="huatuo1",
-        source="HuatuoGPT (arXiv 2305.15075), its command line; the release trains a blank before EOS, here there is none",
+        source="HuatuoGPT (arXiv 2305.15075), its command line; the release trains a blank before EOS, here there is "
+        "none",
         user=("<病人>：", " "),
         assistant="<HuatuoGPT>：",
         system=("", ""),
@@ -119,7 +122,7 @@ def vocabulary(fmt: Format) -> list[str]:
 
 
 def chat_template(fmt: Format, bos: bool = False) -> str:
-    """The Jinja template to save with a checkpoint: ``apply_chat_template`` gives the ids of `encode` and `encode_prompt`.
+    """The Jinja template to save with a checkpoint: it gives the ids of `encode` and `encode_prompt`.
 
     ``bos``: whether the text begins with the tokenizer's BOS (`adds_bos`). It uses ``eos_token``, which must be the
     format's end token (`bind`). A literal end token inside a message is broken by a zero-width space.
@@ -135,10 +138,11 @@ def chat_template(fmt: Format, bos: bool = False) -> str:
         "{%- if messages and messages[0]['role'] == 'system' -%}{%- set message = messages[0] -%}",
         f"{{%- set state.system = {content} -%}}{{%- set state.skip = 1 -%}}{{%- endif -%}}",
         "{{- bos_token -}}" if bos else "",
-        f"{{%- if state.system -%}}{{{{- {quote(fmt.system[0])} + state.system + {quote(fmt.system[1])} -}}}}{{%- endif -%}}",
+        f"{{%- if state.system -%}}{{{{- {quote(fmt.system[0])} + state.system + {quote(fmt.system[1])} -}}}}",
+        "{%- endif -%}",
         "{%- for message in messages[state.skip:] -%}",
         "{%- if message['role'] != ('user' if loop.index0 % 2 == 0 else 'assistant') -%}",
-        "{{- raise_exception('user and assistant turns must alternate; a system message stands first') -}}{%- endif -%}",
+        "{{- raise_exception('user and assistant alternate; a system message stands first') -}}{%- endif -%}",
         "{%- if message['role'] == 'user' -%}",
         f"{{%- if not loop.first -%}}{{{{- {quote(fmt.between)} -}}}}{{%- endif -%}}",
         f"{{{{- {quote(fmt.user[0])} + ({content}) + {quote(fmt.user[1])} -}}}}",

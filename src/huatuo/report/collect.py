@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,9 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
     Raises DataError for a data set that is unfinished or damaged.
     """
     found = Found(manifests={stage: store.verify(folder) for stage, folder in folders.items()})
-    found.losses = [loss for stage, folder in folders.items() for loss in _losses(stage, folder, found.manifests[stage])]
+    found.losses = [
+        loss for stage, folder in folders.items() for loss in _losses(stage, folder, found.manifests[stage])
+    ]
     if "ingest" in folders:
         found.findings = _findings(folders["ingest"])
         kinds = Counter(str(row["kind"]) for row in columns(folders["ingest"], "entities", "kind"))
@@ -105,7 +108,9 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         found.ledger = _ledger(folders)
     last = folders.get("unify", folders.get("synth"))
     if last is not None:
-        found.pairs = dict(Counter((str(r["shape"]), str(r["source"])) for r in columns(last, "pairs", "shape", "source")))
+        found.pairs = dict(
+            Counter((str(r["shape"]), str(r["source"])) for r in columns(last, "pairs", "shape", "source"))
+        )
     if "order" in folders:
         found.positions = found.rows("order", "order")
         found.shares = _shares(folders["order"], found.positions)
@@ -154,42 +159,47 @@ def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
     grave = ("error", "warning", "note")
     return [
         (rule, severity, n, examples[rule, severity])
-        for (rule, severity), n in sorted(counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1], item[0][0]))
+        for (rule, severity), n in sorted(
+            counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1], item[0][0])
+        )
     ]
 
 
 def _ledger(folders: Mapping[str, Path]) -> Ledger:
+    """Facts by the number of training pairs that were learned; a pair that a later stage dropped or left teaches nothing."""
     facts = {str(row["id"]): tuple(row["flags"]) for row in columns(folders["ingest"], "facts", "id", "flags")}
-    last = folders.get("unify", folders.get("synth"))
+    gone = {
+        pair: reason for stage in ("unify", "order", "tokenise", "train") for pair, reason in _ended(folders, stage)
+    }
     taught: Counter[str] = Counter()
-    if last is not None:
-        for row in columns(last, "pairs", "parents", "split"):
-            if row["split"] == "train":
-                taught.update(parent for parent in row["parents"] if parent in facts)
+    lost: dict[str, str] = {}
+    for stage in ("unify", "synth"):
+        if stage in folders and (stage == "unify" or "unify" not in folders):
+            for row in columns(folders[stage], "pairs", "id", "parents", "split"):
+                if row["split"] == "train" and row["id"] not in gone:
+                    taught.update(parent for parent in row["parents"] if parent in facts)
+        if stage in folders:
+            for row in columns(folders[stage], "pairs", "id", "parents"):
+                lost |= dict.fromkeys(row["parents"], gone.get(str(row["id"]), "unify: validation"))
     bins = []
     for low, high in TAUGHT_BINS:
         name = str(low) if low == high else f"{low}–{high}" if high else f"≥ {low}"
-        bins.append((name, sum(1 for fact in facts if low <= taught[fact] and (taught[fact] <= high or (low and not high)))))
-    reasons = _untaught_reasons(folders, {fact: flags for fact, flags in facts.items() if not taught[fact]})
-    return Ledger(len(facts), tuple(bins), tuple(reasons))
+        top = high or (0 if low == 0 else math.inf)
+        bins.append((name, sum(low <= taught[fact] <= top for fact in facts)))
+    why = dict(reason for stage in ("synth", "ingest") for reason in _ended(folders, stage))
+    counts = Counter(
+        why.get(fact) or lost.get(fact) or (f"ingest: {flags[0]}" if flags else "–")
+        for fact, flags in facts.items()
+        if not taught[fact]
+    )
+    return Ledger(len(facts), tuple(bins), tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _untaught_reasons(folders: Mapping[str, Path], untaught: Mapping[str, Sequence[str]]) -> list[tuple[str, int]]:
-    """Why facts are not taught: as a stage recorded it, else their flags, else what became of their pairs."""
-    why: dict[str, str] = {}
-    for stage in ("ingest", "synth"):
-        if stage in folders:
-            for row in columns(folders[stage], "dropped", "record_id", "rule"):
-                if row["record_id"] in untaught:
-                    why.setdefault(str(row["record_id"]), f"{stage}: {row['rule']}")
-    if "unify" in folders and "synth" in folders:
-        fate = {str(r["record_id"]): str(r["rule"]) for r in columns(folders["unify"], "dropped", "record_id", "rule")}
-        for row in columns(folders["synth"], "pairs", "id", "parents"):
-            for parent in row["parents"]:
-                if parent in untaught:
-                    why.setdefault(parent, f"unify: {fate.get(str(row['id']), 'validation split')}")
-    counts = Counter(why.get(fact) or (f"flag: {flags[0]}" if flags else "–") for fact, flags in untaught.items())
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _ended(folders: Mapping[str, Path], stage: str) -> Iterator[tuple[str, str]]:
+    """(record id, ``stage: rule``) of what a stage dropped or left; nothing where it has not run."""
+    if stage in folders:
+        for row in columns(folders[stage], "dropped", "record_id", "rule"):
+            yield str(row["record_id"]), f"{stage}: {row['rule']}"
 
 
 # ---------------------------------------------------------------- order and steps

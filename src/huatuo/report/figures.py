@@ -22,6 +22,8 @@ INK, MUTED, LINE, FILL = "#1a1a1a", "#555555", "#9a9a9a", "#f4f6f8"
 WIDTH, HEIGHT = 400, 270
 """User units of a chart: drawn for a phone, where one unit is a little less than a pixel."""
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 14, 42
+TITLE, ROW, LOST = 36, 20, 18
+"""Heights within the flow: the head of a box, a line of it, a line of what was lost."""
 FONT = "system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 
 
@@ -138,17 +140,17 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 # ---------------------------------------------------------------- charts with axes
 
 
-def _frame(canvas: Canvas, x_ticks: Sequence[float], y_ticks: Sequence[float], x_name: Label, share: bool) -> None:
-    """Axes with round numbers and thin rules; the y axis in percent where it is a share."""
+def _frame(canvas: Canvas, x_end: float, y_ticks: Sequence[float], x_name: Label, share: bool) -> None:
+    """Axes with round numbers and thin rules, x from 0 to ``x_end``; the y axis in percent where it is a share."""
     for value in y_ticks:
         y = _at(value, y_ticks, HEIGHT - BOTTOM, TOP)
         canvas.add("line", x1=LEFT, x2=WIDTH - RIGHT, y1=_n(y), y2=_n(y), stroke="#dddddd", stroke_width=1)
         name = f"{value:.0%}" if share else short(value)
         canvas.text(LEFT - 6, y + 4, name, text_anchor="end", font_size=11, fill=MUTED)
-    for i, value in enumerate(x_ticks):
-        x = _at(value, x_ticks, LEFT, WIDTH - RIGHT)
+    for value in (tick for tick in ticks(0.0, x_end) if tick <= x_end):
+        x = _at(value, (0.0, x_end), LEFT, WIDTH - RIGHT)
         canvas.add("line", x1=_n(x), x2=_n(x), y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM + 4, stroke=LINE)
-        anchor = "end" if i == len(x_ticks) - 1 else "middle"
+        anchor = "end" if x > WIDTH - RIGHT - 16 else "middle"
         canvas.text(x, HEIGHT - BOTTOM + 17, short(value), text_anchor=anchor, font_size=11, fill=MUTED)
     canvas.add("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, stroke=LINE)
     canvas.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_name, text_anchor="middle", fill=MUTED)
@@ -168,8 +170,8 @@ def stacked_shares(
 ) -> Markup:
     """A stacked area chart of shares along ``total`` positions; each series has one share per bin."""
     canvas, bins = Canvas(language), len(series[0][1]) if series else 0
-    x_ticks, y_ticks = [0.0, total / 4, total / 2, total * 3 / 4, float(total)], [0.0, 0.25, 0.5, 0.75, 1.0]
-    _frame(canvas, [float(round(x)) for x in x_ticks], y_ticks, x_name, share=True)
+    y_ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    _frame(canvas, float(total), y_ticks, x_name, share=True)
     floor = [0.0] * bins
     xs = [LEFT + (WIDTH - RIGHT - LEFT) * i / max(bins - 1, 1) for i in range(bins)]
     for index, (_, shares) in enumerate(series):
@@ -198,15 +200,17 @@ def _legend(canvas: Canvas, names: Sequence[str]) -> int:
     return row + 1
 
 
-def curve(points: Sequence[tuple[float, float, float, float]], title: Label, x_name: Label, language: str = "both") -> Markup:
+def curve(
+    points: Sequence[tuple[float, float, float, float]], title: Label, x_name: Label, language: str = "both"
+) -> Markup:
     """A line with the band between its lowest and highest values: points are (x, mean, low, high)."""
     canvas = Canvas(language)
-    x_ticks = ticks(0.0, points[-1][0])
+    x_end = points[-1][0]
     y_ticks = ticks(min(0.0, min(p[2] for p in points)), max(p[3] for p in points))
-    _frame(canvas, x_ticks, y_ticks, x_name, share=False)
+    _frame(canvas, x_end, y_ticks, x_name, share=False)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return _at(x, x_ticks, LEFT, WIDTH - RIGHT), _at(y, y_ticks, HEIGHT - BOTTOM, TOP)
+        return _at(x, (0.0, x_end), LEFT, WIDTH - RIGHT), _at(y, y_ticks, HEIGHT - BOTTOM, TOP)
 
     band = [place(p[0], p[3]) for p in points] + [place(p[0], p[2]) for p in reversed(points)]
     canvas.add("polygon", points=_points(band), fill=PALETTE[4], fill_opacity="0.35")
@@ -234,7 +238,14 @@ def bars(groups: Sequence[BarGroup], title: Label, baseline_name: Label, languag
         if group.baseline is not None:
             x = left + span * group.baseline
             canvas.add(
-                "line", x1=_n(x), x2=_n(x), y1=_n(top - 2), y2=_n(y - 2), stroke=PALETTE[5], stroke_width=2, stroke_dasharray="4 2"
+                "line",
+                x1=_n(x),
+                x2=_n(x),
+                y1=_n(top - 2),
+                y2=_n(y - 2),
+                stroke=PALETTE[5],
+                stroke_width=2,
+                stroke_dasharray="4 2",
             )
         y += 10
         ended = y
@@ -244,7 +255,16 @@ def bars(groups: Sequence[BarGroup], title: Label, baseline_name: Label, languag
         canvas.text(x, ended + 13, f"{i * 25}%", text_anchor="middle", font_size=11, fill=MUTED)
     canvas.add("line", x1=left, x2=left + span, y1=_n(ended - 4), y2=_n(ended - 4), stroke=LINE)
     if any(group.baseline is not None for group in groups):
-        canvas.add("line", x1=4, x2=24, y1=_n(ended + 30), y2=_n(ended + 30), stroke=PALETTE[5], stroke_width=2, stroke_dasharray="4 2")
+        canvas.add(
+            "line",
+            x1=4,
+            x2=24,
+            y1=_n(ended + 30),
+            y2=_n(ended + 30),
+            stroke=PALETTE[5],
+            stroke_width=2,
+            stroke_dasharray="4 2",
+        )
         canvas.text(30, ended + 34, baseline_name, fill=MUTED)
         ended += 20
     return canvas.svg(WIDTH, ended + 22, title)
@@ -275,7 +295,7 @@ def flow(stations: Sequence[Station], title: Label, vertical: bool = False, lang
     canvas = Canvas(language)
     if vertical:
         return _flow_down(canvas, stations, title)
-    box, gap, tall = 176.0, 26.0, 34 + 18 * max(len(s.lines) for s in stations)
+    box, gap, tall = 180.0, 24.0, TITLE + ROW * max(len(s.lines) for s in stations)
     lost = max(len(s.lost) for s in stations)
     for index, station in enumerate(stations):
         x = 2 + index * (box + gap)
@@ -283,26 +303,27 @@ def flow(stations: Sequence[Station], title: Label, vertical: bool = False, lang
         if index:
             _arrow(canvas, x - gap + 2, 2 + tall / 2, x - 3, 2 + tall / 2)
         for row, words in enumerate(station.lost):
-            canvas.text(x + 16, 2 + tall + 26 + 17 * row, words, width=box - 14, fill=MUTED)
+            canvas.text(x + 16, 2 + tall + 26 + LOST * row, words, width=box - 6, fill=MUTED, font_size=13)
         if station.lost:
-            foot = 2 + tall + 12 + 17 * len(station.lost)
-            canvas.add("path", d=f"M{_n(x + 8)} {_n(2 + tall)}V{_n(foot)}", stroke=LINE, stroke_dasharray="3 3", fill="none")
-    return canvas.svg(len(stations) * (box + gap) - gap + 4, tall + 20 + 17 * lost + 4, title, "flow wide")
+            foot = 2 + tall + 10 + LOST * len(station.lost)
+            canvas.add(
+                "path", d=f"M{_n(x + 8)} {_n(2 + tall)}V{_n(foot)}", stroke=LINE, stroke_dasharray="3 3", fill="none"
+            )
+    return canvas.svg(len(stations) * (box + gap) - gap + 4, tall + 20 + LOST * lost + 4, title, "flow wide")
 
 
 def _flow_down(canvas: Canvas, stations: Sequence[Station], title: Label) -> Markup:
-    y, box = 2.0, 340.0
+    y, box, foot = 2.0, 340.0, 0.0
     for index, station in enumerate(stations):
-        tall = 34 + 18 * len(station.lines)
+        tall = TITLE + ROW * len(station.lines)
         if index:
-            _arrow(canvas, 24, y - 20, 24, y - 3)
+            _arrow(canvas, 24, foot, 24, y - 3)
         _box(canvas, station, 2, y, box, tall)
-        y += tall
-        for words in station.lost:
-            y += 17
-            canvas.text(48, y + 4, words, width=box - 50, fill=MUTED)
-        y += 12 if station.lost and index == len(stations) - 1 else 24
-    return canvas.svg(box + 4, y - 10, title, "flow narrow")
+        foot = y + tall
+        for row, words in enumerate(station.lost):
+            canvas.text(44, foot + 20 + LOST * row, words, width=box - 46, fill=MUTED, font_size=13)
+        y = foot + 24 + LOST * len(station.lost)
+    return canvas.svg(box + 4, y - 14, title, "flow narrow")
 
 
 def _box(canvas: Canvas, station: Station, x: float, y: float, wide: float, tall: float) -> None:
@@ -310,14 +331,18 @@ def _box(canvas: Canvas, station: Station, x: float, y: float, wide: float, tall
     if not station.run:
         style = {"fill": "#ffffff", "stroke": LINE, "stroke_width": 1.5, "stroke_dasharray": "5 4"}
     canvas.add("rect", x=_n(x), y=_n(y), width=_n(wide), height=_n(tall), rx=6, **style)
-    canvas.text(x + 12, y + 22, station.title, font_size=15, font_weight=700)
+    canvas.text(x + 12, y + 24, station.title, font_size=17, font_weight=700)
     for row, words in enumerate(station.lines):
-        canvas.text(x + 12, y + 42 + 18 * row, words, width=wide - 20, font_size=13)
+        canvas.text(x + 12, y + 46 + ROW * row, words, width=wide - 18, font_size=15)
 
 
 def _arrow(canvas: Canvas, x1: float, y1: float, x2: float, y2: float) -> None:
     down = x1 == x2
-    head = f"{_n(x2 - 4)},{_n(y2 - 6)} {_n(x2 + 4)},{_n(y2 - 6)}" if down else f"{_n(x2 - 6)},{_n(y2 - 4)} {_n(x2 - 6)},{_n(y2 + 4)}"
+    head = (
+        f"{_n(x2 - 4)},{_n(y2 - 6)} {_n(x2 + 4)},{_n(y2 - 6)}"
+        if down
+        else f"{_n(x2 - 6)},{_n(y2 - 4)} {_n(x2 - 6)},{_n(y2 + 4)}"
+    )
     canvas.add("line", x1=_n(x1), y1=_n(y1), x2=_n(x2), y2=_n(y2), stroke=MUTED, stroke_width=1.5)
     canvas.add("polygon", points=f"{_n(x2)},{_n(y2)} {head}", fill=MUTED)
 
@@ -327,5 +352,3 @@ def standalone(svg: Markup) -> str:
     opened, closed, rest = str(svg).partition("</title>")
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opened}{closed}{ground}{rest}\n'
-
-

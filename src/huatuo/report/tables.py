@@ -246,7 +246,9 @@ _TEX = {
 def tex_escape(text: str) -> str:
     """The text with every character that LaTeX would run made harmless; white space becomes one blank."""
     escaped = "".join(_TEX.get(character, character) for character in " ".join(text.split()))
-    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped  # after \\\\ these would be read as its argument
+    return (
+        "{}" + escaped if escaped.startswith(("[", "*")) else escaped
+    )  # after \\\\ these would be read as its argument
 
 
 def to_tex(rows: Iterable[Row], language: str = "en") -> str:

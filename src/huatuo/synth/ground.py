@@ -27,8 +27,12 @@ from huatuo.checks.numbers import unsupported
 PLACE = "\x00"
 """Stands for a supported name while the words between names are looked at."""
 
-_JOINT = re.compile(r"(?:[、，,；;\s]|和|及|与|以及|或|还有|并|等|/|“|”|\"){1,4}")
-_LIST_EDGE = re.compile(r"、|以及|还有")
+_LIST_MARK = re.compile(r"、|以及|还有|和|或|，|,")
+_LIST_GOES_ON = re.compile(r"、|以及|还有|和(?!缓)|或(?!许)")
+_LIST_WENT_ON = re.compile(r"、$|以及$|(?<!缓)和$")
+_NOTHING = re.compile(r"[、，,；;。：:\s“”\"（）()]|以及|还有|和|或|及|与|等")
+_OPENS = re.compile(r"患|得|如果|除|关于|按|从|对于|出现|自|一旦|病人|在")
+_BOTH = re.compile(r"相同|共同|都|均|两者|二者")
 _CLAUSES = re.compile(r"[，。；！？：!?;\n]")
 _ADVICE = re.compile(
     r"医生|医师|就医|就诊|遵医嘱|咨询|以上|希望|祝|建议|帮助|参考|如有|具体|总之|因此|此外|其中|这些|上述|分别|如下|包括|"
@@ -36,8 +40,24 @@ _ADVICE = re.compile(
 )
 """Words of a clause that may stand without a fact: courtesy, advice to see a doctor, and turns of speech."""
 
+_ONE = re.compile(r"(?<![十百千])一")
+"""A question's 一 counts nothing: 一天吃几次, 隔多久吃一次."""
+
 _PERSONS = re.compile(r"患者|病人|人群|者|的")
-_PEOPLE = ("孕妇", "妊娠", "哺乳", "儿童", "婴儿", "老人", "老年", "肝功能不全", "肾功能不全", "过敏", "高血压", "糖尿病")
+_PEOPLE = (
+    "孕妇",
+    "妊娠",
+    "哺乳",
+    "儿童",
+    "婴儿",
+    "老人",
+    "老年",
+    "肝功能不全",
+    "肾功能不全",
+    "过敏",
+    "高血压",
+    "糖尿病",
+)
 """Groups that warnings are about: looked for in passages besides the names of the graph."""
 
 _PERMITTED: dict[str, frozenset[Stance]] = {
@@ -100,8 +120,10 @@ def name_dictionary(
 class Ground:
     """The rules with the names of one graph."""
 
-    def __init__(self, names: Dictionary, aliases: Mapping[str, Sequence[str]] | None = None):
+    def __init__(self, names: Dictionary, aliases: Mapping[str, Sequence[str]] | None = None, wordings: str = ""):
+        """``aliases``: other names per name. ``wordings``: the teacher's own words, which are no claims."""
         self._names = names
+        self._wordings = wordings
         self._aliases = aliases or {}
 
     # ---------------------------------------------------------------- graph
@@ -114,7 +136,7 @@ class Ground:
         for hidden in claim.hidden:
             if hidden in question and not any(hidden in s for s in claim.subjects):
                 return Refusal("no_entity", f"the question gives {hidden!r} away")
-        return self._foreign(question, claim) or self._numbers(question, claim)
+        return self._foreign(question, claim) or self._numbers(_ONE.sub("", question), claim)
 
     def answer(self, answer: str, claim: Claim) -> Refusal | None:
         """Why an answer is not supported by its facts, or None."""
@@ -127,7 +149,7 @@ class Ground:
             or self._numbers(answer, claim)
             or _stance(masked, claim)
             or _omitted(answer, mentions, claim, self._aliases)
-            or _invented(masked, claim)
+            or _invented(masked, claim, self._wordings)
             or _mixed(answer, own, claim)
         )
 
@@ -236,68 +258,70 @@ def _is_item(answer: str, value: str) -> bool:
     return bool(re.search(pattern, answer, re.IGNORECASE))
 
 
-def _invented(masked: str, claim: Claim) -> Refusal | None:
+def _invented(masked: str, claim: Claim, wordings: str) -> Refusal | None:
     pieces = masked.split(PLACE)
-    for piece in pieces[1:-1]:
-        if _LIST_EDGE.search(piece) and not _JOINT.fullmatch(piece.strip() or "、"):
-            item = _LIST_EDGE.sub("", piece).strip("，,；;。和及与有")
-            if _LIST_EDGE.match(piece.strip()) or piece.strip().endswith("、"):
-                return Refusal("invented", f"{item[:20]!r} stands among the listed values and is none of them")
-    if pieces[0].rstrip().endswith("、") or re.match(r"\s*(?:、|和|及|以及|还有|与|或)(?!其)\S", pieces[-1]):
-        said = (pieces[0][-12:] if pieces[0].rstrip().endswith("、") else pieces[-1][:12]).strip()
-        return Refusal("invented", f"{said!r} is listed with the values and is none of them")
+    for number, piece in enumerate(pieces):
+        after_name, before_name = number > 0, number < len(pieces) - 1
+        body = piece.strip()
+        parts = [part for part in _LIST_MARK.split(body) if part is not None]
+        inside = [part.strip() for part in parts[1:-1] if part.strip()] if after_name and before_name else []
+        starts = after_name and _LIST_GOES_ON.match(body)
+        ends = before_name and _LIST_WENT_ON.search(body)
+        rest = _NOTHING.sub("", body)
+        if rest and (starts or ends or any(not _is_turn(part, claim) and part not in wordings for part in inside)):
+            return Refusal("invented", f"{rest[:20]!r} is listed with the values and is none of them")
     for clause in _CLAUSES.split(masked):
         words = clause.strip()
-        if words and PLACE not in words and not _ADVICE.search(words) and claim.relation not in words and len(words) > 1:
-            if words in _openings(claim.relation) or re.match(r"(?:患|得|如果|除|关于|按|从|对于|出现|自|一旦|病人|患者)", words):
-                continue
+        if len(words) > 1 and PLACE not in words and not _is_turn(words, claim) and words not in wordings:
             return Refusal("invented", f"the clause {words[:20]!r} names no fact")
     return None
 
 
-@lru_cache(maxsize=512)
-def _openings(relation: str) -> frozenset[str]:
-    return frozenset((relation, "可以", "常见的有", "主要有"))
+def _is_turn(words: str, claim: Claim) -> bool:
+    """Whether words without a fact are a turn of speech."""
+    return claim.relation in words or bool(_ADVICE.search(words) or _OPENS.match(words))
 
 
 def _mixed(answer: str, own: Dictionary, claim: Claim) -> Refusal | None:
-    """A comparison speaks of one entity at a time: between two names only values of the first one may stand."""
+    """A comparison: each value is said of the entity named last before it, unless the clause speaks of both."""
     if not claim.groups:
         return None
     values = {name: set(map(_clean, group)) for name, group in claim.groups}
     shared = set.intersection(*values.values())
     given: dict[str, set[str]] = {name: set() for name in values}
-    speaking = ""
-    for sentence in re.split(r"[；。;\n]", answer):
-        present = [m.name for m in own.find(sentence)]
-        subjects = [name for name in values if name in present]
-        if len(subjects) == 1:
-            speaking = subjects[0]
-        elif len(subjects) > 1 or re.search(r"相同|共同|都|均|两者|二者", sentence):
-            wrong = [v for v in present if v not in values and v not in shared]
-            if wrong and re.search(r"相同|共同|都|均", sentence):
-                return Refusal("mixed", f"{wrong[0]!r} is not shared by {' and '.join(values)}")
-            if len(subjects) > 1 and present and set(present) - set(values):
-                speaking = _by_order(present, values, given) or speaking
-            continue
-        for value in present:
-            if value in values or not speaking:
+    speaking: tuple[str, ...] = ()
+    for words, names in _mentions_by_clause(answer, own):
+        both = bool(_BOTH.search(words))
+        for name in names:
+            if name in values:
+                speaking = (*speaking, name) if both else (name,)
                 continue
-            if value not in values[speaking]:
-                return Refusal("mixed", f"{value!r} is said of {speaking!r} and is not its value")
-            given[speaking].add(value)
+            whose = tuple(values) if both else speaking
+            if both and name not in shared:
+                return Refusal("mixed", f"{name!r} is not shared by {' and '.join(values)}")
+            for entity in whose:
+                if name not in values[entity]:
+                    return Refusal("mixed", f"{name!r} is said of {entity!r} and is not its value")
+                given[entity].add(name)
     short = next((name for name in values if values[name] - given[name]), "")
     if short:
-        return Refusal("incomplete", f"{sorted(values[short] - given[short])[0]!r} is not said of {short!r}")
+        return Refusal("incomplete", f"{min(values[short] - given[short])!r} is not said of {short!r}")
     return None
 
 
-def _by_order(present: Sequence[str], values: Mapping[str, set[str]], given: dict[str, set[str]]) -> str:
-    """Hand the values of a sentence with two entities to the entity named last before each of them."""
-    speaking = ""
-    for name in present:
-        if name in values:
-            speaking = name
-        elif speaking and name in values[speaking]:
-            given[speaking].add(name)
-    return speaking
+def _mentions_by_clause(answer: str, own: Dictionary) -> list[tuple[str, list[str]]]:
+    """Words and supported names of each clause; punctuation inside a name does not cut."""
+    found: list[tuple[str, list[str]]] = [("", [])]
+    position = 0
+    for mention in own.find(answer):
+        gap = answer[position : mention.start]
+        cut = max(gap.rfind(mark) for mark in "，。；;\n")
+        if cut >= 0:
+            found[-1] = (found[-1][0] + gap[:cut], found[-1][1])
+            found.append((gap[cut:], [mention.name]))
+        else:
+            found[-1][1].append(mention.name)
+            found[-1] = (found[-1][0] + gap, found[-1][1])
+        position = mention.end
+    found[-1] = (found[-1][0] + answer[position:], found[-1][1])
+    return found

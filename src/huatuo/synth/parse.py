@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _OBJECT = re.compile(
-    rf'\{{\s*"(?:question|问题|问)"\s*:\s*{_STRING}\s*,\s*"(?:answer|答案|回答|答)"\s*:\s*{_STRING}\s*,?\s*\}}', re.DOTALL
+    rf'\{{\s*"(?:question|问题|问)"\s*:\s*{_STRING}\s*,\s*"(?:answer|答案|回答|答)"\s*:\s*{_STRING}\s*,?\s*\}}',
+    re.DOTALL,
 )
 _LABELLED = re.compile(
     r"^[ \t]*(?:\**)(?:\d{1,2}[.、)）]\s*)?(?P<label>问题?|答案?|回答|Q|A|Question|Answer)\s*\d{0,2}(?:\**)\s*[:：](?:\**)\s*",

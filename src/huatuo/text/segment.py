@@ -5,6 +5,7 @@ Sentences come from sentencex, which keeps 38.5℃, 2.5 mg and quotations whole.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -34,9 +35,7 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
         if "".join(parts) != line:
             parts = [line]  # the splitter changed the text: better one long sentence than a lost character
         for part in parts:
-            if found and not part.strip():
-                found[-1] = (found[-1][0], at + len(part))
-            elif found and (_is_cut_number(text, at) or _ITEM_NUMBER.fullmatch(text, *found[-1])):
+            if found and (not part.strip() or _is_cut_number(text, at) or _ITEM_NUMBER.fullmatch(text, *found[-1])):
                 found[-1] = (found[-1][0], at + len(part))
             else:
                 found.append((at, at + len(part)))
@@ -45,7 +44,7 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
 
 
 def _is_cut_number(text: str, at: int) -> bool:
-    """Whether a number, or a number and its unit, stand on both sides of ``at`` on one line: ``38.|5℃``, ``2.5 |mg``."""
+    """Whether ``at`` is inside a number or between it and its unit: ``38.|5℃``, ``2.5 |mg``."""
     before, after = text[max(0, at - 3) : at], text[at : at + 4]
     if "\n" in before[-1:]:
         return False
@@ -66,7 +65,7 @@ def pieces(text: str, bound: int, language: str = "zh", starts: Iterable[int] = 
         raise ValueError(f"bound = {bound}; expected at least 1")
     cuts = sorted({0, len(text), *(at for at in starts if 0 < at < len(text))})
     found: list[tuple[int, int]] = []
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in itertools.pairwise(cuts):
         found.extend(_packed(text, begin, end, bound, language))
     return found
 

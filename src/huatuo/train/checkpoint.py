@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from huatuo import store
+from huatuo.files import hash_file, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    path = folder / f"step-{step:09d}-{store.hash_file(beside)[:HASH_DIGITS]}.pt"
+    path = folder / f"step-{step:09d}-{hash_file(beside)[:HASH_DIGITS]}.pt"
     beside.replace(path)
-    store.sync_folder(folder)
+    sync_folder(folder)
     for old in _newest_first(folder)[keep:]:
         if old != path:
             old.unlink()
@@ -47,7 +47,7 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
     A damaged file is passed over with a warning.
     """
     for path in _newest_first(folder):
-        if store.hash_file(path)[:HASH_DIGITS] != path.stem.split("-")[-1]:
+        if hash_file(path)[:HASH_DIGITS] != path.stem.split("-")[-1]:
             log.warning("%s: damaged (its hash is not the one in its name); an older checkpoint is used", path)
             continue
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

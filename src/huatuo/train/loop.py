@@ -26,16 +26,15 @@ from torch import nn
 from huatuo import store
 from huatuo.errors import TrainingError
 from huatuo.models import load as models
-from huatuo.models import scratch, tokenizers
 from huatuo.progress import bar, cpu_seconds
 from huatuo.recipe import RunSettings, TrainSettings
 from huatuo.records import SourceCount, StepLog
 from huatuo.train import checkpoint, samples
-from huatuo.train.forward import AnswerHead, packing_isolates
+from huatuo.train.forward import AnswerHead
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
-from huatuo.train.pack import Step, plan
+from huatuo.train.pack import Integers, Step, plan
 from huatuo.train.samples import Samples
-from huatuo.train.tokenise import TOKENIZER
+from huatuo.train.setup import Ready, ready_model, usable_layout
 
 VERSION = 1
 """Raised when training on the same tokens in the same order gives another model."""
@@ -75,17 +74,19 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
     torch.manual_seed(run.seed)
     data = Samples(tokens)
     places, steps, total = _plan(settings, run, data, order, out)
-    model, tokenizer = _model(settings, run, data, places, tokens, out)
-    layout = _layout(settings, model, data, places)
+    ready = ready_model(settings, run, tokens, out)
+    model = ready.model
+    layout = usable_layout(settings, model, data, places)
     if layout != settings.layout:
         steps = plan(data.lengths[places], settings.model_copy(update={"layout": layout}), run.seed)
     found = optimisers(model, settings)
     state, fingerprint = out.folder / STATE, _fingerprint(settings, run, tokens, order)
     progress = _resume(state, fingerprint, model, found)
     out.figures["resumed_at_step"] = float(progress.done)
-    started, model_mode = cpu_seconds() - progress.seconds, model.train()
+    started = cpu_seconds() - progress.seconds
+    model.train()
     with (
-        AnswerHead(model_mode).attached() as head,
+        AnswerHead(model).attached() as head,
         bar("train", total, "steps") as running,
         _polite_interrupt() as stop,
     ):
@@ -117,7 +118,7 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
             if stop.is_set():
                 raise KeyboardInterrupt
         after = _validation_loss(head, data, settings, layout)
-    _finish(settings, model, tokenizer, progress, after, layout, out)
+    _finish(settings, ready, progress, after, layout, out)
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -143,7 +144,7 @@ def check_settings(settings: TrainSettings) -> None:
 
 def _plan(
     settings: TrainSettings, run: RunSettings, data: Samples, order: Path, out: store.Writer
-) -> tuple[samples.Integers, list[Step], int]:
+) -> tuple[Integers, list[Step], int]:
     """Sample at each place of the order, the optimiser steps over these places, and how many steps are taken."""
     sequence = samples.in_order(order, data)
     out.expect(pair.decode() for pair in sequence.pair_ids)
@@ -167,72 +168,6 @@ def _plan(
     return sequence.samples, steps, total
 
 
-def _model(
-    settings: TrainSettings, run: RunSettings, data: Samples, places: samples.Integers, tokens: Path, out: store.Writer
-) -> tuple[nn.Module, Any]:
-    """The model to train and its tokenizer; an untrained one from scratch is saved to ``base/``."""
-    model: nn.Module
-    if settings.base == "scratch":
-        tokenizer = tokenizers.load_tokenizer(tokens / TOKENIZER)
-        model = scratch.build(
-            settings.scratch,
-            vocab_size=len(tokenizer),
-            eos_id=tokenizer.eos_token_id,
-            pad_id=tokenizer.pad_token_id,
-            seed=run.seed,
-            window=settings.window,
-        )
-        shutil.rmtree(out.folder / "base", ignore_errors=True)
-        models.save(model, tokenizer, settings.format, out.folder / "base", {"trained": False, "seed": run.seed})
-    else:
-        loaded = models.load(Path(settings.base))
-        model, tokenizer = loaded.model, loaded.tokenizer
-    if settings.lora is not None:
-        model = _with_adapter(settings, model)
-    parameters = list(model.parameters())
-    out.figures["parameters"] = float(sum(p.numel() for p in parameters))
-    out.figures["trainable_parameters"] = float(sum(p.numel() for p in parameters if p.requires_grad))
-    return model, tokenizer
-
-
-def _with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
-    from peft import LoraConfig, get_peft_model
-
-    assert settings.lora is not None
-    lora = settings.lora
-    names = {name.split(".")[-1] for name, _ in model.named_modules() if name}
-    absent = [target for target in lora.targets if target not in names]
-    if absent:
-        linear = sorted({n.split(".")[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear)})
-        raise TrainingError(
-            f"[train.lora] targets: the base has no module named {', '.join(map(repr, absent))}; "
-            f"its linear modules: {', '.join(linear)}; next: choose among these"
-        )
-    config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=list(lora.targets),
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    adapted: nn.Module = get_peft_model(model, config)
-    return adapted
-
-
-def _layout(settings: TrainSettings, model: nn.Module, data: Samples, places: samples.Integers) -> str:
-    """The layout to train with: ``bucketed`` where the model would mix the samples of a packed row."""
-    if settings.layout == "packed" and len(places) > 1:
-        probe = [np.array(data.ids(sample)) for sample in dict.fromkeys(places[:4].tolist())]
-        if not packing_isolates(model, probe):
-            log.warning(
-                "train.layout = 'packed': samples of one row are not kept apart by %s; trained with 'bucketed' instead",
-                type(model).__name__,
-            )
-            return "bucketed"
-    return settings.layout
-
-
 def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
     """What a checkpoint must have been made with to be continued."""
     digests = [store.read_manifest(folder).digest for folder in (tokens, order)]
@@ -254,7 +189,8 @@ def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path)
     kept = next(iter(sorted(state.glob("step-*.pt"), reverse=True)), None)
     where = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint before it"
     raise TrainingError(
-        f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; {where}; "
+        f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; "
+        f"{where}; "
         'next: lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
     )
 
@@ -262,7 +198,7 @@ def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path)
 def _row(
     number: int,
     step: Step,
-    places: samples.Integers,
+    places: Integers,
     data: Samples,
     learned: int,
     loss: float,
@@ -350,8 +286,7 @@ def _resume(folder: Path, fingerprint: str, model: nn.Module, found: Sequence[to
 
 def _finish(
     settings: TrainSettings,
-    model: nn.Module,
-    tokenizer: Any,
+    ready: Ready,
     progress: Progress,
     after: float | None,
     layout: str,
@@ -362,19 +297,9 @@ def _finish(
         counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
         out.write("steps", StepLog(**{**row, "sources": counts}))
     tokens = sum(row["tokens"] for row in progress.steps)
-    card = {
-        "trained": True,
-        "base": Path(settings.base).name,
-        "steps": progress.done,
-        "tokens": tokens,
-        "samples": sum(sum(row["sources"].values()) for row in progress.steps),
-    }
-    for name in ("adapter", "model"):
-        shutil.rmtree(out.folder / name, ignore_errors=True)
-    if settings.lora is not None:
-        model.save_pretrained(str(out.folder / "adapter"))  # type: ignore[operator]
-        model = model.merge_and_unload()  # type: ignore[operator]
-    models.save(model.eval(), tokenizer, settings.format, out.folder / "model", card)
+    seen = sum(sum(row["sources"].values()) for row in progress.steps)
+    card = {**ready.card, "steps": progress.done, "tokens": tokens, "samples": seen}
+    models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card)
     out.figures.update(
         {
             "steps": float(progress.done),

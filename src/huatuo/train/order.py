@@ -123,10 +123,10 @@ def closed_form(counts: Sequence[float], weights: Sequence[float], progress: flo
     """
     n, w = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     t = _time_of(n, w, progress)
-    if math.isinf(t):  # the very end: the sources of the smallest weight alone
-        rate = np.where(w == w[n > 0].min(), n * w, 0.0)
-    else:
-        rate = n * w * np.exp(-(w - w[n > 0].min()) * t)  # scaled so that the end does not underflow
+    above = w - w[n > 0].min()  # scaled by the smallest weight, so that the end does not underflow
+    with np.errstate(invalid="ignore"):
+        fading = np.where(above > 0, np.exp(-above * t), 1.0)  # t is infinite at the very end
+    rate = n * w * fading
     return [float(share) for share in rate / rate.sum()]
 
 

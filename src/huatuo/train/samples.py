@@ -47,13 +47,15 @@ class Samples:
         """Token ids of a sample."""
         chunk, row = self._chunk[sample]
         starts = self._starts[chunk]
-        return self._ids[chunk][starts[row] : starts[row + 1]]
+        found: npt.NDArray[np.int32] = self._ids[chunk][starts[row] : starts[row + 1]]
+        return found
 
     def learned(self, sample: int) -> npt.NDArray[np.uint8]:
         """1 where the token of a sample is learned."""
         chunk, row = self._chunk[sample]
         starts = self._learned_starts[chunk]
-        return self._learned[chunk][starts[row] : starts[row + 1]]
+        found: npt.NDArray[np.uint8] = self._learned[chunk][starts[row] : starts[row + 1]]
+        return found
 
     def batch(self, samples: Integers, layout: str) -> Batch:
         """One micro-batch of samples."""

@@ -128,7 +128,10 @@ class _Encoder:
 
     def _encode(self, messages: Sequence[Message], pair_id: str) -> Encoded:
         encoded = formats.encode(self.fmt, messages, self.tokenizer)
-        check_ends_learned(encoded, self.fmt, self.tokenizer, pair_id)
+        try:
+            formats.check_learned(self.fmt, encoded, self.tokenizer)
+        except TrainingError as error:
+            raise TrainingError(f"pair {pair_id}: {error}") from None
         return encoded
 
     def _row(self, pair: Pair, part: int, encoded: Encoded) -> dict[str, Any]:
@@ -214,20 +217,6 @@ class _Encoder:
             self.counts["tokens"] / self.counts["characters"] if self.counts["characters"] else None
         )
         return found
-
-
-def check_ends_learned(encoded: Encoded, fmt: Format, tokenizer: Any, pair_id: str) -> None:
-    """Nothing, where the end token of every assistant turn is there and learned.
-
-    A model that never learns to end its answer talks on (the first question after it is its own). Raises TrainingError.
-    """
-    text, end_id = formats.end_token(fmt, tokenizer)
-    for number, (start, stop) in enumerate(encoded.turns, 1):
-        if stop <= start or encoded.ids[stop - 1] != end_id or not encoded.learned[stop - 1]:
-            raise TrainingError(
-                f"pair {pair_id}, answer {number}: its end token {text!r} is not learned, so the model would never stop; "
-                f"expected format {fmt.name!r} to learn it; next: mend the format, or take another (train.format)"
-            )
 
 
 def _keep_end(encoded: Encoded, window: int, has_bos: bool) -> Encoded:

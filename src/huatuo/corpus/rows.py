@@ -1,0 +1,39 @@
+"""Row-aligned functions over Arrow batches: a column is added, no row is removed, and a row never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+
+def added(batch: pa.RecordBatch, name: str, kind: pa.DataType, values: Sequence[Any]) -> pa.RecordBatch:
+    """The batch with one more column, or with that column replaced; ``values`` has one item per row."""
+    if len(values) != batch.num_rows:
+        raise ValueError(f"column {name!r}: {len(values)} values for {batch.num_rows} rows")
+    columns = {field: batch.column(field) for field in batch.schema.names}
+    columns[name] = pa.array(values, type=kind)
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def mapped(
+    batch: pa.RecordBatch, name: str, kind: pa.DataType, make: Callable[..., Any], *given: str
+) -> pa.RecordBatch:
+    """The batch with a column of ``make`` applied to the columns ``given``, row by row."""
+    inputs = [batch.column(column).to_pylist() for column in given]
+    return added(batch, name, kind, [make(*row) for row in zip(*inputs, strict=True)])
+
+
+def reasons(batch: pa.RecordBatch) -> list[str]:
+    """The ``reason`` of each row, empty where none has been given."""
+    if "reason" not in batch.schema.names:
+        return [""] * batch.num_rows
+    return [reason or "" for reason in batch.column("reason").to_pylist()]
+
+
+def with_reason(batch: pa.RecordBatch, make: Callable[..., str], *given: str) -> pa.RecordBatch:
+    """The batch with ``reason`` (``rule: figures``) set where it is empty and ``make`` of the columns is not."""
+    inputs = [batch.column(column).to_pylist() for column in given]
+    rows = zip(reasons(batch), *inputs, strict=True)
+    return added(batch, "reason", pa.string(), [old or make(*row) for old, *row in rows])

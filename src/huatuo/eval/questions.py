@@ -1,0 +1,158 @@
+"""What the models will be asked: exams read from JSON files, and a probe made from the graph's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from huatuo.errors import InputError
+from huatuo.eval.probes import make_probe
+from huatuo.progress import bar
+from huatuo.readers.jsonfile import Raw, records
+from huatuo.recipe import ExamSource, QuestionsSettings
+from huatuo.records import Fact, Language, Option, Question
+from huatuo.store import Writer, canonical_json, content_id, read
+from huatuo.text.zh import language
+
+KINDS = ("single", "multiple", "open")
+"""Kinds of exam questions. The kind is stated, never inferred from the number of right answers: a multiple-answer
+question may have one."""
+
+
+class _Unfit(ValueError):
+    """An exam question that cannot be asked: the rule and the reason."""
+
+    def __init__(self, rule: str, reason: str):
+        super().__init__(reason)
+        self.rule = rule
+
+
+def make(settings: QuestionsSettings, knowledge: Path, phrasings: Path, seed: int, out: Writer) -> None:
+    """Write table ``questions``: the exams' questions, and the probe's.
+
+    ``knowledge`` is the data set of ingest, ``phrasings`` the TOML of trained wordings. Raises InputError for a file
+    that cannot be used as a whole; a question that cannot be asked is dropped with the reason.
+    """
+    seen: dict[str, str] = {}
+    for exam in settings.exams:
+        for raw_id, raw in _raw_questions(exam):
+            out.expect([raw_id])
+            try:
+                question = _question(exam, raw)
+            except _Unfit as unfit:
+                out.drop(raw_id, unfit.rule, f"{exam.path.name} {raw.place}: {unfit}", excerpt=_excerpt(raw))
+                continue
+            if question.id in seen:
+                reason = f"{exam.path.name} {raw.place}: the same stem and options as {seen[question.id]}"
+                out.drop(raw_id, "duplicate", reason, witness=question.id, excerpt=question.stem)
+                continue
+            seen[question.id] = raw.place
+            out.write("questions", question, uses=[raw_id])
+    with bar("questions", unit="facts") as shown:
+        make_probe(settings.probe, _facts(knowledge, shown.advance), phrasings, seed, out)
+
+
+def _facts(knowledge: Path, advance: Any) -> Iterator[Fact]:
+    for fact in read(knowledge, "facts", Fact):
+        advance()
+        yield fact
+
+
+def _raw_questions(exam: ExamSource) -> Iterator[tuple[str, Raw]]:
+    """Every record of an exam with an id of its own, made of the exam's name and the record's place."""
+    for raw in records(exam.path):
+        yield content_id("exam record", exam.name, exam.path.name, raw.place), raw
+
+
+def _excerpt(raw: Raw) -> str:
+    return raw.excerpt or canonical_json(raw.value)
+
+
+def _question(exam: ExamSource, raw: Raw) -> Question:
+    if raw.problem is not None:
+        raise _Unfit(raw.problem.rule, raw.problem.message)
+    value = raw.value
+    if not isinstance(value, dict):
+        raise _Unfit("no question", f"expected an object, found {type(value).__name__}")
+    stem, kind = _text(value, "question"), _text(value, "kind")
+    if kind not in KINDS:
+        raise _Unfit("unknown kind", f"kind is {kind!r}; expected {', '.join(KINDS)}")
+    options = () if kind == "open" else _options(value)
+    gold = () if kind == "open" else _gold(value, options, kind)
+    parts = [part for option in options for part in (option.label, option.text)]
+    return Question(
+        id=content_id(exam.name, stem, *parts),
+        exam=exam.name,
+        kind=_kind(kind),
+        group=exam.name,
+        year=str(value.get("year") or ""),
+        subject=str(value.get("subject") or ""),
+        entity="、".join(map(str, value["about"])) if isinstance(value.get("about"), list) else "",
+        language=_language(value, stem),
+        stem=stem,
+        options=options,
+        gold=gold,
+        reference=_text(value, "reference") if kind == "open" else "",
+        written_on=str(value.get("written_on") or ""),
+        licence=exam.licence,
+        access=exam.access,
+    )
+
+
+def _kind(kind: str) -> Literal["single", "multiple", "open"]:
+    return "single" if kind == "single" else "multiple" if kind == "multiple" else "open"
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    found = value.get(name)
+    if not isinstance(found, str) or not found.strip():
+        raise _Unfit(f"no {name}", f"{name} is {found!r}; expected text")
+    return found.strip()
+
+
+def _language(value: dict[str, Any], stem: str) -> Language:
+    stated = value.get("language")
+    return "zh" if stated == "zh" else "en" if stated == "en" else language(stem)
+
+
+def _options(value: dict[str, Any]) -> tuple[Option, ...]:
+    """The options in the source's order, with its labels."""
+    found = value.get("options")
+    if not isinstance(found, dict) or len(found) < 2:
+        raise _Unfit(
+            "no options", f"options are {type(found).__name__}; expected an object of at least two label: text"
+        )
+    for label, text in found.items():
+        if not label.strip() or not isinstance(text, str) or not text.strip():
+            raise _Unfit("empty option", f"option {label!r} is {text!r}; expected text")
+    return tuple(Option(label=label.strip(), text=text.strip()) for label, text in found.items())
+
+
+def _gold(value: dict[str, Any], options: tuple[Option, ...], kind: str) -> tuple[str, ...]:
+    """The right labels in the order of the options."""
+    found = value.get("answer")
+    labels = [option.label for option in options]
+    if isinstance(found, str):
+        found = [found] if found in labels else list(found)
+    if not isinstance(found, list) or not found:
+        raise _Unfit("no answer", f"answer is {found!r}; expected a list of labels")
+    unknown = [label for label in found if label not in labels]
+    if unknown:
+        raise _Unfit("answer is no option", f"answer {unknown[0]!r} is none of the labels {', '.join(labels)}")
+    if kind == "single" and len(set(found)) > 1:
+        raise _Unfit("two answers to a single", f"answer is {found}; expected one label, or kind multiple")
+    return tuple(label for label in labels if label in found)
+
+
+def read_questions(folder: Path) -> dict[str, Question]:
+    """The questions of a data set by id, in their order.
+
+    Raises InputError where there is none.
+    """
+    found = {question.id: question for question in read(folder, "questions", Question)}
+    if not found:
+        raise InputError(
+            f"{folder}: holds no questions; expected exams or a probe; next: check [questions] of the recipe"
+        )
+    return found

@@ -1,0 +1,243 @@
+"""From messages to token ids, run by run; the rules stand in `huatuo.models.formats`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from huatuo.errors import FormatError
+from huatuo.models.wordings import Format
+from huatuo.records import Message
+
+# ---------------------------------------------------------------- rendering
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of a rendering: the format's own text, a message, or an answer (with its end token after it)."""
+
+    kind: str
+    text: str
+
+
+def _parts(fmt: Format, messages: Sequence[Message], prompt: bool) -> Iterator[_Part]:
+    turns = list(messages)
+    system = fmt.default_system
+    if turns and turns[0].role == "system":
+        system, turns = turns[0].content.strip(), turns[1:]
+    _check_turns(fmt, turns, prompt)
+    if system:
+        yield from (_Part("own", fmt.system[0]), _Part("message", system), _Part("own", fmt.system[1]))
+    for place, turn in enumerate(turns):
+        if turn.role == "user":
+            yield _Part("own", (fmt.between if place else "") + fmt.user[0])
+            yield from (_Part("message", turn.content.strip()), _Part("own", fmt.user[1]))
+        else:
+            yield from (_Part("own", fmt.assistant), _Part("answer", turn.content.strip()))
+    if prompt:
+        yield _Part("own", fmt.assistant)
+
+
+def _check_turns(fmt: Format, turns: Sequence[Message], prompt: bool) -> None:
+    last = "user" if prompt else "assistant"
+    if not turns or turns[-1].role != last:
+        found = repr(turns[-1].role) if turns else "nothing"
+        purpose = "a prompt" if prompt else "a training sample"
+        raise FormatError(f"format {fmt.name}: {purpose} must end with a turn of {last!r}, found {found}")
+    for place, turn in enumerate(turns):
+        expected = ("user", "assistant")[place % 2]
+        if turn.role != expected:
+            raise FormatError(
+                f"format {fmt.name}: turn {place + 1} is of {turn.role!r}, expected {expected!r}: user and assistant "
+                "alternate, a system message stands first; next: join neighbouring turns of one speaker"
+            )
+
+
+# ---------------------------------------------------------------- tokens
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The ids of one training sample, and which of them are learned."""
+
+    ids: list[int]
+    """Token ids, from the first (BOS where the tokenizer adds one) to the last end token."""
+    learned: list[bool]
+    """Per id: True exactly on answers and on the end token of each answer."""
+    turns: list[tuple[int, int]]
+    """Per assistant turn: first position of the answer, and one past its end token."""
+    straddled: int = 0
+    """Answers whose beginning the tokenizer would have merged with the text before it."""
+
+
+@dataclass(frozen=True)
+class _Traits:
+    """What `encode` needs to know of a tokenizer, found once."""
+
+    key: tuple[str | None, int]
+    specials: dict[str, int]
+    pattern: re.Pattern[str]
+    bos: str
+    prefixed: bool
+
+
+_KNOWN: WeakKeyDictionary[Any, _Traits] = WeakKeyDictionary()
+
+
+def _traits(tokenizer: Any) -> _Traits:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise FormatError(
+            f"{type(tokenizer).__name__} of {tokenizer.name_or_path or 'this model'} has no fast (Rust) backend; "
+            "expected a "
+            "tokenizer.json; next: save the tokenizer once with a fast class of transformers"
+        )
+    key = (tokenizer.eos_token, backend.get_vocab_size(True))
+    known = _KNOWN.get(tokenizer)
+    if known is not None and known.key == key:
+        return known
+    specials = {token.content: i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    longest_first = sorted(specials, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+    with_specials = backend.encode("a").ids
+    bos_id = tokenizer.bos_token_id
+    bos = tokenizer.bos_token if bos_id is not None and with_specials[:1] == [bos_id] else ""
+    lead = next(iter(specials), "")
+    alone = _call(tokenizer, "a")
+    prefixed = not lead or _call(tokenizer, lead + "a")[1:] == alone
+    traits = _Traits(key, specials, pattern, bos, prefixed)
+    _KNOWN[tokenizer] = traits
+    return traits
+
+
+def adds_bos(tokenizer: Any) -> bool:
+    """Whether the tokenizer begins a text with BOS, so that a prompt must too."""
+    return bool(_traits(tokenizer).bos)
+
+
+def end_token(fmt: Format, tokenizer: Any) -> tuple[str, int]:
+    """Text and id of the token that ends an answer. Raises FormatError where the tokenizer has none."""
+    specials = _traits(tokenizer).specials
+    text = fmt.end if fmt.end in specials else tokenizer.eos_token
+    if not text or text not in specials:
+        raise FormatError(
+            f"format {fmt.name}: the tokenizer of {tokenizer.name_or_path or 'this model'} has no end token "
+            "(EOS), so an "
+            "answer could not end; next: set eos_token in its tokenizer_config.json"
+        )
+    return text, specials[text]
+
+
+def _call(tokenizer: Any, text: str, plain: bool = False) -> list[int]:
+    """Ids of a text as ``tokenizer(text, add_special_tokens=False)`` gives them; ``plain``: control texts are text."""
+    backend = tokenizer.backend_tokenizer
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+    if backend.encode_special_tokens is not plain:
+        backend.encode_special_tokens = plain
+    ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+    return ids
+
+
+def _inside(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a text as they are in the middle of a text: without the blank that some tokenizers put first."""
+    for anchor in ("\n", "。", "a", "0"):
+        head, whole = _call(tokenizer, anchor, plain=True), _call(tokenizer, anchor + text, plain=True)
+        if whole[: len(head)] == head:
+            return whole[len(head) :]
+    raise FormatError(
+        f"the tokenizer merges the beginning of {text[:20]!r} with whatever stands before it; expected a border "
+        "after a "
+        "line end; next: use another format or tokenizer"
+    )
+
+
+class _Coder:
+    """Turns the parts of one rendering into ids, run by run."""
+
+    def __init__(self, fmt: Format, tokenizer: Any):
+        self.tokenizer, self.traits = tokenizer, _traits(tokenizer)
+        self.end, self.end_id = end_token(fmt, tokenizer)
+        self.ids: list[int] = []
+        self.turns: list[tuple[int, int]] = []
+        self.straddled = 0
+        self.run = self.lead = ""
+        if self.traits.bos:
+            self._control(self.traits.bos)
+
+    def add(self, part: _Part) -> None:
+        """Take one more part."""
+        if part.kind == "message":
+            self.run += part.text
+        elif part.kind == "own":
+            done = 0
+            for match in self.traits.pattern.finditer(part.text):
+                self.run += part.text[done : match.start()]
+                self._control(match.group())
+                done = match.end()
+            self.run += part.text[done:]
+        else:
+            self._answer(part.text)
+
+    def _control(self, text: str) -> None:
+        self.flush()
+        self.ids.append(self.traits.specials[text])
+        self.lead = text
+
+    def flush(self) -> None:
+        """Tokenise what has gathered since the last control token."""
+        self.ids += self._run_ids(self.run)
+        self.run = ""
+
+    def _run_ids(self, run: str) -> list[int]:
+        if not run:
+            return []
+        if not self.traits.pattern.search(run):
+            ids = _call(self.tokenizer, self.lead + run)
+            return ids[1:] if self.lead else ids
+        if not self.lead or self.traits.prefixed:
+            return _call(self.tokenizer, run, plain=True)
+        return _inside(self.tokenizer, run)
+
+    def _answer(self, text: str) -> None:
+        prompt, whole = self._run_ids(self.run), self._run_ids(self.run + text)
+        clean = whole[: len(prompt)] == prompt
+        self.ids += prompt
+        start = len(self.ids)
+        self.ids += whole[len(prompt) :] if clean else _inside(self.tokenizer, text)
+        self.straddled += not clean
+        self.run = ""
+        self._control(self.end)
+        self.turns.append((start, len(self.ids)))
+
+
+def encode(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> Encoded:
+    """The ids of a whole conversation, learned on every answer and its end token.
+
+    Raises FormatError where turns do not alternate or the last is not the assistant's.
+    """
+    coder = _Coder(fmt, tokenizer)
+    for part in _parts(fmt, messages, prompt=False):
+        coder.add(part)
+    coder.flush()
+    learned = [False] * len(coder.ids)
+    for start, stop in coder.turns:
+        learned[start:stop] = [True] * (stop - start)
+    return Encoded(coder.ids, learned, coder.turns, coder.straddled)
+
+
+def encode_prompt(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> list[int]:
+    """The ids to generate an answer from: an exact prefix of `encode` of the same messages with any answer.
+
+    Raises FormatError where turns do not alternate or the last is not the user's.
+    """
+    coder = _Coder(fmt, tokenizer)
+    for part in _parts(fmt, messages, prompt=True):
+        coder.add(part)
+    coder.flush()
+    return coder.ids

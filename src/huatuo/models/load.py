@@ -1,0 +1,232 @@
+"""Loading a causal language model from a local folder: no network, no code from the folder, no pickled weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from huatuo.errors import ModelError, require
+from huatuo.models import formats
+from huatuo.models.save import CARD_FILE, ModelCard, card, digest, save
+from huatuo.models.tokenizers import load_tokenizer
+
+__all__ = ["CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "digest", "load", "save"]
+
+Precision = Literal["fp32", "bf16"]
+
+_CONVERT = {
+    "chatglm": "ChatGLM-6B has two-dimensional positions and a prefix mask and no home in transformers; ChatGLM2 "
+    "and 3 can "
+    "be converted to GlmForCausalLM; next: convert a ChatGLM2/3 checkpoint, or choose another base",
+    "baichuan": "Baichuan2-7B is a LLaMA with W_pack and NormHead; next: convert it to LlamaForCausalLM (split "
+    "W_pack in "
+    "three, divide the rows of the head by their norm)",
+}
+"""Model types whose releases need code of their own: what to do instead."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to be asked or trained."""
+
+    model: Any
+    """The ``transformers`` causal language model (or ``PeftModel`` over one), in eval mode."""
+    tokenizer: Any
+    """Its fast tokenizer."""
+    format: str
+    """Name of the chat format it was trained with; empty where the folder does not say."""
+    digest: str
+    """Digest of its weights; of an adapter: of its own and its base's."""
+    name: str
+    """Name of its folder."""
+
+
+def load(
+    folder: Path, precision: Precision = "fp32", *, base: Path | None = None, allow_pickle: bool = False
+) -> Loaded:
+    """The model of a local Hugging Face folder, or an adapter bound to its base.
+
+    ``base``: where an adapter's base is now, if it has moved. ``allow_pickle``: read ``pytorch_model.bin``, which can
+    run code of whoever made it. Raises ModelError naming what is missing or does not fit.
+    """
+    require("torch", "train")
+    require("transformers", "train")
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(
+            f"{folder}: no such folder; expected a local folder with a Hugging Face model, since nothing is "
+            "downloaded; "
+            "next: download the model and give its path"
+        )
+    if (folder / "adapter_config.json").exists():
+        return _load_adapter(folder, precision, base, allow_pickle)
+    config = _config(folder)
+    weights = _weights(folder, allow_pickle)
+    tokenizer = load_tokenizer(folder)
+    model = _model(folder, config, precision, weights[0].suffix == ".safetensors")
+    _check_vocabulary(folder, model, tokenizer)
+    return Loaded(model, tokenizer, _checked_format(folder, tokenizer), digest(folder), _name(folder))
+
+
+def _name(folder: Path) -> str:
+    return str(card(folder).get("name") or folder.resolve().name)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path.parent}: no {path.name}; expected a folder that a Hugging Face model was saved to; next: "
+            "check the path"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not valid JSON ({error}); next: copy the file again") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: expected a JSON object, found {type(found).__name__}; next: copy the file again")
+    return found
+
+
+def _config(folder: Path) -> Any:
+    """The configuration, after checking that it names a causal language model transformers knows."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
+
+    raw = _read_json(folder / "config.json")
+    kind = str(raw.get("model_type", ""))
+    if kind in _CONVERT:
+        raise ModelError(f"{folder}: model_type {kind!r} needs code of its own, which is never run: {_CONVERT[kind]}")
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{folder}: model_type {kind!r} is not known to transformers without code of its own, which is never "
+            "run; "
+            "next: convert the checkpoint to a native architecture, or upgrade transformers"
+        ) from error
+    names = [str(name) for name in raw.get("architectures") or []]
+    causal = [name for name in names if name.endswith(("ForCausalLM", "LMHeadModel"))]
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or (names and not causal):
+        raise ModelError(
+            f"{folder}: {', '.join(names) or kind} is not a causal language model; expected an architecture that "
+            "ends in "
+            "ForCausalLM; next: choose a base that generates text"
+        )
+    return config
+
+
+def _weights(folder: Path, allow_pickle: bool) -> list[Path]:
+    """The weight files, after checking that every shard is there and none is pickled unless asked."""
+    safe, pickled = sorted(folder.glob("model*.safetensors")), sorted(folder.glob("pytorch_model*.bin"))
+    if not safe and pickled and not allow_pickle:
+        raise ModelError(
+            f"{folder}: {pickled[0].name} is pickled, and reading it can run code; expected *.safetensors; next: "
+            "convert "
+            "the weights, or pass allow_pickle=True if you trust whoever made them"
+        )
+    stem = "model.safetensors" if safe or not pickled else "pytorch_model.bin"
+    index = folder / f"{stem}.index.json"
+    if index.exists():
+        listed = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        missing = [name for name in listed if not (folder / name).exists()]
+        if missing:
+            raise ModelError(
+                f"{folder}: shard {missing[0]} is missing ({len(missing)} of {len(listed)}, listed in {index.name}); "
+                "next: finish the download"
+            )
+        return [folder / name for name in listed]
+    if not (folder / stem).exists():
+        raise ModelError(f"{folder}: no {stem} and no {index.name}; next: finish the download, or check the path")
+    return [folder / stem]
+
+
+def _model(folder: Path, config: Any, precision: Precision, safe: bool) -> Any:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if precision not in dtypes:
+        raise ModelError(f"precision {precision!r} is unknown; expected one of {', '.join(dtypes)}")
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=config,
+            dtype=dtypes[precision],
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=safe,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{folder}: the weights cannot be loaded ({first}); next: copy the files again") from error
+    absent = sorted([*info["missing_keys"], *(str(m) for m in info["mismatched_keys"])])
+    if absent:
+        raise ModelError(
+            f"{folder}: {len(absent)} weights are missing or of another shape, for example {absent[0]}; they "
+            "would be random; "
+            "next: check that config.json and the weights belong together"
+        )
+    return model.eval()
+
+
+def _check_vocabulary(folder: Path, model: Any, tokenizer: Any) -> None:
+    rows, needed = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values()) + 1
+    if needed > rows:
+        raise ModelError(
+            f"{folder}: the tokenizer has ids up to {needed - 1}, the embedding {rows} rows; expected a row for "
+            "every id; "
+            "next: use the tokenizer the model was trained with, or resize the embedding once and save it"
+        )
+
+
+def _checked_format(folder: Path, tokenizer: Any) -> str:
+    name = str(card(folder).get("format", ""))
+    if name:
+        formats.check_tokenizer(formats.get(name), tokenizer)
+    return name
+
+
+# ---------------------------------------------------------------- adapters
+
+
+def _load_adapter(folder: Path, precision: Precision, base: Path | None, allow_pickle: bool) -> Loaded:
+    peft = require("peft", "train")
+    if not (folder / "adapter_model.safetensors").exists():
+        raise ModelError(f"{folder}: no adapter_model.safetensors; next: finish the copy, or train the adapter again")
+    about, config = card(folder), _read_json(folder / "adapter_config.json")
+    place = _base_folder(folder, about, config, base)
+    ground = load(place, precision, allow_pickle=allow_pickle)
+    expected = about.get("base_digest")
+    if expected and expected != ground.digest:
+        raise ModelError(
+            f"{folder}: the adapter was trained on a base with digest {expected}, but {place} has "
+            f"{ground.digest}; on other "
+            "weights its answers would be wrong without notice; next: give the right base"
+        )
+    own = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model"))
+    tokenizer = load_tokenizer(folder) if own else ground.tokenizer
+    _check_vocabulary(folder, ground.model, tokenizer)
+    model = peft.PeftModel.from_pretrained(ground.model, str(folder), local_files_only=True).eval()
+    name = _checked_format(folder, tokenizer)
+    return Loaded(model, tokenizer, name or ground.format, digest(folder), _name(folder))
+
+
+def _base_folder(folder: Path, about: Mapping[str, Any], config: Mapping[str, Any], base: Path | None) -> Path:
+    """Where the base is: given, beside the adapter as saved, or as peft recorded it."""
+    if base is not None:
+        return base
+    recorded = str(config.get("base_model_name_or_path") or "")
+    near = str(about.get("base_folder") or "")
+    for place in ([folder / near] if near else []) + ([Path(recorded)] if recorded else []):
+        if place.is_dir():
+            return Path(os.path.normpath(place))
+    raise ModelError(
+        f"{folder}: the base of this adapter is not at {near or recorded or '(not recorded)'}; expected a local "
+        "folder; next: "
+        "give its place with base=..."
+    )

@@ -1,0 +1,347 @@
+"""The stage synth: a teacher asks and answers from facts and passages, and every pair is checked against its source.
+
+Calls are made one bounded batch at a time, in a fixed order, and answered in any order; pairs are written in the order
+of the calls. Each fact and each passage ends used, dropped or left exactly once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from huatuo.checks.entities import Dictionary
+from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.template import OWN_WORDINGS
+from huatuo.progress import Bar, bar
+from huatuo.recipe import SynthSettings
+from huatuo.records import Document, Entity, Message, Provenance
+from huatuo.store import Writer, read, read_batches
+from huatuo.synth import from_graph, from_text, prompts
+from huatuo.synth.from_graph import SYMPTOM_RELATIONS, Call, Known
+from huatuo.synth.ground import Ground, Refusal, name_dictionary
+from huatuo.synth.pair import ask, fraction, make_pair
+from huatuo.synth.parse import QA, parse
+
+VERSION = 1
+"""Raised when the same input gives other pairs."""
+
+BATCH = 1024
+"""Conversations handed to the model at once: bounds memory, and is enough to fill any endpoint's concurrency."""
+
+WITHHELD = "withheld"
+"""Flag of the facts that ingest keeps from training on purpose."""
+
+
+def prompt_ids() -> list[str]:
+    """Ids of the prompt files that the stage reads: their hashes belong to its key."""
+    return [prompt for prompt in prompts.ids() if prompt.startswith(("graph_", "passage_"))]
+
+
+def make_pairs(settings: SynthSettings, knowledge: Path, passages: Path, model: Model, seed: int, out: Writer) -> None:
+    """Write ``pairs`` made from the facts in ``knowledge`` and the passages in ``passages``.
+
+    Raises StageError (at the end of the block of `store.writing`) where nothing could be made, and what the model
+    raises when going on is useless.
+    """
+    maker = _Maker(settings, knowledge, model, seed, out)
+    maker.make_from_graph()
+    maker.make_from_passages(passages)
+    maker.settle()
+
+
+class _Graph(NamedTuple):
+    """What is known, as synth needs it."""
+
+    groups: dict[tuple[str, str], list[Known]]
+    """Facts that may be taught."""
+    withheld_names: frozenset[str]
+    """Names and aliases of withheld entities."""
+    untaught: frozenset[tuple[str, str, str]]
+    """(kind, relation, value) of facts that are not taught."""
+    untaught_symptoms: list[frozenset[str]]
+    """Symptom sets of entities that have facts that are not taught."""
+    ground: Ground
+    """The rules with the graph's names."""
+
+
+def _wordings() -> str:
+    shipped = resources.files("huatuo") / "prompts" / "phrasings.zh.toml"
+    return "\n".join((shipped.read_text(encoding="utf-8"), *OWN_WORDINGS))
+
+
+_COLUMNS = ["id", "entity_id", "entity", "kind", "relation", "value", "flags"]
+
+
+def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...]]]:
+    """The facts with their flags; names and relations, which repeat, are held once."""
+    for batch in read_batches(knowledge, "facts", _COLUMNS):
+        columns = [batch.column(name).to_pylist() for name in _COLUMNS]
+        for fact_id, entity_id, entity, kind, relation, value, flags in zip(*columns, strict=True):
+            shared = [sys.intern(text) for text in (entity, entity_id, kind, relation, value)]
+            yield Known(fact_id, *shared), tuple(flags)
+
+
+def _read_graph(knowledge: Path, out: Writer) -> _Graph:
+    """The graph; all facts expected, flagged ones left under their flag."""
+    taught, flagged, withheld_ids = [], [], set()
+    for fact, flags in _facts(knowledge):
+        out.expect((fact.id,))
+        if flags:
+            rule = WITHHELD if WITHHELD in flags else flags[0]
+            flagged.append(fact)
+            withheld_ids |= {fact.entity_id} if rule == WITHHELD else set()
+            out.leave(fact.id, rule, f"the fact is flagged {', '.join(flags)}", excerpt=_shown(fact))
+        else:
+            taught.append(fact)
+    aliases, names, withheld_names = {}, set(), set()
+    for entity in read(knowledge, "entities", Entity):
+        own = {entity.name, *entity.aliases}
+        names |= own
+        withheld_names |= own if entity.id in withheld_ids else set()
+        if entity.aliases:
+            aliases[entity.name] = tuple({*entity.aliases, *aliases.get(entity.name, ())})
+    words = _wordings()
+    values = (fact.value.strip() for fact in (*taught, *flagged))
+    ground = Ground(name_dictionary(names, values, words), aliases, words)
+    symptoms: dict[str, set[str]] = {}
+    for fact in flagged:
+        if fact.relation in SYMPTOM_RELATIONS:
+            symptoms.setdefault(fact.entity_id, set()).add(fact.value.strip())
+    return _Graph(
+        from_graph.group(taught),
+        frozenset(name for name in withheld_names if len(name) >= 2),
+        frozenset((fact.kind, fact.relation, fact.value.strip()) for fact in flagged),
+        [frozenset(found) for _, found in sorted(symptoms.items())],
+        ground,
+    )
+
+
+def _shown(fact: Known) -> str:
+    return f"{fact.entity} {fact.relation} {fact.value}"[:200]
+
+
+class _Maker:
+    def __init__(self, settings: SynthSettings, knowledge: Path, model: Model, seed: int, out: Writer):
+        self.settings, self.model, self.seed, self.out = settings, model, seed, out
+        self.graph = _read_graph(knowledge, out)
+        self.sampling = Sampling(
+            temperature=settings.teacher.temperature if settings.teacher.kind == "endpoint" else 0.0,
+            max_tokens=settings.teacher.max_tokens,
+            seed=seed,
+        )
+        self.used: set[str] = set()
+        self.failed: dict[str, tuple[Literal["drop", "leave"], str, str]] = {}
+        self.seen: set[bytes] = set()
+        self._provenances: dict[tuple[str, str], Provenance] = {}
+        self.tokens_in = self.tokens_out = 0
+
+    # ---------------------------------------------------------------- asking
+
+    def _ask(self, questions: Sequence[str]) -> list[Reply]:
+        """The replies in the order of the prompts."""
+        replies: list[Reply | None] = [None] * len(questions)
+        conversations = [(Message(role="user", content=text),) for text in questions]
+        for index, reply in self.model.chat(conversations, self.sampling) if conversations else ():
+            replies[index] = reply
+            self.tokens_in += reply.prompt_tokens
+            self.tokens_out += reply.completion_tokens
+        lost = Reply(text="", finish_reason="error", error="the model gave no reply")
+        return [reply or lost for reply in replies]
+
+    def _provenance(self, prompt_id: str, time: str) -> Provenance:
+        key = (prompt_id, time)
+        if key not in self._provenances:
+            if len(self._provenances) > BATCH:
+                self._provenances.clear()
+            self._provenances[key] = Provenance(
+                by="model",
+                model=self.model.name,
+                digest=self.model.digest,
+                sampling=self.sampling.canonical(),
+                prompt_id=prompt_id,
+                prompt_hash=prompts.load(prompt_id).hash,
+                format=self.model.format,
+                time=time,
+            )
+        return self._provenances[key]
+
+    # ---------------------------------------------------------------- graph
+
+    def _calls(self) -> Iterator[Call]:
+        shapes, share = self.settings.shapes, self.settings.share
+        graph = self.graph
+        if "direct" in shapes:
+            wanted = share.get("direct", 1.0)
+            for call in from_graph.direct(graph.groups):
+                if fraction(str(self.seed), "direct", *call.facts) < wanted:
+                    yield call
+        if "reverse" in shapes:
+            yield from from_graph.reverse(graph.groups, graph.untaught, self.seed, share.get("reverse", 1.0))
+        if "comparison" in shapes:
+            yield from from_graph.comparison(graph.groups, self.seed, share.get("comparison", 1.0))
+        if "vignette" in shapes:
+            part = share.get("vignette", 1.0)
+            yield from from_graph.vignette(graph.groups, graph.untaught_symptoms, self.seed, part)
+
+    def make_from_graph(self) -> None:
+        """Pairs of all shapes from the facts."""
+        calls = self._calls()
+        with bar("synth graph", None, "calls") as progress:
+            while batch := list(islice(calls, BATCH)):
+                asked = [
+                    prompts.load(f"graph_{call.shape}.zh").render(call.block, pairs=self.settings.pairs_per_call)
+                    for call in batch
+                ]
+                for call, reply in zip(batch, self._ask(asked), strict=True):
+                    self._take(call, reply)
+                progress.advance(len(batch))
+
+    def _take(self, call: Call, reply: Reply) -> None:
+        found, rule, reason = _read_reply(reply)
+        provenance = self._provenance(f"graph_{call.shape}.zh", reply.time)
+        answers: dict[str, Refusal | None] = {}
+        for qa in found:
+            refusal = self._check(qa, call, answers)
+            if refusal is None:
+                self._write(qa, self.settings.source, call.shape, provenance, call.facts, call.facts, call.entities)
+                continue
+            rule, reason = refusal
+            messages = ask(qa.question, qa.answer)
+            pair = make_pair(messages, self.settings.source, call.shape, provenance)
+            self.out.drop(pair.id, rule, reason, excerpt=f"{qa.question} {qa.answer}")
+        for fact in call.facts:
+            if fact not in self.used and rule:
+                self.failed.setdefault(fact, ("drop", rule, reason))
+
+    def _check(self, qa: QA, call: Call, answers: dict[str, Refusal | None]) -> Refusal | None:
+        """The first objection; an answer that many questions share is looked at once."""
+        if not self.settings.ground:
+            return None
+        if qa.answer not in answers:
+            answers[qa.answer] = self.graph.ground.answer(qa.answer, call.claim)
+        return answers[qa.answer] or self.graph.ground.question(qa.question, call.claim)
+
+    def _write(
+        self,
+        qa: QA,
+        source: str,
+        shape: str,
+        provenance: Provenance,
+        parents: tuple[str, ...],
+        uses: tuple[str, ...],
+        entities: tuple[str, ...],
+    ) -> None:
+        pair = make_pair(ask(qa.question, qa.answer), source, shape, provenance, parents, entities)
+        key = bytes.fromhex(pair.id)
+        self.used.update(uses)
+        if key in self.seen:
+            self.out.use(uses)
+            self.out.drop(pair.id, "duplicate", "the same question and answer was made before", pair.id, qa.question)
+            return
+        self.seen.add(key)
+        self.out.write("pairs", pair, uses=uses)
+
+    # ---------------------------------------------------------------- passages
+
+    def make_from_passages(self, folder: Path) -> None:
+        """Pairs from the passages, each with its document source's name."""
+        shared = _shared_titles(folder)
+        names = Dictionary(self.graph.withheld_names)
+        waiting = self._open_passages(folder, names)
+        with bar("synth passages", None, "passages") as progress:
+            while batch := list(islice(waiting, BATCH)):
+                self._take_passages(batch, shared, progress)
+
+    def _open_passages(self, folder: Path, withheld: Dictionary) -> Iterator[Document]:
+        for passage in read(folder, "passages", Document):
+            self.out.expect((passage.id,))
+            text = f"{passage.title}\n{passage.text}"
+            named = next((mention.name for mention in withheld.find(text)), "")
+            if named:
+                self.out.leave(passage.id, WITHHELD, f"names the withheld entity {named}", excerpt=passage.title)
+            else:
+                yield passage
+
+    def _take_passages(self, batch: list[Document], shared: frozenset[str], progress: Bar) -> None:
+        languages = [from_text.answer_language(passage, self.settings.passage_language) for passage in batch]
+        blocks = [
+            from_text.block(passage, language, passage.title in shared)
+            for passage, language in zip(batch, languages, strict=True)
+        ]
+        first = [prompts.load(f"passage_question.{lang}").render(b) for b, lang in zip(blocks, languages, strict=True)]
+        open_calls: list[tuple[Document, str, dict[str, Any]]] = []
+        for passage, language, block, reply in zip(batch, languages, blocks, self._ask(first), strict=True):
+            found, rule, reason = _read_reply(reply, need_answer=False)
+            question = found[0].question if found else ""
+            if question and from_text.too_long(question):
+                found, rule, reason = (), "long_question", f"the question has {len(question)} characters"
+            elif question and (words := from_text.leak(question, passage.text)):
+                found, rule, reason = (), "leak", f"the question speaks of its source: {words}"
+            if found:
+                open_calls.append((passage, language, from_text.with_question(block, question)))
+            else:
+                self.out.drop(passage.id, rule, reason, excerpt=passage.text)
+        second = [prompts.load(f"passage_answer.{language}").render(block) for _, language, block in open_calls]
+        for (passage, language, block), reply in zip(open_calls, self._ask(second), strict=True):
+            self._take_answer(passage, language, str(block["question"]), reply)
+        progress.advance(len(batch))
+
+    def _take_answer(self, passage: Document, language: str, question: str, reply: Reply) -> None:
+        found, rule, reason = _read_reply(reply)
+        if found:
+            qa = QA(question, found[0].answer)
+            words = from_text.leak(qa.answer, passage.text)
+            refusal = Refusal("leak", f"the answer speaks of its source: {words}") if words else None
+            # a translation cannot be compared word by word; its numbers still can
+            if refusal is None and self.settings.ground and language in (passage.language, "zh"):
+                refusal = self.graph.ground.passage(qa.question, qa.answer, passage.title, passage.text)
+            if refusal is None:
+                provenance = self._provenance(f"passage_answer.{language}", reply.time)
+                parents = (passage.id, passage.parent) if passage.parent else (passage.id,)
+                self._write(qa, passage.origin.source, "passage", provenance, parents, (passage.id,), ())
+                return
+            rule, reason = refusal
+        self.out.drop(passage.id, rule, reason, excerpt=passage.text)
+
+    # ---------------------------------------------------------------- account
+
+    def settle(self) -> None:
+        """End every fact that no pair uses: dropped where its call failed, left where no call was made."""
+        for facts in self.graph.groups.values():
+            for fact in facts:
+                if fact.id in self.used:
+                    continue
+                _, rule, reason = self.failed.get(fact.id, ("leave", "", ""))
+                if rule:
+                    self.out.drop(fact.id, rule, reason, excerpt=_shown(fact))
+                else:
+                    self.out.leave(
+                        fact.id,
+                        "not_drawn",
+                        "no call was drawn for it (synth.shapes, synth.share)",
+                        excerpt=_shown(fact),
+                    )
+        self.out.figures["prompt_tokens"] = float(self.tokens_in)
+        self.out.figures["completion_tokens"] = float(self.tokens_out)
+
+
+def _read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...], str, str]:
+    """The pairs of a reply that ended well; else none, with rule and reason."""
+    if reply.finish_reason != "stop":
+        said = reply.error or f"the reply ended with {reply.finish_reason}: {reply.text[:60]!r}"
+        return (), reply.finish_reason, said
+    parsed = parse(reply.text, need_answer)
+    if parsed.pairs:
+        return parsed.pairs, "", ""
+    return (), "unparsed", parsed.reason
+
+
+def _shared_titles(folder: Path) -> frozenset[str]:
+    titles: Iterable[str] = (
+        title for batch in read_batches(folder, "passages", ["title"]) for title in batch.column("title").to_pylist()
+    )
+    return from_text.shared_titles(titles)

@@ -1,0 +1,162 @@
+"""The stage unify: generated and imported pairs in one format, linted, without duplicates and exam questions, split."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from huatuo.errors import RecipeError
+from huatuo.progress import bar
+from huatuo.recipe import UnifySettings
+from huatuo.records import Finding, Pair, Question
+from huatuo.store import Writer, content_id, read
+from huatuo.synth.imports import read_pairs
+from huatuo.synth.lint import RULES, lint
+from huatuo.synth.pair import pair_id
+from huatuo.synth.split import Components, keys_of
+from huatuo.text.ngram import Index, Overlap, exam_index
+
+VERSION = 1
+"""Raised when the same input gives other pairs."""
+
+BATCH = 2048
+"""Pairs graded against the exam questions at once."""
+
+FAR_FROM_SHARE = 0.5
+"""A validation set smaller than this part of what was asked for is reported as a finding."""
+
+
+def unify(settings: UnifySettings, pairs: Path, questions: Path, seed: int, out: Writer) -> None:
+    """Write ``pairs``: those of the folder ``pairs`` and of all imports, each used, dropped or left once.
+
+    The inputs are read twice: once to decide, once to write, so memory holds only decisions.
+    Raises RecipeError for an unknown lint rule, InputError for an import that cannot be read at all.
+    """
+    unknown = sorted(set(settings.drop_flagged) - set(RULES))
+    if unknown:
+        raise RecipeError(
+            f"unify.drop_flagged: no lint rule {unknown[0]!r} (known: {', '.join(RULES)}); next: correct it"
+        )
+    decided = _Decided(settings, questions, out)
+    for batch in _batches(settings, pairs, out, "unify 1/2", account=True):
+        decided.look(batch)
+    chosen, sizes = decided.components.draw(settings.validation_share, seed)
+    place = kept = 0
+    for batch in _batches(settings, pairs, out, "unify 2/2", account=False):
+        for item, pair in batch:
+            flags = decided.flags[decided.outcome[place]] if decided.outcome[place] >= 0 else None
+            place += 1
+            if flags is None:
+                continue
+            held = bool(chosen) and decided.components.of(kept) in chosen
+            kept += 1
+            split = "validation" if held else "train"
+            out.write("pairs", pair.model_copy(update={"flags": flags, "split": split}), uses=(item,))
+    _report(settings, decided, sum(sizes[root] for root in chosen), max(sizes.values(), default=0), kept, out)
+
+
+def _candidates(settings: UnifySettings, pairs: Path, out: Writer, account: bool) -> Iterator[tuple[str, Pair]]:
+    """Item id and pair, generated ones first. With ``account``, items are expected and refused ones dropped."""
+    for pair in read(pairs, "pairs", Pair):
+        if account:
+            out.expect((pair.id,))
+        yield pair.id, pair
+    for source in settings.imports:
+        for number, item in enumerate(read_pairs(source)):
+            raw = content_id("import", source.name, source.path.name, item.place, str(number))
+            if account:
+                out.expect((raw,))
+            if settings.imports and source.limit and number >= source.limit:
+                if account:
+                    out.leave(raw, "limit", f"{source.name}: only {source.limit:,} records are read (limit)")
+            elif item.pair is None:
+                if account:
+                    where = f"{source.path.name}, {item.place}"
+                    out.drop(raw, item.rule, f"{where}: {item.reason}", excerpt=item.excerpt)
+            else:
+                yield raw, item.pair
+
+
+def _batches(
+    settings: UnifySettings, pairs: Path, out: Writer, name: str, account: bool
+) -> Iterator[list[tuple[str, Pair]]]:
+    candidates = _candidates(settings, pairs, out, account)
+    with bar(name, None, "pairs") as progress:
+        while batch := list(islice(candidates, BATCH)):
+            yield batch
+            progress.advance(len(batch))
+
+
+class _Decided:
+    """What becomes of each pair, in the order of reading: 2 bytes per pair, and 16 per different pair."""
+
+    def __init__(self, settings: UnifySettings, questions: Path, out: Writer):
+        self._settings, self._out = settings, out
+        self._index: Index | None = None
+        if settings.decontaminate:
+            self._index = exam_index(read(questions, "questions", Question))
+        self._seen: set[bytes] = set()
+        self._flag_numbers: dict[tuple[str, ...], int] = {}
+        self.flags: list[tuple[str, ...]] = []
+        self.outcome = array("h")
+        """Number of the pair's flags in `flags`, or -1 where it was dropped."""
+        self.components = Components()
+        self.counts: Counter[str] = Counter()
+
+    def look(self, batch: list[tuple[str, Pair]]) -> None:
+        """Decide about some pairs."""
+        texts = ["\n".join(m.content for m in pair.messages) for _, pair in batch]
+        overlaps: list[Overlap | None] = list(self._index.grade_many(texts)) if self._index else [None] * len(batch)
+        for (item, pair), overlap in zip(batch, overlaps, strict=True):
+            self.outcome.append(self._decide(item, pair, overlap))
+
+    def _decide(self, item: str, pair: Pair, overlap: Overlap | None) -> int:
+        shown = pair.messages[0].content
+        key = bytes.fromhex(pair_id(pair.source, pair.messages))
+        if key in self._seen:
+            self._out.drop(item, "duplicate", f"{pair.source} holds the same turns before", pair.id, shown)
+            return -1
+        found = dict.fromkeys(pair.flags, "flagged before") | lint(pair.messages)
+        self.counts.update(found.keys())
+        refused = next((rule for rule in self._settings.drop_flagged if rule in found), "")
+        if refused:
+            self._out.drop(item, refused, found[refused], excerpt=shown)
+            return -1
+        if overlap and overlap.grade in ("exact", "likely"):
+            reason = f"holds {overlap.share:.0%} of an exam question's 5-grams ({overlap.grade})"
+            self._out.drop(item, "contaminated", reason, overlap.question_id, shown)
+            return -1
+        self._seen.add(key)
+        if overlap and overlap.grade == "possible":
+            found["possible_exam_overlap"] = overlap.question_id
+            self.counts["possible_exam_overlap"] += 1
+        flags = tuple(sorted(found))
+        if self._settings.validation_share:
+            self.components.add(keys_of(pair))
+        number = self._flag_numbers.setdefault(flags, len(self.flags))
+        if number == len(self.flags):
+            self.flags.append(flags)
+        return number
+
+
+def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int, kept: int, out: Writer) -> None:
+    for rule, count in sorted(decided.counts.items()):
+        out.figures[f"lint {rule}"] = float(count)
+    if not settings.validation_share or not kept:
+        return
+    reached = held / kept
+    out.figures["validation share"] = reached
+    out.figures["largest tied group"] = largest / kept
+    if reached < FAR_FROM_SHARE * settings.validation_share:
+        message = (
+            f"{reached:.1%} of the pairs could be held out, {settings.validation_share:.1%} were asked for: the largest "
+            f"group of pairs that share an entity, document or question holds {largest / kept:.1%} of all; "
+            "next: make fewer reverse and comparison pairs (synth.share), or accept the smaller set"
+        )
+        out.write(
+            "findings",
+            Finding(rule="validation_share", severity="warning", subject="unify", place="split", message=message),
+        )

@@ -1,0 +1,119 @@
+"""The model to train: built or loaded, with an adapter where asked, and the layout it can be trained with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from huatuo import store
+from huatuo.errors import TrainingError, require
+from huatuo.models import load as models
+from huatuo.models import scratch, tokenizers
+from huatuo.recipe import LoraSettings, RunSettings, TrainSettings
+from huatuo.train.forward import packing_isolates
+from huatuo.train.pack import Integers
+from huatuo.train.samples import Samples
+from huatuo.train.tokenise import TOKENIZER
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that can be trained."""
+
+    model: nn.Module
+    """The model, with its adapter."""
+    tokenizer: Any
+    """Its tokenizer."""
+    card: dict[str, Any] = field(default_factory=dict)
+    """What its card says of its base."""
+
+
+def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: store.Writer) -> Ready:
+    """The model to train and its tokenizer; an untrained one from scratch is saved to ``base/``.
+
+    Raises ModelError for a base that cannot be used, TrainingError for an adapter that does not fit it.
+    """
+    card: dict[str, Any] = {"title": run.title or run.name, "not_for_use": run.demonstration, "seed": run.seed}
+    model: nn.Module
+    if settings.base == "scratch":
+        card["base"] = "scratch"
+        tokenizer = tokenizers.load_tokenizer(tokens / TOKENIZER)
+        model = scratch.build(
+            settings.scratch,
+            vocab_size=len(tokenizer),
+            eos_id=tokenizer.eos_token_id,
+            pad_id=tokenizer.pad_token_id,
+            seed=run.seed,
+            window=settings.window,
+        )
+        shutil.rmtree(out.folder / "base", ignore_errors=True)
+        models.save(model, tokenizer, settings.format, out.folder / "base", {**card, "trained": False})
+    else:
+        loaded = models.load(Path(settings.base))
+        model, tokenizer = loaded.model, loaded.tokenizer
+        card |= {"base": Path(settings.base).name, "base_digest": loaded.digest}
+        if loaded.format not in ("", settings.format):
+            log.warning(
+                "train.format = %r, but %s was trained with %r: it has to learn the new one first",
+                settings.format,
+                settings.base,
+                loaded.format,
+            )
+    if settings.lora is not None:
+        card["base_folder"] = os.path.relpath(settings.base, out.folder / "model")
+        model = with_adapter(settings, model)
+    parameters = list(model.parameters())
+    out.figures["parameters"] = float(sum(p.numel() for p in parameters))
+    out.figures["trainable_parameters"] = float(sum(p.numel() for p in parameters if p.requires_grad))
+    return Ready(model, tokenizer, card)
+
+
+def with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
+    """The model with a low-rank adapter on ``settings.lora.targets``, everything else frozen.
+
+    Raises TrainingError, listing the base's linear modules, for a target that is not there.
+    """
+    peft = require("peft", "train")
+    lora = settings.lora or LoraSettings()
+    names = {name.split(".")[-1] for name, _ in model.named_modules() if name}
+    absent = [target for target in lora.targets if target not in names]
+    if absent:
+        linear = sorted({n.split(".")[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear)})
+        raise TrainingError(
+            f"[train.lora] targets: the base has no module named {', '.join(map(repr, absent))}; "
+            f"its linear modules: {', '.join(linear)}; next: choose among these"
+        )
+    config = peft.LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    adapted: nn.Module = peft.get_peft_model(model, config)
+    # peft records the base's path here; a name does not tie the adapter to one machine, and the card says the place.
+    adapted.peft_config["default"].base_model_name_or_path = Path(settings.base).name  # type: ignore[index, union-attr]
+    return adapted
+
+
+def usable_layout(settings: TrainSettings, model: nn.Module, data: Samples, places: Integers) -> str:
+    """The layout to train with: ``bucketed`` where the model would mix the samples of a packed row."""
+    if settings.layout == "packed" and len(places) > 1:
+        probe = [np.array(data.ids(sample)) for sample in dict.fromkeys(places[:4].tolist())]
+        if not packing_isolates(model, probe):
+            log.warning(
+                "train.layout = 'packed': samples of one row are not kept apart by %s; trained with 'bucketed' instead",
+                type(model).__name__,
+            )
+            return "bucketed"
+    return settings.layout

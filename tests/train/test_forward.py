@@ -1,0 +1,111 @@
+"""Isolation of packed samples, the head on answers only, and one global mean per step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
+
+from huatuo.errors import ModelError
+from huatuo.models import scratch
+from huatuo.recipe import ScratchSettings
+from huatuo.train.forward import AnswerHead, packing_isolates
+from huatuo.train.pack import lay_out
+
+VOCABULARY = 97
+
+
+def tiny() -> torch.nn.Module:
+    shape = ScratchSettings(hidden=32, layers=2, heads=2, feed_forward=64)
+    model: torch.nn.Module = scratch.build(shape, VOCABULARY, eos_id=1, pad_id=0, seed=3, window=64)
+    return model
+
+
+def made_samples(n: int, seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    ids = [rng.integers(2, VOCABULARY, k) for k in rng.integers(4, 40, n)]
+    return ids, [(np.arange(len(one)) >= len(one) // 2).astype(np.uint8) for one in ids]
+
+
+def logits(model: torch.nn.Module, ids: np.ndarray, positions: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        out: torch.Tensor = model(
+            input_ids=torch.from_numpy(ids), position_ids=torch.from_numpy(positions), use_cache=False
+        ).logits
+    return out
+
+
+def test_a_packed_row_gives_each_sample_the_logits_it_gets_alone() -> None:
+    model = tiny()
+    ids, learned = made_samples(6)
+    row = lay_out(ids, learned, "packed")
+    alone = torch.cat([logits(model, one[None], np.arange(len(one))[None]) for one in ids], dim=1)
+    assert (logits(model, row.ids, row.positions) - alone).abs().max() < 1e-5
+    mixed = logits(model, row.ids, np.arange(row.ids.shape[1])[None])  # positions not reset
+    assert (mixed - alone).abs().max() > 1e-3
+
+
+def test_padding_on_the_right_changes_no_logit() -> None:
+    model = tiny()
+    ids, learned = made_samples(6)
+    rows = lay_out(ids, learned, "bucketed")
+    together = logits(model, rows.ids, rows.positions)
+    for row, one in enumerate(ids):
+        alone = logits(model, one[None], np.arange(len(one))[None])[0]
+        assert (together[row, : len(one)] - alone).abs().max() < 1e-5
+
+
+def test_the_probe_finds_models_that_mix_packed_samples() -> None:
+    shape = {"vocab_size": VOCABULARY}
+    ids, _ = made_samples(4)
+    torch.manual_seed(0)
+    bloom = BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=2, **shape))
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=256, **shape))
+    qwen = Qwen3ForCausalLM(
+        Qwen3Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+                    head_dim=16, intermediate_size=64, **shape)
+    )  # fmt: skip
+    assert packing_isolates(tiny(), ids)
+    assert packing_isolates(qwen, ids)
+    assert packing_isolates(gpt2, ids)
+    assert not packing_isolates(bloom, ids)  # its ALiBi ignores position ids
+
+
+@pytest.mark.parametrize("layout", ["packed", "bucketed"])
+def test_the_head_on_answers_gives_the_loss_and_gradients_of_the_whole(layout: str) -> None:
+    model = tiny()
+    ids, learned = made_samples(8)
+    with AnswerHead(model).attached() as head:
+        loss = head.loss_sum(lay_out(ids, learned, layout))
+        loss.backward()
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    expected = torch.zeros(())
+    for one, flags in zip(ids, learned, strict=True):
+        labels = torch.from_numpy(np.where(flags == 1, one, -100))[None]
+        full = model(input_ids=torch.from_numpy(one)[None], use_cache=False).logits
+        expected = expected + torch.nn.functional.cross_entropy(
+            full[0, :-1], labels[0, 1:], ignore_index=-100, reduction="sum"
+        )
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for name, p in model.named_parameters():
+        assert (p.grad - found[name]).abs().max() < 1e-4 * max(1.0, float(p.grad.abs().max()))
+
+
+def test_logits_are_computed_at_learned_positions_only() -> None:
+    model = tiny()
+    ids, learned = made_samples(8)
+    batch = lay_out(ids, learned, "bucketed")
+    shapes: list[tuple[int, ...]] = []
+    model.lm_head.register_forward_hook(lambda _m, _i, out: shapes.append(tuple(out.shape)))
+    with AnswerHead(model).attached() as head:
+        head.loss_sum(batch)
+        assert shapes == [(1, len(batch.labels), VOCABULARY)]
+    assert not model.lm_head._forward_pre_hooks  # nothing stays behind
+
+
+def test_a_model_without_head_is_refused() -> None:
+    with pytest.raises(ModelError, match="no output head"), AnswerHead(torch.nn.Linear(2, 2)).attached():
+        pass

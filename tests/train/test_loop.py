@@ -1,0 +1,189 @@
+"""Training learns, accounts for every pair, and refuses what cannot work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BloomConfig, BloomForCausalLM
+
+from conftest import TINY, Stages, made_pairs
+from huatuo import store
+from huatuo.errors import TrainingError
+from huatuo.models import load as models
+from huatuo.models import scratch, tokenizers
+from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo.records import StepLog
+from huatuo.train import loop
+
+Make = Callable[..., TrainSettings]
+
+
+def steps_of(folder: Path) -> list[StepLog]:
+    return list(store.read(folder, "steps", StepLog))
+
+
+def make_base(stages: Stages, bloom: bool = False) -> Path:
+    """A base model on disk whose tokenizer knows the pairs."""
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    model = scratch.build(TINY, len(tokenizer), **ids, seed=9, window=64)
+    if bloom:
+        torch.manual_seed(0)
+        model = BloomForCausalLM(BloomConfig(vocab_size=len(tokenizer), hidden_size=32, n_layer=2, n_head=2))
+    models.save(model, tokenizer, "huatuo2", stages.root / "base", {})
+    return stages.root / "base"
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_training_learns_and_accounts_for_every_pair(stages: Stages, settings: Make, optimiser: str) -> None:
+    chosen = settings(optimiser=optimiser, epochs=2)
+    stages.prepare(made_pairs(1000), chosen)
+    folder = stages.train(chosen)
+    rows, manifest = steps_of(folder), store.read_manifest(folder)
+    assert [row.step for row in rows] == list(range(1, 114))
+    assert sum(sum(c.samples for c in row.sources) for row in rows) == 1800
+    assert rows[-1].loss < 0.6 * rows[0].loss
+    assert manifest.kept == 900
+    assert manifest.figures["validation_loss_after"] < 0.6 * manifest.figures["validation_loss_before"]  # type: ignore[operator]
+    assert not (folder / "state").exists()
+    trained, base = models.load(folder / "model"), models.load(folder / "base")
+    assert trained.format == base.format == "huatuo2"
+    assert trained.digest != base.digest
+
+
+def test_the_untrained_base_is_what_training_began_with(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(100), settings())
+    folder = stages.train(settings(steps=1))
+    base = models.load(folder / "base").model.state_dict()
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    fresh = scratch.build(TINY, len(tokenizer), **ids, seed=5, window=64).state_dict()
+    assert all(torch.equal(base[name], value) for name, value in fresh.items())
+
+
+@pytest.mark.parametrize("layout", ["packed", "bucketed"])
+def test_cutting_a_step_into_micro_batches_does_not_change_it(stages: Stages, settings: Make, layout: str) -> None:
+    whole = settings(layout=layout, batch_tokens=4096, reorder_window=16, steps=12)
+    stages.prepare(made_pairs(400), whole)
+    one = steps_of(stages.train(whole, "one"))
+    # Micro-batches of very unequal numbers of answer tokens: a mean of their means would differ.
+    many = steps_of(stages.train(whole.model_copy(update={"batch_tokens": 64}), "many"))
+    for a, b in zip(one, many, strict=True):
+        assert a.learned_tokens == b.learned_tokens
+        assert a.loss == pytest.approx(b.loss, rel=1e-5)
+        assert a.gradient_norm == pytest.approx(b.gradient_norm, rel=1e-4)
+
+
+def test_packed_and_bucketed_are_the_same_training(stages: Stages, settings: Make) -> None:
+    chosen = settings(reorder_window=16, steps=10)
+    stages.prepare(made_pairs(300), chosen)
+    bucketed = steps_of(stages.train(chosen, "bucketed"))
+    packed = steps_of(stages.train(chosen.model_copy(update={"layout": "packed"}), "packed"))
+    assert [row.loss for row in packed] == pytest.approx([row.loss for row in bucketed], rel=1e-4)
+
+
+def test_a_step_limit_leaves_the_rest_for_later(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(200), settings())
+    manifest = store.read_manifest(stages.train(settings(steps=3)))
+    assert manifest.kept == 48
+    assert manifest.left == {"after the last step": 132}
+
+
+def test_pairs_that_were_not_tokenised_are_left(stages: Stages, settings: Make) -> None:
+    chosen = settings(window=28)
+    stages.prepare(made_pairs(200), chosen)
+    dropped = store.read_manifest(stages.root / "tokenise").dropped["overlong"]
+    left = store.read_manifest(stages.train(chosen)).left
+    assert 0 < left["not tokenised"] <= dropped
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_precisions_learn(stages: Stages, settings: Make, precision: str) -> None:
+    stages.prepare(made_pairs(400), settings())
+    rows = steps_of(stages.train(settings(precision=precision)))
+    assert rows[-1].loss < rows[0].loss
+
+
+def test_an_adapter_changes_nothing_but_itself(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(300), settings())
+    base = make_base(stages)
+    chosen = settings(base=str(base), lora=LoraSettings(r=4, dropout=0.1), learning_rate=1e-2)
+    stages.prepare(made_pairs(300), chosen)
+    folder = stages.train(chosen)
+    manifest = store.read_manifest(folder)
+    assert manifest.figures["trainable_parameters"] == 2 * 2 * 2 * 4 * 32  # layers, modules, A and B, rank, width
+    assert not (folder / "base").exists()
+    loaded = models.load(folder / "model")
+    before = models.load(base).model.state_dict()
+    kept = {
+        name.replace(".base_layer", ""): value for name, value in loaded.model.get_base_model().state_dict().items()
+    }
+    assert all(torch.equal(kept[name], value) for name, value in before.items())
+    rows = steps_of(folder)
+    assert rows[-1].loss < rows[0].loss
+    assert str(stages.root) not in (folder / "model" / "adapter_config.json").read_text()
+
+
+def test_wrong_adapter_targets_are_named(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(50), settings())
+    chosen = settings(base=str(make_base(stages)), lora=LoraSettings(targets=("query_key_value",)))
+    stages.prepare(made_pairs(50), chosen)
+    with pytest.raises(TrainingError, match=r"no module named 'query_key_value'.*q_proj"):
+        stages.train(chosen)
+
+
+def test_a_model_that_mixes_packed_samples_is_trained_bucketed(
+    stages: Stages, settings: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    stages.prepare(made_pairs(100), settings())
+    chosen = settings(base=str(make_base(stages, bloom=True)), layout="packed", steps=3)
+    stages.prepare(made_pairs(100), chosen)
+    with caplog.at_level(logging.WARNING):
+        folder = stages.train(chosen)
+    assert "not kept apart by BloomForCausalLM" in caplog.text
+    assert store.read_manifest(folder).figures["packed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0}, r"learning_rate = 0"),
+        ({"optimiser": "muon", "muon_learning_rate": 0}, r"muon_learning_rate = 0"),
+        ({"lora": LoraSettings()}, r"needs a trained base"),
+    ],
+)
+def test_settings_that_learn_nothing_are_refused(settings: Make, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        loop.check_settings(settings(**changes))
+
+
+def test_an_order_without_tokens_is_refused(stages: Stages, settings: Make) -> None:
+    stages.prepare([*made_pairs(100)[8:10]], settings(window=64))  # one to learn, one for validation
+    other = Stages(stages.root / "other")
+    other.prepare(made_pairs(5), settings())
+    with (
+        pytest.raises(TrainingError, match="no step to take"),
+        store.writing(stages.root / "train", stage="train", key="k") as out,
+    ):
+        run = loop.RunSettings(name="test")
+        loop.train(settings(), run, other.root / "tokenise", stages.root / "order", out)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(stages: Stages, settings: Make) -> None:
+    chosen = settings(learning_rate=1e30, clip=0, warmup_share=0, checkpoint_every=1)
+    stages.prepare(made_pairs(200), chosen)
+    with pytest.raises(TrainingError, match=r"step \d+: loss .*last good checkpoint is .*step-.*learning_rate"):
+        stages.train(chosen)
+    assert list((stages.root / "train.part" / "state").glob("step-*.pt"))
+    assert not (stages.root / "train").exists()
+
+
+def test_two_runs_are_equal_and_another_seed_is_not(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(200), settings())
+    digests = [store.read_manifest(stages.train(settings(), name)).digest for name in ("a", "b")]
+    assert digests[0] == digests[1]
+    assert store.read_manifest(stages.train(settings(), "c", seed=6)).digest != digests[0]

@@ -1,0 +1,82 @@
+"""Muon, AdamW's groups and the learning rate."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from huatuo.models import scratch
+from huatuo.recipe import ScratchSettings, TrainSettings
+from huatuo.train.optimise import Muon, optimisers, orthogonal, rate_factor, set_rates
+
+
+def test_orthogonal_moves_all_singular_values_near_one() -> None:
+    torch.manual_seed(0)
+    for rows, columns in ((32, 32), (16, 80)):
+        found = torch.linalg.svdvals(orthogonal(torch.randn(5, rows, columns)))
+        assert found.max() < 1.3
+        # Five steps of these coefficients lift all but the smallest values of a square matrix into 0.68 to 1.13.
+        assert (found > 0.6).float().mean() > 0.95
+
+
+def test_muon_treats_a_matrix_and_its_transpose_alike() -> None:
+    torch.manual_seed(0)
+    weight, gradient = torch.randn(24, 8), torch.randn(24, 8)
+    tall, wide = torch.nn.Parameter(weight.clone()), torch.nn.Parameter(weight.T.clone())
+    tall.grad, wide.grad = gradient, gradient.T.clone()
+    Muon([tall, wide], lr=0.1).step()
+    change_tall, change_wide = tall.detach() - weight, (wide.detach() - weight.T).T
+    assert torch.allclose(change_tall, change_wide * 3**0.5, atol=1e-6)  # sqrt(24 / 8): outputs move alike
+
+
+def test_muon_solves_what_plain_descent_solves() -> None:
+    torch.manual_seed(0)
+    target, weight = torch.randn(16, 16), torch.nn.Parameter(torch.zeros(16, 16))
+    muon = Muon([weight], lr=0.05)
+    for _ in range(300):
+        muon.zero_grad()
+        ((weight - target) ** 2).sum().backward()
+        muon.step()
+    assert ((weight - target) ** 2).mean().item() < 0.02
+
+
+def model() -> torch.nn.Module:
+    shape = ScratchSettings(hidden=32, layers=2, heads=2, feed_forward=64)
+    built: torch.nn.Module = scratch.build(shape, 50, eos_id=1, pad_id=0, seed=3, window=64)
+    return built
+
+
+def test_every_parameter_has_exactly_one_optimiser() -> None:
+    made = model()
+    found = optimisers(made, TrainSettings(optimiser="muon", weight_decay=0.1))
+    groups = [group for optimiser in found for group in optimiser.param_groups]
+    ids = [id(p) for group in groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in made.parameters())
+    muon = {id(p) for p in found[1].param_groups[0]["params"]}
+    assert len(muon) == 14  # seven matrices per layer
+    assert id(made.get_input_embeddings().weight) not in muon  # type: ignore[operator]
+    no_decay = [p for group in groups if not group["weight_decay"] for p in group["params"]]
+    assert no_decay
+    assert all(p.ndim == 1 for p in no_decay)
+
+
+def test_rates_follow_warm_up_and_schedule() -> None:
+    settings = TrainSettings(schedule="cosine", warmup_share=0.1, final_share=0.1)
+    factors = [rate_factor(step, 1000, settings) for step in range(1000)]
+    assert factors[0] == pytest.approx(0.01)
+    assert factors[99] == factors[100] == 1.0
+    assert factors[550] == pytest.approx(0.55)
+    assert factors[-1] == pytest.approx(0.1, abs=1e-3)
+    assert factors[100:] == sorted(factors[100:], reverse=True)
+    linear = TrainSettings(schedule="linear", warmup_share=0)
+    assert [rate_factor(s, 4, linear) for s in range(4)] == [1.0, 0.75, 0.5, 0.25]
+    assert {rate_factor(s, 50, TrainSettings(schedule="constant", warmup_share=0)) for s in range(50)} == {1.0}
+    wsd = [rate_factor(s, 100, TrainSettings(schedule="wsd", warmup_share=0.1)) for s in range(100)]
+    assert wsd[10:81] == [1.0] * 71
+    assert wsd[90] == pytest.approx(0.5)
+
+
+def test_all_groups_get_their_own_peak() -> None:
+    found = optimisers(model(), TrainSettings(optimiser="muon", learning_rate=3e-3, muon_learning_rate=1.2e-2))
+    assert set_rates(found, 0.5) == pytest.approx(1.5e-3)
+    assert found[1].param_groups[0]["lr"] == pytest.approx(6e-3)

@@ -1,0 +1,191 @@
+"""The training order: exact weighted sampling without replacement, the same for any order of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from huatuo import store
+from huatuo.errors import RecipeError, TrainingError
+from huatuo.recipe import TrainSettings
+from huatuo.records import Message, Order, Pair, Provenance
+from huatuo.train import order as o
+
+NAMES = list(o.RELEASED_COUNTS)
+ITEMS = [o.RELEASED_COUNTS[name] * o.RELEASED_COPIES.get(name, 1) for name in NAMES]
+WEIGHTS = [o.RELEASED_WEIGHTS["2023-12-15"][name] for name in NAMES]
+
+# Shares by progress, SFT three times: columns as in NAMES.
+TABLE = {
+    0.0: (0.313, 0.193, 0.043, 0.215, 0.050, 0.018, 0.112, 0.049, 0.007),
+    0.2: (0.242, 0.149, 0.047, 0.235, 0.065, 0.023, 0.159, 0.069, 0.010),
+    0.4: (0.137, 0.084, 0.048, 0.237, 0.088, 0.032, 0.248, 0.108, 0.017),
+    0.6: (0.029, 0.018, 0.033, 0.161, 0.107, 0.038, 0.403, 0.176, 0.035),
+    0.8: (0.0, 0.0, 0.005, 0.026, 0.072, 0.026, 0.550, 0.240, 0.080),
+    0.9: (0.0, 0.0, 0.0, 0.002, 0.030, 0.011, 0.556, 0.243, 0.160),
+    0.95: (0.0, 0.0, 0.0, 0.0, 0.008, 0.003, 0.466, 0.203, 0.321),
+    0.99: (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.037, 0.016, 0.946),
+}
+
+
+def made_ids(n: int, prefix: str = "") -> np.ndarray:
+    return np.array([store.content_id(prefix, str(i)) for i in range(n)], dtype="S32")
+
+
+def released(scale: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Ids, source numbers, copies and weights of the released data at 1/scale."""
+    counts = [round(o.RELEASED_COUNTS[name] / scale) for name in NAMES]
+    codes = np.repeat(np.arange(len(NAMES)), counts)
+    copies = np.array([o.RELEASED_COPIES.get(name, 1) for name in NAMES])
+    return made_ids(len(codes)), codes, copies, np.array(WEIGHTS)
+
+
+@pytest.mark.parametrize("progress", TABLE)
+def test_closed_form_gives_the_published_table(progress: float) -> None:
+    shares = o.closed_form(ITEMS, WEIGHTS, progress)
+    assert shares == pytest.approx(TABLE[progress], abs=0.0006)
+
+
+def test_closed_form_is_whole_at_both_ends() -> None:
+    assert o.closed_form_cumulative(ITEMS, WEIGHTS, 1.0) == pytest.approx(ITEMS)
+    assert o.closed_form_cumulative(ITEMS, WEIGHTS, 0.0) == pytest.approx([0.0] * 9)
+    assert o.closed_form(ITEMS, WEIGHTS, 1.0) == pytest.approx([0.0] * 8 + [1.0])
+    assert sum(o.closed_form_cumulative(ITEMS, WEIGHTS, 0.37)) == pytest.approx(0.37 * sum(ITEMS))
+    with pytest.raises(ValueError, match="progress"):
+        o.closed_form(ITEMS, WEIGHTS, 1.1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 2023])
+def test_cumulative_counts_stay_within_half_a_percent_of_the_closed_form(seed: int) -> None:
+    ids, codes, copies, weights = released(100)
+    drawn = o.draw(ids, codes, copies, weights, TrainSettings(), seed)
+    total = len(drawn.rows)
+    assert total == pytest.approx(57_130, abs=10)
+    items = np.bincount(codes[drawn.rows], minlength=len(NAMES))
+    points = np.linspace(0, total, 201).astype(int)
+    wanted = np.array([o.closed_form_cumulative(items, WEIGHTS, p / total) for p in points])
+    for source in range(len(NAMES)):
+        running = np.concatenate([[0], np.cumsum(codes[drawn.rows] == source)])[points]
+        assert np.abs(running - wanted[:, source]).max() < 0.005 * total
+
+
+def test_order_does_not_depend_on_the_order_of_rows() -> None:
+    ids, codes, copies, weights = released(1000)
+    plain = o.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 7)
+    shuffle = np.random.default_rng(0).permutation(len(ids))
+    other = o.draw(ids[shuffle], codes[shuffle], copies, weights, TrainSettings(epochs=2), 7)
+    assert (ids[plain.rows] == ids[shuffle][other.rows]).all()
+    assert (plain.copies == other.copies).all()
+    again = o.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 8)
+    assert not (ids[plain.rows] == ids[again.rows]).all()
+
+
+def test_every_item_stands_in_the_order_exactly_as_often_as_asked() -> None:
+    ids, codes, copies, weights = released(1000)
+    drawn = o.draw(ids, codes, copies, weights, TrainSettings(epochs=3), 7)
+    times = np.bincount(drawn.rows, minlength=len(ids))
+    assert (times == 3 * copies[codes]).all()
+    assert len(set(zip(drawn.rows.tolist(), drawn.copies.tolist(), strict=True))) == len(drawn.rows)
+    first, second = np.split(drawn.rows, 3)[:2]
+    assert not (first == second).all()  # every epoch is drawn anew
+
+
+def test_equal_weights_are_uniform() -> None:
+    n, bins, seeds = 200, 10, 300
+    ids, codes = made_ids(n), np.zeros(n, dtype=np.int64)
+    places = np.zeros((n, bins))
+    for seed in range(seeds):
+        drawn = o.draw(ids, codes, np.array([1]), np.array([1.0]), TrainSettings(order="uniform"), seed)
+        places[drawn.rows, np.arange(n) * bins // n] += 1
+    expected = seeds / bins
+    chi_square = ((places - expected) ** 2 / expected).sum(axis=1)  # 9 degrees of freedom each
+    assert chi_square.mean() == pytest.approx(bins - 1, abs=0.9)
+    assert chi_square.max() < 35  # 200 draws of chi-square(9): beyond this about once in 100 tests
+
+
+def test_known_keys_never_change() -> None:
+    words = o.id_words(np.array([b"0" * 32, b"f" * 32, b"0123456789abcdef0011223344556677"]))
+    assert words.tolist() == [[0, 0], [2**64 - 1, 2**64 - 1], [0x0123456789ABCDEF, 0x0011223344556677]]
+    assert o.uniforms(words, np.array([0, 0, 1]), 2023).tolist() == [
+        0.4981694697392301,
+        0.5600020757763833,
+        0.7626150006832688,
+    ]
+    with pytest.raises(TrainingError, match="expected 32 hexadecimal"):
+        o.id_words(np.array([b"G" * 32]))
+
+
+def test_sequential_is_as_stored_one_copy_after_the_other() -> None:
+    codes = np.array([0, 1, 0])
+    settings = TrainSettings(order="sequential", epochs=2)
+    drawn = o.draw(made_ids(3), codes, np.array([2, 1]), np.ones(2), settings, 1)
+    assert drawn.rows.tolist() == [0, 1, 2, 0, 2] * 2
+    assert drawn.copies.tolist() == [0, 0, 0, 1, 1, 2, 1, 2, 3, 3]
+
+
+# ---------------------------------------------------------------- the stage
+
+
+def pair(number: int, source: str, split: str = "train") -> Pair:
+    messages = (Message(role="user", content=f"问{number}"), Message(role="assistant", content=f"答{number}"))
+    return Pair(
+        id=store.content_id(source, str(number)),
+        messages=messages,
+        source=source,
+        language="zh",
+        shape="direct",
+        split=split,  # type: ignore[arg-type]
+        provenance=Provenance(by="import"),
+    )
+
+
+def write_pairs(folder: Path, pairs: list[Pair]) -> Path:
+    with store.writing(folder, stage="unify", key="k") as out:
+        for one in pairs:
+            out.write("pairs", one)
+    return folder
+
+
+def test_stage_orders_training_pairs_and_leaves_the_others(tmp_path: Path) -> None:
+    pairs = [pair(i, "kg", "validation" if i % 10 == 0 else "train") for i in range(1000)]
+    pairs += [pair(i, "sft") for i in range(200)]
+    data = write_pairs(tmp_path / "unify", pairs)
+    settings = TrainSettings(priority={"kg": 8, "sft": 1}, copies={"sft": 2})
+    with store.writing(tmp_path / "order", stage="order", key="k") as out:
+        o.make_order(settings, data, 5, out)
+    rows = list(store.read(tmp_path / "order", "order", Order))
+    manifest = store.read_manifest(tmp_path / "order")
+    assert [row.position for row in rows] == list(range(1300))
+    assert manifest.left == {"validation": 100}
+    assert manifest.kept == 1100
+    assert manifest.figures == {"items of kg": 900.0, "items of sft": 400.0}
+    assert np.mean([row.source == "kg" for row in rows[:300]]) > 0.85
+    assert {row.weight for row in rows if row.source == "sft"} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (TrainSettings(priority={"kg": 2}), r"no weight for source 'sft' \(known: kg, sft\)"),
+        (TrainSettings(priority={"kg": 2, "sft": 1, "sfd": 1}), r"names the source 'sfd'.*did you mean 'sft'"),
+        (TrainSettings(order="uniform", copies={"kgs": 2}), r"\[train.copies\] names the source 'kgs'.*'kg'"),
+        (TrainSettings(priority={"kg": 0, "sft": 1}), r"kg = 0.*positive"),
+        (TrainSettings(order="uniform", copies={"kg": -1}), r"kg = -1"),
+    ],
+)
+def test_wrong_sources_and_weights_are_refused(tmp_path: Path, settings: TrainSettings, message: str) -> None:
+    data = write_pairs(tmp_path / "unify", [pair(1, "kg"), pair(2, "sft")])
+    with pytest.raises(RecipeError, match=message), store.writing(tmp_path / "o", stage="order", key="k") as out:
+        o.make_order(settings, data, 5, out)
+
+
+def test_zero_copies_leave_a_source_out(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "unify", [pair(1, "kg"), pair(2, "sft")])
+    with store.writing(tmp_path / "o", stage="order", key="k") as out:
+        o.make_order(TrainSettings(order="uniform", copies={"sft": 0}), data, 5, out)
+    assert store.read_manifest(tmp_path / "o").left == {"no copies": 1}
+    settings = TrainSettings(order="uniform", copies={"sft": 0, "kg": 0})
+    with pytest.raises(TrainingError, match="no pair"), store.writing(tmp_path / "p", stage="order", key="k") as out:
+        o.make_order(settings, data, 5, out)

@@ -1,0 +1,131 @@
+"""Every pair becomes tokens once, or is dropped with a reason; only answers and their ends are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Stages, made_pairs, make_pair
+from huatuo import store
+from huatuo.errors import StageError, TrainingError
+from huatuo.models import formats, tokenizers
+from huatuo.recipe import TrainSettings
+from huatuo.records import Dropped, Pair
+from huatuo.train.samples import Samples
+
+Make = Callable[..., TrainSettings]
+
+
+def tokens_of(stages: Stages, pairs: list[Pair], settings: TrainSettings) -> tuple[Samples, store.Manifest]:
+    stages.prepare(pairs, settings)
+    return Samples(stages.root / "tokenise"), store.read_manifest(stages.root / "tokenise")
+
+
+def texts(stages: Stages, data: Samples, sample: int) -> tuple[str, str]:
+    """What a sample says, and what of it is learned."""
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids, learned = data.ids(sample), data.learned(sample)
+    return tokenizer.decode(ids.tolist()), tokenizer.decode(ids[learned == 1].tolist())
+
+
+def test_only_answers_and_their_end_tokens_are_learned(stages: Stages, settings: Make) -> None:
+    data, _ = tokens_of(stages, [make_pair(["甲是什么", "乙", "丙呢", "丁戊"])], settings())
+    whole, learned = texts(stages, data, 0)
+    end = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer").eos_token
+    assert learned.replace(" ", "") == f"乙{end}丁戊{end}"
+    assert "甲是什么" in whole
+    assert data.learned_counts.tolist() == [5]
+
+
+def test_every_pair_is_tokenised_once_and_mapped_back(stages: Stages, settings: Make) -> None:
+    pairs = made_pairs(1200)
+    data, manifest = tokens_of(stages, pairs, settings())
+    assert [i.decode() for i in data.pair_ids] == [pair.id for pair in pairs]
+    assert manifest.kept == 1200
+    assert [data.source_names[k] for k in data.sources] == [pair.source for pair in pairs]
+    assert len(data.validation) == 120
+    assert all(pairs[k].split == "validation" for k in data.validation)
+    for k in (0, 7, 1199):
+        assert len(data.ids(k)) == data.lengths[k]
+        assert pairs[k].messages[0].content in texts(stages, data, k)[0]
+
+
+def test_names_kept_from_training_can_be_spelled(stages: Stages, settings: Make) -> None:
+    tokens_of(stages, [make_pair(["甲", "乙"])], settings())
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids = tokenizer("瘊疣龘")["input_ids"]  # name, alias and value of the knowledge, in no pair
+    assert tokenizer.unk_token_id not in ids
+    assert len(set(ids)) == 3
+
+
+def test_overlong_pairs_are_dropped_with_the_figures(stages: Stages, settings: Make) -> None:
+    pairs = [*made_pairs(10), make_pair(["长" * 30, "答" * 50])]
+    _, manifest = tokens_of(stages, pairs, settings(window=60))
+    assert manifest.dropped == {"overlong": 1}
+    row = next(iter(store.read(stages.root / "tokenise", "dropped", Dropped)))
+    assert "train.window = 60" in row.reason
+    assert manifest.figures["truncation_share"] == pytest.approx(1 / 11)
+    assert manifest.figures["truncation_share_2_2_tokens_per_char"] == pytest.approx(1 / 11)
+    assert manifest.figures["overlong_pairs"] == 1
+
+
+def test_overlong_pairs_are_split_by_turn(stages: Stages, settings: Make) -> None:
+    turns = [text for k in range(6) for text in (f"问{k}" + "啊" * 10, f"答{k}" + "哦" * 10)]
+    data, manifest = tokens_of(stages, [make_pair(turns)], settings(window=80, overlong="split"))
+    assert len(data.lengths) > 1
+    assert data.lengths.max() <= 80
+    learned = "".join(texts(stages, data, k)[1] for k in range(len(data.lengths)))
+    assert all(f"答{k}" in learned.replace(" ", "") for k in range(6))
+    assert manifest.figures["turns_lost_in_split"] == 0
+    assert manifest.figures["split_pairs"] == 1
+
+
+def test_a_turn_that_is_too_long_alone_is_counted_as_lost(stages: Stages, settings: Make) -> None:
+    turns = ["问", "答", "问" * 200, "答", "问", "答"]
+    _, manifest = tokens_of(stages, [make_pair(turns)], settings(window=64, overlong="split"))
+    assert manifest.figures["turns_lost_in_split"] == 1
+
+
+def test_keep_end_cuts_the_question_and_counts_it(stages: Stages, settings: Make) -> None:
+    pairs = [make_pair(["头" + "问" * 100, "答完"]), make_pair(["短", "答"])]
+    data, manifest = tokens_of(stages, pairs, settings(window=40, overlong="keep-end"))
+    assert data.lengths.tolist()[0] == 40
+    whole, learned = texts(stages, data, 0)
+    assert "头" not in whole
+    assert learned.startswith("答")
+    assert manifest.figures["cut_pairs"] == 1
+    assert manifest.dropped == {}
+
+
+def test_a_conversation_that_does_not_alternate_is_dropped(stages: Stages, settings: Make) -> None:
+    wrong = make_pair(["甲", "乙", "丙"])
+    _, manifest = tokens_of(stages, [wrong, *made_pairs(5)], settings())
+    assert manifest.dropped == {"format": 1}
+
+
+def test_an_end_token_that_is_not_learned_stops_everything(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = formats.encode
+
+    def without_end(*args: object) -> formats.Encoded:
+        found = whole(*args)  # type: ignore[arg-type]
+        found.learned[-1] = False
+        return found
+
+    monkeypatch.setattr(formats, "encode", without_end)
+    with pytest.raises(TrainingError, match=r"pair [0-9a-f]{32}.*end token"):
+        stages.prepare(made_pairs(3), settings())
+
+
+def test_nothing_left_is_an_error_that_says_why(stages: Stages, settings: Make) -> None:
+    with pytest.raises(StageError, match=r"overlong 20.*train\.window"):
+        stages.prepare(made_pairs(20), settings(window=8))
+
+
+def test_a_damaged_token_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokens.arrow").write_bytes(b"ARROW1 and no more")
+    with pytest.raises(store.DataError, match=r"tokens\.arrow: not readable"):
+        Samples(tmp_path)
