@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .makers import TOKENIZERS
+from model_makers import TOKENIZERS
 
 
 @pytest.fixture(scope="session", params=sorted(TOKENIZERS))

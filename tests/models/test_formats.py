@@ -11,7 +11,7 @@ from huatuo.errors import FormatError, TrainingError
 from huatuo.models import formats
 from huatuo.records import Message
 
-from .makers import TEXTS, byte_level, characters, llama_like, talk
+from model_makers import TEXTS, byte_level, characters, llama_like, talk
 
 NAMES = sorted(formats.FORMATS)
 

@@ -38,6 +38,7 @@ def make_base(stages: Stages, bloom: bool = False) -> Path:
     return stages.root / "base"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_training_learns_and_accounts_for_every_pair(stages: Stages, settings: Make, optimiser: str) -> None:
     chosen = settings(optimiser=optimiser, epochs=2)
@@ -65,6 +66,7 @@ def test_the_untrained_base_is_what_training_began_with(stages: Stages, settings
     assert all(torch.equal(base[name], value) for name, value in fresh.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["packed", "bucketed"])
 def test_cutting_a_step_into_micro_batches_does_not_change_it(stages: Stages, settings: Make, layout: str) -> None:
     whole = settings(layout=layout, batch_tokens=4096, reorder_window=16, steps=12)
@@ -78,6 +80,7 @@ def test_cutting_a_step_into_micro_batches_does_not_change_it(stages: Stages, se
         assert a.gradient_norm == pytest.approx(b.gradient_norm, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_packed_and_bucketed_are_the_same_training(stages: Stages, settings: Make) -> None:
     chosen = settings(reorder_window=16, steps=10)
     stages.prepare(made_pairs(300), chosen)
@@ -101,6 +104,7 @@ def test_pairs_that_were_not_tokenised_are_left(stages: Stages, settings: Make) 
     assert 0 < left["not tokenised"] <= dropped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_precisions_learn(stages: Stages, settings: Make, precision: str) -> None:
     stages.prepare(made_pairs(400), settings())
@@ -108,6 +112,7 @@ def test_precisions_learn(stages: Stages, settings: Make, precision: str) -> Non
     assert rows[-1].loss < rows[0].loss
 
 
+@pytest.mark.slow
 def test_an_adapter_changes_nothing_but_itself(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(300), settings())
     base = make_base(stages)
@@ -136,6 +141,7 @@ def test_wrong_adapter_targets_are_named(stages: Stages, settings: Make) -> None
         stages.train(chosen)
 
 
+@pytest.mark.slow
 def test_a_model_that_mixes_packed_samples_is_trained_bucketed(
     stages: Stages, settings: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -182,6 +188,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(stages: St
     assert not (stages.root / "train").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal_and_another_seed_is_not(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(200), settings())
     digests = [store.read_manifest(stages.train(settings(), name)).digest for name in ("a", "b")]

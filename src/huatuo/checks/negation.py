@@ -24,7 +24,8 @@ _PATTERNS: tuple[tuple[Stance, re.Pattern[str]], ...] = (
         re.compile(
             r"禁用|禁忌|禁止|严禁|禁食|禁服|禁|忌用|忌吃|忌食|忌口|忌|不得|不可|不能|不宜|不应|不要|不许|不准|切勿|勿|避免|"
             r"别吃|少吃|不推荐|不建议|不适合|不适宜|不适用|"
-            r"\bcontraindicat\w*|\bmust not\b|\bshould not\b|\bdo not\b|\bdon't\b|\bcannot\b|\bnever\b|\bavoid\w*|\bforbid\w*",
+            r"\bcontraindicat\w*|\bmust not\b|\bshould not\b|\bdo not\b|\bdon't\b|"
+            r"\bcannot\b|\bnever\b|\bavoid\w*|\bforbid\w*",
             re.IGNORECASE,
         ),
     ),

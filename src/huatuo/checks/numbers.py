@@ -16,11 +16,13 @@ _CANONICAL: dict[str, tuple[str, str]] = {
     "g": ("mg", "1000"), "克": ("mg", "1000"), "mg": ("mg", "1"), "毫克": ("mg", "1"), "㎎": ("mg", "1"),
     "μg": ("mg", "0.001"), "ug": ("mg", "0.001"), "mcg": ("mg", "0.001"), "微克": ("mg", "0.001"),
     "l": ("ml", "1000"), "升": ("ml", "1000"), "ml": ("ml", "1"), "毫升": ("ml", "1"), "㎖": ("ml", "1"),
-    "m": ("mm", "1000"), "米": ("mm", "1000"), "cm": ("mm", "10"), "厘米": ("mm", "10"), "mm": ("mm", "1"), "毫米": ("mm", "1"),
+    "m": ("mm", "1000"), "米": ("mm", "1000"), "cm": ("mm", "10"),
+    "厘米": ("mm", "10"), "mm": ("mm", "1"), "毫米": ("mm", "1"),
     "mmhg": ("mmHg", "1"), "毫米汞柱": ("mmHg", "1"), "kpa": ("kPa", "1"),
     "℃": ("℃", "1"), "°c": ("℃", "1"), "摄氏度": ("℃", "1"), "度": ("℃", "1"),
     "%": ("%", "1"), "％": ("%", "1"), "percent": ("%", "1"),
-    "iu": ("IU", "1"), "国际单位": ("IU", "1"), "u": ("U", "1"), "单位": ("U", "1"), "units": ("U", "1"), "unit": ("U", "1"),
+    "iu": ("IU", "1"), "国际单位": ("IU", "1"), "u": ("U", "1"),
+    "单位": ("U", "1"), "units": ("U", "1"), "unit": ("U", "1"),
     "小时": ("hour", "1"), "h": ("hour", "1"), "hours": ("hour", "1"), "hour": ("hour", "1"),
     "分钟": ("minute", "1"), "min": ("minute", "1"), "minutes": ("minute", "1"), "minute": ("minute", "1"),
     "秒": ("second", "1"), "s": ("second", "1"), "seconds": ("second", "1"),
@@ -29,9 +31,12 @@ _CANONICAL: dict[str, tuple[str, str]] = {
     "个月": ("month", "1"), "月": ("month", "1"), "months": ("month", "1"), "month": ("month", "1"),
     "年": ("year", "1"), "years": ("year", "1"), "year": ("year", "1"), "岁": ("age", "1"),
     "次": ("times", "1"), "times": ("times", "1"), "片": ("片", "1"), "tablets": ("片", "1"), "tablet": ("片", "1"),
-    "粒": ("粒", "1"), "capsules": ("粒", "1"), "capsule": ("粒", "1"), "支": ("支", "1"), "滴": ("滴", "1"), "drops": ("滴", "1"),
-    "袋": ("袋", "1"), "丸": ("丸", "1"), "倍": ("倍", "1"), "型": ("型", "1"), "级": ("级", "1"), "期": ("期", "1"), "元": ("元", "1"),
-    "mmol": ("mmol", "1"), "μmol": ("μmol", "1"), "umol": ("μmol", "1"), "nmol": ("nmol", "1"), "mol": ("mol", "1"), "meq": ("mEq", "1"),
+    "粒": ("粒", "1"), "capsules": ("粒", "1"), "capsule": ("粒", "1"), "支": ("支", "1"),
+    "滴": ("滴", "1"), "drops": ("滴", "1"),
+    "袋": ("袋", "1"), "丸": ("丸", "1"), "倍": ("倍", "1"), "型": ("型", "1"),
+    "级": ("级", "1"), "期": ("期", "1"), "元": ("元", "1"),
+    "mmol": ("mmol", "1"), "μmol": ("μmol", "1"), "umol": ("μmol", "1"), "nmol": ("nmol", "1"), "mol": ("mol", "1"),
+    "meq": ("mEq", "1"),
     "kcal": ("kcal", "1"), "千卡": ("kcal", "1"), "bpm": ("bpm", "1"),
 }  # fmt: skip
 
@@ -52,6 +57,7 @@ _QUANTITY = re.compile(
 )
 _CHINESE = re.compile(rf"(?P<digits>[一二两三四五六七八九十百千半]+)(?P<unit>{_UNIT})", re.IGNORECASE)
 _DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+_ANY = re.compile(r"[\d一二两三四五六七八九十百千半]")
 _LIST_MARK = re.compile(r"(?m)^\s*[(（]?\d{1,2}(?:[.、)）](?!\d))")
 _SIGNS = {
     ">=": "≥", "不低于": "≥", "不少于": "≥", "至少": "≥", "at least": "≥", "<=": "≤", "不超过": "≤", "不高于": "≤",
@@ -107,6 +113,8 @@ def find(text: str) -> list[Quantity]:
 
     A range gives both of its ends, each with the unit that stands after the range.
     """
+    if not _ANY.search(text):
+        return []
     text = _LIST_MARK.sub(lambda match: " " * len(match[0]), text.translate(_FOLD))
     placed: list[tuple[int, Quantity]] = []
     for match in _QUANTITY.finditer(text):

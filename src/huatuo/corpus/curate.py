@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def cut(text: str, title: str, language: str, max_chars: int) -> list[dict[str, 
     found = []
     path: list[tuple[int, str]] = []
     edges = [0, *(block.start for block in headings), len(text)]
-    for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (begin, end) in enumerate(pairwise(edges)):
         if number:
             heading = headings[number - 1]
             path = [step for step in path if step[0] < heading.level] + [(heading.level, heading_text(text, heading))]

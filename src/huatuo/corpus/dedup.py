@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
@@ -10,30 +12,21 @@ from huatuo.corpus.rows import mapped, with_reason
 from huatuo.store import content_id
 from huatuo.text.zh import normalise_for_comparison
 
-SIGNIFICANT = {
-    "⁰": "^0",
-    "¹": "^1",
-    "²": "^2",
-    "³": "^3",
-    "⁴": "^4",
-    "⁵": "^5",
-    "⁶": "^6",
-    "⁷": "^7",
-    "⁸": "^8",
-    "⁹": "^9",
-}
-"""Exponents, which the comparison would otherwise level: 10⁹ and 109 are not the same text."""
-
-_MARKS = str.maketrans(
-    {sign: f"e{power[1:]}p" for sign, power in SIGNIFICANT.items()}
-    | {".": "dot", "．": "dot", "<": "lt", ">": "gt", "≤": "le", "≥": "ge", "%": "pc", "％": "pc", "‰": "pm"}
-    | {"+": "plus", "-": "minus", "−": "minus", "±": "pm2", "/": "per", "~": "to", "～": "to", "½": "half", "①": "no1"}
+_SIGNIFICANT = re.compile(
+    r"(?<=\d)[.．\-−–~～/:：](?=\d)|[<>＜＞≤≥±+＋](?=\s*\d)|[%％‰]|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻½¼¾]|[\u2460-\u2473]"
 )
+"""Signs that carry a number, which comparing letters and digits would level: 2.5 and 25, 10⁹ and 109, <5 and >5."""
+
+
+def _spelt(match: re.Match[str]) -> str:
+    sign = match.group()
+    plain = unicodedata.normalize("NFKC", sign)
+    return f"x{ord(plain if len(plain) == 1 and not plain.isalnum() else sign):x}x"
 
 
 def key(text: str) -> str:
-    """A key that is equal for equal texts; signs that carry a number (2.5 and 25, 10⁹ and 109, < and >) count."""
-    return content_id("exact", normalise_for_comparison(text.translate(_MARKS)))
+    """A key that is equal for texts that differ in width, case, blanks and punctuation only; `_SIGNIFICANT` counts."""
+    return content_id("exact", normalise_for_comparison(_SIGNIFICANT.sub(_spelt, text)))
 
 
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -50,7 +50,7 @@ def reason(text: str, min_chars: int) -> str:
         line, times = max(Counter(lines).items(), key=lambda item: (len(item[0]) * (item[1] - 1), item[0]))
         share = len(line) * (times - 1) / sum(map(len, lines))
         if share > MOST_REPEATED:
-            return f"repetitive: one line stands {times} times, {share:.0%} of the text, expected at most {MOST_REPEATED:.0%}"
+            return f"repetitive: one line {times} times, {share:.0%} of the text, expected at most {MOST_REPEATED:.0%}"
     return ""
 
 

@@ -7,6 +7,7 @@ control, where a right answer is chance or a leak.
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections import defaultdict
@@ -85,14 +86,14 @@ def _toml(path: Path) -> dict[str, object]:
 
 
 def _list(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
+    return list(dict.fromkeys(map(str, value))) if isinstance(value, list) else []
 
 
 def _check(relation: str, phrasings: Phrasings, trained: Path, held_out: Path) -> None:
     if not phrasings.held_out:
         raise InputError(
-            f"{held_out}: no wordings for relation {relation!r}, which questions.probe.relations names; expected a list "
-            f"under the key {relation!r}; next: add it, or take the relation out of the recipe"
+            f"{held_out}: no wordings for relation {relation!r}, which questions.probe.relations names; expected a "
+            f"list under the key {relation!r}; next: add it, or take the relation out of the recipe"
         )
     for path, wording in [(trained, w) for w in phrasings.trained] + [(held_out, w) for w in phrasings.held_out]:
         if wording.count("{entity}") != 1:
@@ -112,21 +113,27 @@ def _key(wording: str) -> str:
     return _POLITE.sub("", normalise_for_comparison(wording.replace("{entity}", "某实体")))
 
 
+def _runs(wording: str) -> list[str]:
+    """The wording cut at {entity}, punctuation and function words."""
+    return [run for part in re.split(r"\{entity\}|[\W_]+", wording) for run in _FUNCTION_WORDS.split(part) if run]
+
+
 def question_words(wording: str) -> frozenset[str]:
-    """What a wording asks with: pairs of neighbouring Han characters and Latin words, without {entity}, punctuation and
-    function words."""
+    """What a wording asks with: pairs of neighbouring Han characters, a Han character that stands alone (``药`` in
+    ``治{entity}用哪些药``), and Latin words; without {entity}, punctuation and function words."""
     words: set[str] = set()
-    for part in re.split(r"\{entity\}|[\W_]+", wording):
-        for run in _FUNCTION_WORDS.split(part):
-            words.update(a + b for a, b in zip(run, run[1:], strict=False) if is_cjk(a) and is_cjk(b))
-            words.update(word.lower() for word in re.findall(r"[A-Za-z0-9]+", run))
+    for run in _runs(wording):
+        words.update(a + b for a, b in itertools.pairwise(run) if is_cjk(a) and is_cjk(b))
+        words.update(word.lower() for word in re.findall(r"[A-Za-z0-9]+", run))
+        if len(run) == 1:
+            words.add(run)
     return frozenset(words)
 
 
 def shares_a_word(wording: str, trained: Iterable[str]) -> bool:
-    """Whether a wording has a question word in common with any of the trained ones."""
-    known: set[str] = set().union(*(question_words(other) for other in trained))
-    return bool(question_words(wording) & known)
+    """Whether a question word of the wording stands in any of the trained wordings."""
+    known = {run.lower() for other in trained for run in _runs(other)}
+    return any(word in run for word in question_words(wording) for run in known)
 
 
 # ---------------------------------------------------------------- questions

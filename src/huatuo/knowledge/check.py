@@ -198,17 +198,22 @@ def _counts(entries: Sequence[Entry]) -> Iterator[Finding]:
         )
 
 
+def text_rules(text: str) -> Iterator[tuple[str, str]]:
+    """(rule, message) of what is wrong with the characters of a text of any length."""
+    if wrong := _MOJIBAKE.search(text):
+        yield "text_mojibake", f"Chinese decoded as Latin-1: {wrong.group()[:20]}"
+    if lost := _UNIT_LOSS.search(text):
+        yield "text_unit_loss", f"the exponent was lost: {lost.group()}; expected ×10⁹/L or ×10^9/L"
+
+
 def check_document(document: Document) -> Iterator[Finding]:
     """The findings on one document."""
     place = f"{document.origin.file} {document.origin.place}"
     end = document.text.rstrip()[-20:]
     if document.genre == "encyclopedia" and end and not _SENTENCE_END.search(end):
         yield finding("text_cut_off", document.id, place, f"{document.title} ends in the middle of a sentence: …{end}")
-    if wrong := _MOJIBAKE.search(document.text):
-        message = f"{document.title}: Chinese decoded as Latin-1: {wrong.group()[:20]}"
-        yield finding("text_mojibake", document.id, place, message)
-    if lost := _UNIT_LOSS.search(document.text):
-        yield finding("text_unit_loss", document.id, place, f"{document.title}: the exponent was lost: {lost.group()}")
+    for rule, message in text_rules(document.text):
+        yield finding(rule, document.id, place, f"{document.title}: {message}")
 
 
 def taught_flags(flags: Iterable[str], taught: Sequence[str]) -> tuple[str, ...]:

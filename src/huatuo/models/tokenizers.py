@@ -23,8 +23,7 @@ _PROBES = (
     "高血压患者每日服用硝苯地平 30mg，一日 1 次。",
     "<问>：头痛怎么办\n<答>：多休息。",
     "Take 2 tablets (500 mg) twice daily.",
-    " leading blank",
-    "  two  blanks  inside  ",
+    "two  blanks  inside  ",
     "line\nbreak\n\nand tab\tend",
     "β受体阻滞剂 ≤ 5 μg/L，37.5℃",
     "生僻字：䶮𠮷𪚥 😀",
@@ -34,7 +33,8 @@ _PROBES = (
     "。",
     "a",
 )
-"""Texts on which a loaded tokenizer is compared with SentencePiece itself."""
+"""Texts on which a loaded tokenizer is compared with SentencePiece itself. None begins with a blank: fast tokenizers merge
+it with SentencePiece's own, and no message begins with one here (`huatuo.models.formats`)."""
 
 
 def character_tokenizer(texts: Iterable[str], folder: Path) -> Any:

@@ -30,8 +30,8 @@ def model_card(run: RunSettings, found: Found, rows: Sequence[Row]) -> str:
         parts += ["\n\n".join(f"**{words}**" for words in WORDS["demo"])]
     parts += [
         "## Use",
-        "A language model adapted to the knowledge that its recipe names. It is no medical device: its answers must not be "
-        "used for diagnosis or treatment without a physician's own judgement.",
+        "A language model adapted to the knowledge that its recipe names. It is no medical device: its answers must "
+        "not be used for diagnosis or treatment without a physician's own judgement.",
         "## Training",
     ]
     if train is None:
@@ -39,7 +39,8 @@ def model_card(run: RunSettings, found: Found, rows: Sequence[Row]) -> str:
     else:
         settings = [(key, value) for key, value in sorted(train.recipe.items()) if not isinstance(value, (dict, list))]
         parts.append(
-            f"{found.rows('train', 'steps'):,} steps, {found.tokens:,} tokens, seed {train.seed}, digest `{train.digest}`."
+            f"{found.rows('train', 'steps'):,} steps, {found.tokens:,} tokens, seed {train.seed}, "
+            f"digest `{train.digest}`."
         )
         parts.append(markdown_table(("setting", "value"), settings))
     results = [

@@ -1,4 +1,7 @@
-"""Everything the page shows, read from finished data sets into plain values. A stage that has not run leaves its part empty."""
+"""Everything the page shows, read from finished data sets into plain values.
+
+A stage that has not run leaves its part empty.
+"""
 
 from __future__ import annotations
 
@@ -166,20 +169,19 @@ def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
 
 
 def _ledger(folders: Mapping[str, Path]) -> Ledger:
-    """Facts by the number of training pairs that were learned; a pair that a later stage dropped or left teaches nothing."""
+    """Facts by the number of pairs that were learned: a pair that a later stage dropped or left teaches nothing."""
     facts = {str(row["id"]): tuple(row["flags"]) for row in columns(folders["ingest"], "facts", "id", "flags")}
     gone = {
         pair: reason for stage in ("unify", "order", "tokenise", "train") for pair, reason in _ended(folders, stage)
     }
     taught: Counter[str] = Counter()
     lost: dict[str, str] = {}
-    for stage in ("unify", "synth"):
-        if stage in folders and (stage == "unify" or "unify" not in folders):
-            for row in columns(folders[stage], "pairs", "id", "parents", "split"):
-                if row["split"] == "train" and row["id"] not in gone:
-                    taught.update(parent for parent in row["parents"] if parent in facts)
-        if stage in folders:
-            for row in columns(folders[stage], "pairs", "id", "parents"):
+    made = [stage for stage in ("unify", "synth") if stage in folders]
+    for stage in made:
+        for row in columns(folders[stage], "pairs", "id", "parents", "split"):
+            if stage == made[0] and row["split"] == "train" and row["id"] not in gone:
+                taught.update(parent for parent in row["parents"] if parent in facts)
+            else:
                 lost |= dict.fromkeys(row["parents"], gone.get(str(row["id"]), "unify: validation"))
     bins = []
     for low, high in TAUGHT_BINS:

@@ -28,7 +28,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff
 
 
 def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path], out: store.Writer) -> None:
-    """Write report.html, tables.csv, figures.csv, tables.tex, flow.zh.svg, flow.en.svg and two cards into ``out.folder``.
+    """Write the page, its tables (CSV, LaTeX), the flow as SVG and two cards into ``out.folder``.
 
     ``folders`` holds the finished data set of each stage by name; parts whose stage is missing say so.
     Raises DataError for a data set that is unfinished or damaged.
@@ -195,20 +195,33 @@ def _bar_group(row: tables.Row) -> figures.BarGroup:
 
 def stations(found: Found, rows: list[tables.Row]) -> list[figures.Station]:
     """The six boxes from knowledge to answers with their counts."""
-    count = found.rows
-    made, kept = count("synth", "pairs"), count("unify", "pairs")
-    facts, entities, documents = (count("ingest", name) for name in ("facts", "entities", "documents"))
     loss = f"{found.curve[0][1]:.3g} → {found.curve[-1][1]:.3g}" if found.curve else "–"
     models = len({figure.model for figure in found.figures if figure.model in ("base", "ours")})
-    asked = count("ask", "responses")
+    knowledge = [
+        _counted(found.rows("ingest", "facts"), "条事实", "facts"),
+        _counted(found.rows("ingest", "entities"), "个实体", "entities"),
+        _counted(found.rows("ingest", "documents"), "篇文档", "documents"),
+    ]
+    passages = [_counted(found.rows("curate", "passages"), "段", "passages")]
+    pairs = [
+        _counted(found.rows("synth", "pairs"), "对生成", "made"),
+        _counted(found.rows("unify", "pairs"), "对可用", "kept"),
+    ]
+    order = [_counted(found.positions, "个位置", "positions"), _counted(len(found.shares), "个来源", "sources")]
+    training = [
+        _counted(found.rows("train", "steps"), "步", "steps"),
+        _counted(found.tokens, "词元", "tokens"),
+        (f"损失 {loss}", f"loss {loss}"),
+    ]
+    answers = [_counted(found.rows("ask", "responses"), "个回答", "answers"), _counted(models, "个模型", "models")]
     return [
-        _station(found, "知识", "Knowledge", ("ingest",), [_counted(facts, "条事实", "facts"), _counted(entities, "个实体", "entities"), _counted(documents, "篇文档", "documents")]),
-        _station(found, "段落", "Passages", ("curate",), [_counted(count("curate", "passages"), "段", "passages")]),
-        _station(found, "问答对", "Pairs", ("synth", "unify"), [_counted(made, "对生成", "made"), _counted(kept, "对可用", "kept")]),
-        _station(found, "训练顺序", "Order", ("order", "tokenise"), [_counted(found.positions, "个位置", "positions"), _counted(len(found.shares), "个来源", "sources")]),
-        _station(found, "训练", "Training", ("train",), [_counted(count("train", "steps"), "步", "steps"), _counted(found.tokens, "词元", "tokens"), (f"损失 {loss}", f"loss {loss}")]),
-        _station(found, "回答", "Answers", ("ask", "score"), [_counted(asked, "个回答", "answers"), _counted(models, "个模型", "models"), *_headline(rows)]),
-    ]  # fmt: skip
+        _station(found, "知识", "Knowledge", ("ingest",), knowledge),
+        _station(found, "段落", "Passages", ("curate",), passages),
+        _station(found, "问答对", "Pairs", ("synth", "unify"), pairs),
+        _station(found, "训练顺序", "Order", ("order", "tokenise"), order),
+        _station(found, "训练", "Training", ("train",), training),
+        _station(found, "回答", "Answers", ("ask", "score"), [*answers, *_headline(rows)]),
+    ]
 
 
 def _counted(n: int, zh: str, en: str) -> Label:
@@ -219,8 +232,8 @@ def _headline(rows: list[tables.Row]) -> list[Label]:
     """Base and ours of the first row: the question that the whole run asks."""
     if not rows:
         return []
-    change = f"{tables.percent(rows[0].base.value if rows[0].base else None)} → {tables.percent(rows[0].ours.value if rows[0].ours else None)}"
-    return [(change, change)]
+    base, ours = (tables.percent(figure.value if figure else None) for figure in (rows[0].base, rows[0].ours))
+    return [(f"{base} → {ours}",) * 2]
 
 
 def _station(found: Found, zh: str, en: str, stages: tuple[str, ...], lines: list[Label]) -> figures.Station:

@@ -24,7 +24,7 @@ WORDS: dict[str, Label] = {
     "switch": ("语言", "Language"),
     "results": ("学到了吗？", "Did it learn?"),
     "results_note": (
-        "同样的问题，训练前（基础）与训练后（我们）各答一次。方括号内为 95 % 置信区间；“参照”是不懂内容也能得到的分数。",
+        "同样的问题，训练前（基础）与训练后（我们）各答一次。方括号内为 95 % 置信区间；参照是不懂内容也能得的分数。",
         "The same questions before (base) and after training (ours). Brackets hold the 95 % interval; "
         "the baseline is what can be scored without knowing anything.",
     ),

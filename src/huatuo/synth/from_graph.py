@@ -1,4 +1,4 @@
-"""Calls to a teacher about facts of the graph: which facts go together, what the prompt's block holds, what may be said.
+"""Calls to a teacher about facts of the graph: which go together, what the prompt's block holds, what may be said.
 
 Four shapes. direct: all values of one relation of one entity. reverse: from a value to all entities that have it.
 comparison: two entities of a kind under one relation. vignette: a patient with the symptoms of one disease.
@@ -193,7 +193,7 @@ def _partners(groups: Groups, seed: int) -> dict[str, str]:
     kinds: dict[str, set[str]] = defaultdict(set)
     for (entity_id, _), facts in groups.items():
         kinds[facts[0].kind].add(entity_id)
-    partner = {}
+    partner: dict[str, str] = {}
     for kind in sorted(kinds):
         drawn = sorted(kinds[kind], key=lambda entity_id: hashlib.sha256(f"{seed}\x1f{entity_id}".encode()).digest())
         partner.update(zip(drawn[::2], drawn[1::2], strict=False))
@@ -259,7 +259,7 @@ def _case(entity: str, symptoms: list[Known], checks: list[Known], seed: int) ->
         checks[0].relation,
         tuple(named),
         (entity, *asked),
-        extra=(f"{age}岁", sex),
-        hidden=(entity,),
+        extra=(f"{age}岁", sex, f"{sex}性"),
+        hidden=(entity, "男" if sex == "女" else "女"),
     )
     return Call("vignette", block, tuple(f.id for f in (*symptoms, *checks)), (entity,), claim)

@@ -1,4 +1,4 @@
-"""The two calls to a teacher about a passage: first the question, then the answer. After HuatuoGPT-II (arXiv 2311.09774)."""
+"""The two calls to a teacher about a passage, after HuatuoGPT-II (arXiv 2311.09774): the question, then the answer."""
 
 from __future__ import annotations
 

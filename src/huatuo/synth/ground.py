@@ -55,8 +55,6 @@ _PEOPLE = (
     "肝功能不全",
     "肾功能不全",
     "过敏",
-    "高血压",
-    "糖尿病",
 )
 """Groups that warnings are about: looked for in passages besides the names of the graph."""
 
@@ -100,6 +98,22 @@ class Claim(NamedTuple):
     """Values per entity, for a comparison."""
 
 
+class _Said(NamedTuple):
+    """A claim, with what its checks need."""
+
+    claim: Claim
+    subjects: tuple[tuple[str, list[str]], ...]
+    """Each subject with its spellings."""
+    allowed: list[str]
+    """Every spelling of every name that may stand."""
+    known: frozenset[str]
+    """The same in lower case."""
+    own: Dictionary
+    """The same, to be found in text."""
+    text: str
+    """Everything, for its numbers."""
+
+
 @lru_cache(maxsize=4096)
 def _clean(value: str) -> str:
     return value.strip().rstrip("。.；;，,")
@@ -125,58 +139,63 @@ class Ground:
         self._names = names
         self._wordings = wordings
         self._aliases = aliases or {}
+        self._last: _Said | None = None
 
     # ---------------------------------------------------------------- graph
 
     def question(self, question: str, claim: Claim) -> Refusal | None:
         """Why a question cannot be asked of these facts, or None."""
-        for subject in map(_clean, claim.subjects):
-            if not any(_holds(question, spelling) for spelling in self._spellings(subject)):
+        said = self._prepare(claim)
+        for subject, spellings in said.subjects:
+            if not any(_holds(question, spelling) for spelling in spellings):
                 return Refusal("no_entity", f"the question does not name {subject!r}")
         for hidden in claim.hidden:
             if hidden in question and not any(hidden in s for s in claim.subjects):
                 return Refusal("no_entity", f"the question gives {hidden!r} away")
-        return self._foreign(question, claim) or self._numbers(_ONE.sub("", question), claim)
+        return self._foreign(question, said) or self._numbers(_ONE.sub("", question), said)
 
     def answer(self, answer: str, claim: Claim) -> Refusal | None:
         """Why an answer is not supported by its facts, or None."""
-        allowed = self._allowed(claim)
-        own = Dictionary(allowed)
-        mentions = own.find(answer)
+        said = self._prepare(claim)
+        mentions = said.own.find(answer)
         masked = _mask(answer, mentions)
         return (
-            self._foreign(answer, claim)
-            or self._numbers(answer, claim)
+            self._foreign(answer, said)
+            or self._numbers(answer, said)
             or _stance(masked, claim)
             or _omitted(answer, mentions, claim, self._aliases)
             or _invented(masked, claim, self._wordings)
-            or _mixed(answer, own, claim)
+            or _mixed(answer, said.own, claim)
         )
+
+    def _prepare(self, claim: Claim) -> _Said:
+        """What a claim allows, worked out once for all questions and answers of a call."""
+        if self._last is None or self._last.claim is not claim:
+            subjects = tuple((name, self._spellings(name)) for name in map(_clean, claim.subjects))
+            named = [_clean(name) for name in (*claim.subjects, *claim.values, *claim.extra)]
+            allowed = [spelling for name in named for spelling in self._spellings(name)]
+            text = "\n".join((*claim.subjects, *claim.values, *claim.extra, *claim.hidden))
+            known = frozenset(name.lower() for name in allowed)
+            self._last = _Said(claim, subjects, allowed, known, Dictionary(allowed), text)
+        return self._last
 
     def _spellings(self, name: str) -> list[str]:
         return [name, *map(_clean, self._aliases.get(name, ()))]
 
-    def _allowed(self, claim: Claim) -> list[str]:
-        named = [_clean(name) for name in (*claim.subjects, *claim.values, *claim.extra)]
-        return [spelling for name in named for spelling in self._spellings(name)]
-
-    def _foreign(self, text: str, claim: Claim) -> Refusal | None:
-        allowed = self._allowed(claim)
-        known = {name.lower() for name in allowed}
+    def _foreign(self, text: str, said: _Said) -> Refusal | None:
         for mention in self._names.find(text):
             name = mention.name.lower()
-            if name in known or name in claim.relation or any(_inside(text, mention, other) for other in allowed):
+            if name in said.known or name in said.claim.relation or _inside(text, mention, said.allowed):
                 continue
             rest = name
-            for other in sorted(known, key=len, reverse=True):
+            for other in sorted(said.known, key=len, reverse=True):
                 rest = rest.replace(other, "")
             if rest == name or _PERSONS.sub("", rest):
                 return Refusal("foreign", f"{mention.name!r} is not among the facts of this pair")
         return None
 
-    def _numbers(self, text: str, claim: Claim) -> Refusal | None:
-        source = "\n".join(("", *claim.subjects, *claim.values, *claim.extra, *claim.hidden))
-        wrong = unsupported(text, source)
+    def _numbers(self, text: str, said: _Said) -> Refusal | None:
+        wrong = unsupported(text, said.text)
         return Refusal("number", f"{wrong[0]} is not in the facts of this pair") if wrong else None
 
     # ---------------------------------------------------------------- passages
@@ -210,13 +229,14 @@ def _holds(text: str, name: str) -> bool:
     return name.lower() in text.lower()
 
 
-def _inside(text: str, mention: Mention, other: str) -> bool:
+def _inside(text: str, mention: Mention, names: Iterable[str]) -> bool:
     """Whether a mention is only a part of a longer supported name that stands there."""
-    start = text.find(other)
-    while start >= 0:
-        if start <= mention.start and mention.end <= start + len(other):
-            return True
-        start = text.find(other, start + 1)
+    for other in names:
+        start = text.find(other)
+        while start >= 0:
+            if start <= mention.start and mention.end <= start + len(other):
+                return True
+            start = text.find(other, start + 1)
     return False
 
 

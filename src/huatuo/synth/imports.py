@@ -3,7 +3,7 @@
 | format | record |
 |---|---|
 | `huatuo` | ``{instruction, input, output}`` (also Med-ChatGLM's ``{context, target}``) |
-| `huatuo-dialogue` | the dialogue is packed in ``instruction``: `` <user>: … <bot>: …``; the last answer is ``output`` |
+| `huatuo-dialogue` | ``instruction`` holds all turns: `` <user>: … <bot>: …``; the last answer is ``output`` |
 | `alpaca` | ``{instruction, input, output, history, system}`` |
 | `sharegpt` | ``{conversations: [{from, value}], system}`` |
 | `messages` | ``{messages: [{role, content}]}`` |
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ from huatuo.synth.pair import make_pair
 
 _ROLES = {
     "human": "user", "user": "user", "患者": "user", "病人": "user", "问": "user",
-    "gpt": "assistant", "assistant": "assistant", "bot": "assistant", "chatgpt": "assistant", "医生": "assistant", "答": "assistant",
+    "gpt": "assistant", "assistant": "assistant", "bot": "assistant", "chatgpt": "assistant",
+    "医生": "assistant", "答": "assistant",
     "system": "system",
 }  # fmt: skip
 _TURN = re.compile(r"<(user|bot)>\s*[:：]\s*")
@@ -219,7 +221,7 @@ def _check(messages: list[Message]) -> None:
         raise _Refused("wrong_order", "the first turn is an answer")
     if spoken[-1].role != "assistant":
         raise _Refused("no_answer", f"the conversation ends with a question: {spoken[-1].content[:40]!r}")
-    if any(before.role == after.role for before, after in zip(spoken, spoken[1:], strict=False)):
+    if any(before.role == after.role for before, after in pairwise(spoken)):
         raise _Refused("wrong_order", "two turns of one speaker follow each other")
     hollow = next((m for m in messages if not m.content), None)
     if hollow:

@@ -97,7 +97,8 @@ def _read_graph(knowledge: Path, out: Writer) -> _Graph:
             out.leave(fact.id, rule, f"the fact is flagged {', '.join(flags)}", excerpt=_shown(fact))
         else:
             taught.append(fact)
-    aliases, names, withheld_names = {}, set(), set()
+    aliases: dict[str, tuple[str, ...]] = {}
+    names, withheld_names = set[str](), set[str]()
     for entity in read(knowledge, "entities", Entity):
         own = {entity.name, *entity.aliases}
         names |= own

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from huatuo.records import Message, Pair, Provenance
 from huatuo.store import content_id
 from huatuo.text.zh import language
 
+_language = lru_cache(maxsize=256)(language)  # many questions share an answer
 _SPACE = re.compile(r"\s+")
 
 
@@ -37,7 +39,7 @@ def make_pair(
         id=pair_id(source, messages),
         messages=tuple(messages),
         source=source,
-        language=language(messages[-1].content),
+        language=_language(messages[-1].content),
         shape=shape,
         parents=tuple(parents),
         entities=tuple(entities),

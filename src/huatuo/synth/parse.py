@@ -1,7 +1,7 @@
 """A model's reply becomes question-answer pairs, or a reason why not. Nothing is guessed.
 
-Tried in order: JSON as asked, JSON in a fence, whole objects of broken JSON, labelled text (``问：… 答：…``). What is read
-out of broken JSON must stand literally in the reply: repair tools turn ``{"剂量": 0.5 g}`` into 0.5 without a word.
+Tried in order: JSON as asked, JSON in a fence, whole objects of broken JSON, labelled text (``问：… 答：…``). What is
+read out of broken JSON must stand literally in the reply: repair tools turn ``{"剂量": 0.5 g}`` into 0.5 unasked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _OBJECT = re.compile(
     re.DOTALL,
 )
 _LABELLED = re.compile(
-    r"^[ \t]*(?:\**)(?:\d{1,2}[.、)）]\s*)?(?P<label>问题?|答案?|回答|Q|A|Question|Answer)\s*\d{0,2}(?:\**)\s*[:：](?:\**)\s*",
+    r"^[ \t]*(?:\**)(?:\d{1,2}[.、)）]\s*)?(?P<label>问题?|答案?|回答|Q|A|Question|Answer)"
+    r"\s*\d{0,2}(?:\**)\s*[:：](?:\**)\s*",
     re.MULTILINE | re.IGNORECASE,
 )
 _QUESTION_KEYS, _ANSWER_KEYS = ("question", "问题", "问"), ("answer", "答案", "回答", "答")

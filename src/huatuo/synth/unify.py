@@ -152,8 +152,8 @@ def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int,
     out.figures["largest tied group"] = largest / kept
     if reached < FAR_FROM_SHARE * settings.validation_share:
         message = (
-            f"{reached:.1%} of the pairs could be held out, {settings.validation_share:.1%} were asked for: the largest "
-            f"group of pairs that share an entity, document or question holds {largest / kept:.1%} of all; "
+            f"{reached:.1%} of the pairs could be held out, {settings.validation_share:.1%} were asked for: the "
+            f"largest group of pairs that share an entity, document or question holds {largest / kept:.1%} of all; "
             "next: make fewer reverse and comparison pairs (synth.share), or accept the smaller set"
         )
         out.write(

@@ -79,16 +79,39 @@ def _packed(text: str, begin: int, end: int, bound: int, language: str) -> list[
     found: list[tuple[int, int]] = []
     first = 0
     while first < len(units):
-        start, last = units[first][0], first
-        while last + 1 < len(units) and units[last + 1][1] - start <= bound:
-            last += 1
-        if last + 1 < len(units):
-            ends = [i for i in range(first, last + 1) if text[units[i][0] : units[i][1]].endswith("\n")]
-            if ends and (units[ends[-1]][1] - start) * 2 >= bound:
-                last = ends[-1]
-        found.append((start, units[last][1]))
+        last = _last_that_fits(text, units, first, bound)
+        found.append((first, last))
         first = last + 1
-    return found
+    if len(found) > 1:
+        found[-2:] = _balanced(units, found[-2], found[-1], bound)
+    return [(units[first][0], units[last][1]) for first, last in found]
+
+
+def _last_that_fits(text: str, units: list[tuple[int, int]], first: int, bound: int) -> int:
+    """The unit that ends the piece which begins with ``first``."""
+    start, last = units[first][0], first
+    while last + 1 < len(units) and units[last + 1][1] - start <= bound:
+        last += 1
+    if last + 1 < len(units):
+        ends = [i for i in range(first, last + 1) if text[units[i][0] : units[i][1]].endswith("\n")]
+        if ends and (units[ends[-1]][1] - start) * 2 >= bound:
+            return ends[-1]
+    return last
+
+
+def _balanced(
+    units: list[tuple[int, int]], before: tuple[int, int], tail: tuple[int, int], bound: int
+) -> list[tuple[int, int]]:
+    """The last two pieces, with sentences moved to the last while it is under a quarter of the bound: a short tail
+    would be dropped as too short though it belongs to the text."""
+    first, last = tail
+    while (
+        (units[last][1] - units[first][0]) * 4 < bound
+        and first - 1 > before[0]
+        and units[last][1] - units[first - 1][0] <= bound
+    ):
+        first -= 1
+    return [(before[0], first - 1), (first, last)]
 
 
 def _short_enough(text: str, start: int, end: int, bound: int) -> list[tuple[int, int]]:

@@ -96,6 +96,6 @@ def environment() -> dict[str, str | int]:
     """What a bit-identical result depends on besides the data: threads, torch version, processor abilities."""
     return {
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own, which a checkpoint must not hold
         "processor": torch.backends.cpu.get_cpu_capability(),
     }

@@ -100,9 +100,10 @@ def with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
         bias="none",
         task_type="CAUSAL_LM",
     )
+    # peft would record the base's absolute path, which ties the adapter to one machine; its card says the place,
+    # relative to the adapter.
+    model.name_or_path = ""  # type: ignore[assignment]
     adapted: nn.Module = peft.get_peft_model(model, config)
-    # peft records the base's path here; a name does not tie the adapter to one machine, and the card says the place.
-    adapted.peft_config["default"].base_model_name_or_path = Path(settings.base).name  # type: ignore[index, union-attr]
     return adapted
 
 

@@ -1,0 +1,204 @@
+"""Asking every model every question, once: the only expensive part of an evaluation.
+
+Answers are appended to a JSON Lines file as they come and survive a kill: asking again pays only for what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+from pydantic import ValidationError
+
+from huatuo.errors import ModelError
+from huatuo.eval.questions import read_questions
+from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.progress import bar
+from huatuo.recipe import AskSettings
+from huatuo.records import Finding, Message, Provenance, Question, Response
+from huatuo.store import Writer, canonical_json, content_id
+
+ANSWERED = "answered.jsonl"
+"""File in the unfinished data set that holds the answers so far; gone when the stage is finished."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One question for one model."""
+
+    id: str
+    name: str
+    question: Question
+    messages: tuple[Message, ...]
+    provenance: Provenance
+
+
+@lru_cache
+def _prompt(prompt_id: str) -> tuple[jinja2.Template, str]:
+    """The template of a shipped prompt file, and the hash of the file."""
+    data = (resources.files("huatuo") / "prompts" / f"{prompt_id}.txt").read_bytes()
+    text = data.decode("utf-8").partition("\n---\n")[2].strip()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    return environment.from_string(text), hashlib.sha256(data).hexdigest()
+
+
+def messages_for(question: Question) -> tuple[tuple[Message, ...], str, str]:
+    """What a model is asked, the prompt's id and the prompt's hash; both empty where the stem is asked as it is."""
+    if question.kind not in ("single", "multiple"):
+        return (Message(role="user", content=question.stem),), "", ""
+    prompt_id = f"exam_choice.{'en' if question.language == 'en' else 'zh'}"
+    template, digest = _prompt(prompt_id)
+    text = template.render(kind=question.kind, stem=question.stem, options=question.options).strip()
+    return (Message(role="user", content=text),), prompt_id, digest
+
+
+def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], seed: int, out: Writer) -> None:
+    """Write table ``responses`` in the order of questions and models, and ``findings`` for calls that failed.
+
+    Raises ModelError where a model fails on every question, or breaks its contract; RefusedError as the model does.
+    """
+    asked = _limited(settings, read_questions(questions), seed, out)
+    sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens, seed=seed)
+    tasks = {name: [_task(name, model, q, sampling) for q in asked] for name, model in models.items()}
+    journal = out.folder / ANSWERED
+    done = read_journal(journal)
+    with bar("ask", total=sum(map(len, tasks.values())), unit="answers") as shown:
+        for name, model in models.items():
+            missing = [task for task in tasks[name] if task.id not in done]
+            shown.advance(len(tasks[name]) - len(missing))
+            for response in _answers(missing, model, sampling, settings.batch, journal, out):
+                done[response.id] = response
+                shown.advance()
+            _refuse_all_errors(name, [done[task.id] for task in tasks[name]], out)
+    for place, question in enumerate(asked):
+        for own in tasks.values():
+            out.write("responses", done[own[place].id], uses=[question.id])
+    journal.unlink(missing_ok=True)
+
+
+def _limited(settings: AskSettings, questions: Mapping[str, Question], seed: int, out: Writer) -> list[Question]:
+    """At most ``limit`` questions of each group, drawn by hash, in the order of the questions."""
+    out.expect(questions)
+    if not settings.limit:
+        return list(questions.values())
+    groups: dict[str, list[str]] = defaultdict(list)
+    for question in questions.values():
+        groups[question.group].append(question.id)
+    kept: set[str] = set()
+    for ids in groups.values():
+        kept.update(sorted(ids, key=lambda one: content_id("ask limit", str(seed), one))[: settings.limit])
+    for question in questions.values():
+        if question.id not in kept:
+            out.leave(question.id, "limit", f"ask.limit = {settings.limit} per group ({question.group})")
+    return [question for question in questions.values() if question.id in kept]
+
+
+def _task(name: str, model: Model, question: Question, sampling: Sampling) -> _Task:
+    messages, prompt_id, prompt_hash = messages_for(question)
+    said = canonical_json([message.model_dump() for message in messages])
+    provenance = Provenance(
+        by="model",
+        model=model.name,
+        digest=model.digest,
+        sampling=sampling.canonical(),
+        prompt_id=prompt_id,
+        prompt_hash=prompt_hash,
+        format=model.format,
+    )
+    identity = content_id(question.id, name, model.name, model.digest, said, sampling.canonical(), model.format)
+    return _Task(identity, name, question, messages, provenance)
+
+
+def _answers(
+    tasks: Sequence[_Task], model: Model, sampling: Sampling, batch: int, journal: Path, out: Writer
+) -> Iterator[Response]:
+    """The responses as they come, each durable before it is given; failed calls are not kept for the next start."""
+    for start in range(0, len(tasks), batch):
+        group = tasks[start : start + batch]
+        waiting = set(range(len(group)))
+        with journal.open("a", encoding="utf-8") as file:
+            for index, reply in model.chat([task.messages for task in group], sampling):
+                if index not in waiting:
+                    raise ModelError(
+                        f"model {model.name}: answered conversation {index} twice or unasked; a defect of it"
+                    )
+                waiting.remove(index)
+                response = _response(group[index], reply)
+                if reply.finish_reason == "error":
+                    out.write("findings", _failure(group[index], reply))
+                else:
+                    file.write(response.model_dump_json() + "\n")
+                    file.flush()
+                yield response
+            os.fsync(file.fileno())
+        if waiting:
+            raise ModelError(
+                f"model {model.name}: {len(waiting)} of {len(group)} conversations got no reply; "
+                "expected one each; next: run the stage again, answers so far are kept"
+            )
+
+
+def _response(task: _Task, reply: Reply) -> Response:
+    return Response(
+        id=task.id,
+        question_id=task.question.id,
+        model=task.name,
+        messages=task.messages,
+        text=reply.text,
+        reasoning=reply.reasoning,
+        finish_reason=reply.finish_reason,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        provenance=task.provenance.model_copy(update={"time": reply.time}),
+    )
+
+
+def _failure(task: _Task, reply: Reply) -> Finding:
+    return Finding(
+        rule="model error",
+        severity="error",
+        subject=task.question.id,
+        place=task.name,
+        message=reply.error or "the model gave no reason",
+    )
+
+
+def _refuse_all_errors(name: str, responses: Sequence[Response], out: Writer) -> None:
+    """Count the ways in which a model's answers ended.
+
+    Raises ModelError where every call failed: a table of zeros would look like a bad model.
+    """
+    ends = Counter(response.finish_reason for response in responses)
+    for reason in ("stop", "length", "refused", "error"):
+        out.figures[f"{name}: {reason}"] = float(ends[reason])
+    if responses and ends["error"] == len(responses):
+        raise ModelError(
+            f"model {name}: all {len(responses)} questions ended in an error; expected answers; "
+            "next: ask it one question by hand (huatuo chat), and run the stage again"
+        )
+
+
+def read_journal(path: Path) -> dict[str, Response]:
+    """The answers of an earlier, killed attempt by id; a last line that was cut off is no answer."""
+    if not path.exists():
+        return {}
+    found = {}
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if len(whole) < len(text):
+        os.truncate(path, len(whole))
+    for line in whole.decode("utf-8", "replace").split("\n"):
+        try:
+            response = Response.model_validate(json.loads(line))
+        except (ValueError, ValidationError):
+            continue  # damaged: the question is asked again
+        found[response.id] = response
+    return found

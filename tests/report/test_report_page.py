@@ -1,0 +1,274 @@
+"""The page: well-formed, self-contained, escaped, readable on a phone."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from huatuo import store
+from huatuo.errors import DataError
+from huatuo.recipe import ReportSettings, RunSettings
+from huatuo.records import Figure
+from huatuo.report import page
+from huatuo.report.collect import collect
+
+RUN = RunSettings(name="demo", title="huatuo demo <1>", demonstration=True)
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WARNING = "not a medical model"
+
+
+def made(folder: Path, folders: dict[str, Path], run: RunSettings = RUN, **settings) -> Path:
+    """The folder of a finished report."""
+    with store.writing(folder, stage="report", key="k") as out:
+        page.write(ReportSettings(**settings), run, folders, out)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report(finished: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("report") / "report", finished)
+
+
+@pytest.fixture(scope="session")
+def text(report: Path) -> str:
+    return (report / "report.html").read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """All elements with their attributes, and whether tags are balanced."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.stack: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+
+def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Elements()
+    parser.feed(text)
+    parser.close()
+    assert parser.stack == []
+    return parser.found
+
+
+def words(text: str) -> str:
+    return " ".join("".join(ET.fromstring(text.removeprefix("<!doctype html>")).itertext()).split())
+
+
+def test_the_page_is_well_formed_as_html_and_as_xml(text):
+    assert len(elements(text)) > 1000
+    assert ET.fromstring(text.removeprefix("<!doctype html>")).tag == "html"
+
+
+def test_the_first_words_say_that_it_is_a_demonstration_in_both_languages(text):
+    body = words(text[text.index("<body") : text.index("</body>") + 7])
+    assert body.index("不是医学模型") < body.index(WARNING) < body.index("学到了吗")
+    assert body.index(WARNING) < 400
+
+
+def test_a_run_that_is_no_demonstration_does_not_say_so(finished, tmp_path):
+    folder = made(tmp_path / "r", {"score": finished["score"]}, RunSettings(name="real"))
+    assert WARNING not in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_loaded_from_anywhere(text):
+    for tag, attributes in elements(text):
+        assert tag not in ("img", "link", "iframe", "object", "embed", "base", "form")
+        assert not {"src", "href", "action", "srcset"} & attributes.keys(), (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes), (tag, attributes)
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_hostile_answers_are_shown_and_never_run(text):
+    assert "&lt;script&gt;alert(" in text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert "\x00" not in text
+    assert len([tag for tag, _ in elements(text) if tag == "script"]) == 1
+
+
+def test_the_first_table_holds_the_verdicts(text):
+    table = words(text[text.index("<table") : text.index("</table>") + 8])
+    for word in (
+        "held-out phrasings",
+        "learned",
+        "学会了",
+        "80.0 %",
+        "+80.0",
+        "[+70.2, +89.8]",
+        "control holds: not taught, not known",
+    ):
+        assert word in table
+
+
+def test_figures_are_live_text_in_both_languages(text):
+    pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(pictures) == 5  # the flow twice (wide and narrow), three charts
+    for picture in pictures:
+        tree = ET.fromstring(picture)
+        shown = [node for node in tree.iter() if node.tag.endswith("text")]
+        assert len(shown) >= 6
+        assert all(node.text for node in shown)
+        assert {"zh", "en"} <= {node.get("class") for node in shown}
+    assert "4,712 kept" in pictures[0]
+    assert "− 72 withheld" in pictures[0]
+    assert "sample_documents" in text
+
+
+def test_ledger_losses_and_pairs_add_up(finished):
+    found = collect(finished, samples=6)
+    assert found.ledger is not None
+    assert sum(n for _, n in found.ledger.taught) == found.ledger.facts == 720
+    assert dict(found.ledger.taught)["0"] == sum(n for _, n in found.ledger.untaught)
+    assert dict(found.ledger.untaught)["synth: withheld"] == 72
+    assert sum(found.pairs.values()) == found.rows("unify", "pairs")
+    assert found.contaminated() == 4
+    assert all(loss.reason for loss in found.losses)
+    assert found.positions == 4712
+    assert all(abs(sum(column) - 1) < 1e-9 for column in zip(*(s for _, s in found.shares), strict=True))
+    assert found.curve[-1][0] == 1500
+    assert found.tokens == 3_000_000
+
+
+def test_a_pair_that_was_never_learned_teaches_nothing(finished, tmp_path):
+    before = collect(finished, samples=0).ledger
+    ids = [row["pair_id"] for batch in store.read_batches(finished["order"], "order") for row in batch.to_pylist()]
+    with store.writing(tmp_path / "train", stage="train", key="k") as out:
+        (out.folder / "model").write_text("weights")
+        for pair in ids:
+            out.leave(pair, "after the last step", "train.steps = 1 ended before its turn")
+    after = collect({**finished, "train": tmp_path / "train"}, samples=0).ledger
+    assert before is not None
+    assert after is not None
+    assert dict(before.taught)["0"] == 78
+    assert dict(after.taught)["0"] == 720
+    assert dict(after.untaught)["train: after the last step"] > 600
+
+
+def test_samples_are_as_many_right_as_wrong_and_the_same_each_time(finished):
+    found = collect(finished, samples=6)
+    assert [sample.right for sample in found.samples] == [True] * 6 + [False] * 6
+    assert len({sample.question.group for sample in found.samples}) == 4
+    assert all(sample.question.kind == "single" for sample in found.exam_samples)
+    again = collect(finished, samples=6)
+    assert [s.question.id for s in again.samples] == [s.question.id for s in found.samples]
+
+
+def test_every_part_may_be_missing(finished, tmp_path):
+    for stages in ((), ("ingest",), ("ingest", "synth"), ("ask",), ("order", "train")):
+        folder = made(tmp_path / "-".join(("r", *stages)), {stage: finished[stage] for stage in stages})
+        shown = (folder / "report.html").read_text(encoding="utf-8")
+        elements(shown)
+        assert "not run yet" in words(shown)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_one_language_shows_only_that_one(finished, tmp_path, language):
+    folder = made(tmp_path / "r", finished, language=language)
+    shown = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in shown
+    assert ("学到了吗" in shown) is (language == "zh")
+    assert ("Did it learn?" in shown) is (language == "en")
+
+
+def test_worse_than_the_base_is_said_first(tmp_path):
+    with store.writing(tmp_path / "score", stage="score", key="k") as out:
+        for model, value in (("base", 0.8), ("ours", 0.5)):
+            out.write(
+                "figures",
+                Figure(name="exam", model=model, metric="accuracy", value=value, low=value, high=value, n=100),
+            )
+        out.write(
+            "figures", Figure(name="exam", model="ours", metric="difference", value=-0.3, low=-0.4, high=-0.2, n=100)
+        )
+    folder = made(tmp_path / "r", {"score": tmp_path / "score"})
+    shown = words((folder / "report.html").read_text(encoding="utf-8"))
+    assert shown.index("after training the model is worse than the base on: exam") < shown.index("Did it learn?")
+    assert store.read_manifest(folder).figures["worse than base"] == 1
+
+
+def test_a_damaged_data_set_is_an_error_and_leaves_no_report(finished, tmp_path):
+    broken = tmp_path / "score"
+    shutil.copytree(finished["score"], broken)
+    next(broken.glob("figures*.parquet")).unlink()
+    with pytest.raises(DataError, match="missing"):
+        made(tmp_path / "r", {"score": broken})
+    assert not (tmp_path / "r").exists()
+
+
+def test_files_beside_the_page(report):
+    rows = list(csv.DictReader((report / "tables.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [row["verdict"] for row in rows] == [
+        "learned",
+        "learned",
+        "learned",
+        "control holds: not taught, not known",
+        "learned",
+    ]
+    assert float(rows[0]["ours"]) == 0.8
+    assert len(list(csv.reader((report / "figures.csv").read_text(encoding="utf-8-sig").splitlines()))) == 25
+    assert "learned" in (report / "tables.tex").read_text(encoding="utf-8")
+    for language, word in (("zh", "知识"), ("en", "Knowledge")):
+        flow = ET.parse(report / f"flow.{language}.svg").getroot()
+        assert word in "".join(flow.itertext())
+        assert flow.get("viewBox")
+    card = (report / "model-card.md").read_text(encoding="utf-8")
+    assert card.index(WARNING) < card.index("## Results")
+    assert "| held-out phrasings | exact | 100 |" in card
+    assert "| unify | dropped | near-duplicate | 121 |" in (report / "data-card.md").read_text(encoding="utf-8")
+
+
+def test_running_again_gives_the_same_bytes(finished, report, tmp_path):
+    again = made(tmp_path / "r", finished)
+    for path in report.iterdir():
+        if path.suffix != ".json":
+            assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome is installed")
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_horizontal_overflow_and_no_error_in_a_browser(report, language):
+    from playwright.sync_api import sync_playwright
+
+    said: list[str] = []
+    asked: list[str] = []
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        for width in (360, 1280):
+            tab = browser.new_page(viewport={"width": width, "height": 800})
+            tab.on("console", lambda message: said.append(message.text))
+            tab.on("pageerror", lambda error: said.append(str(error)))
+            tab.on("request", lambda request: asked.append(request.url))
+            tab.goto(f"{(report / 'report.html').as_uri()}#{language}")
+            for box in tab.query_selector_all("details"):
+                box.evaluate("node => { node.open = true }")
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.locator("h2").first.inner_text() == {"zh": "学到了吗？", "en": "Did it learn?"}[language]
+            other = {"zh": "English", "en": "中文"}[language]
+            tab.get_by_role("button", name=other).click()
+            assert tab.locator("h2").first.inner_text() == {"en": "学到了吗？", "zh": "Did it learn?"}[language]
+        browser.close()
+    assert said == []
+    assert all(url.startswith("file:") for url in asked)

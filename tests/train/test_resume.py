@@ -1,0 +1,202 @@
+"""A run that was killed, at any moment, ends as one that was not, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import TINY, Stages, made_pairs
+from huatuo import store
+from huatuo.models import load as models
+from huatuo.models import scratch, tokenizers
+from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo.records import StepLog
+from huatuo.train import loop
+
+Make = Callable[..., TrainSettings]
+
+CHILD = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from conftest import Stages
+from huatuo.recipe import TrainSettings
+Stages(Path(sys.argv[2])).train(TrainSettings.model_validate(json.loads(sys.argv[3])), sys.argv[4])
+"""
+
+
+def exact(folder: Path) -> list[tuple[str, str]]:
+    """Losses and gradient norms to the last bit."""
+    return [(row.loss.hex(), row.gradient_norm.hex()) for row in store.read(folder, "steps", StepLog)]
+
+
+class KilledError(BaseException):
+    """Stands for the process ending."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """End training in the middle of a step, after the backward pass."""
+    check = loop._check_finite
+
+    def kill(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
+        if number == step:
+            raise KilledError
+        check(loss, norm, number, rate, state)
+
+    monkeypatch.setattr(loop, "_check_finite", kill)
+
+
+def interrupted(stages: Stages, chosen: TrainSettings, monkeypatch: pytest.MonkeyPatch, at: int) -> Path:
+    with monkeypatch.context() as patched:
+        stop_at(patched, at)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "broken")
+    return stages.train(chosen, "broken")
+
+
+@pytest.mark.parametrize("optimiser", [pytest.param("adamw", marks=pytest.mark.slow), "muon"])
+def test_resuming_gives_the_same_bits(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, optimiser: str
+) -> None:
+    chosen = settings(checkpoint_every=7, optimiser=optimiser)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    broken = interrupted(stages, chosen, monkeypatch, 13)
+    assert exact(broken) == exact(whole)
+    assert store.read_manifest(broken).digest == store.read_manifest(whole).digest
+    assert store.read_manifest(broken).figures["resumed_at_step"] == 7
+
+
+@pytest.mark.slow
+def test_resuming_an_adapter_with_dropout_gives_the_same_bits(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages.prepare(made_pairs(300), settings())
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    models.save(
+        scratch.build(TINY, len(tokenizer), **ids, seed=9, window=64), tokenizer, "huatuo2", stages.root / "b", {}
+    )
+    chosen = settings(base=str(stages.root / "b"), lora=LoraSettings(dropout=0.3), checkpoint_every=5)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    assert exact(interrupted(stages, chosen, monkeypatch, 12)) == exact(whole)
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_passed_over(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(checkpoint_every=4)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    with monkeypatch.context() as patched:
+        stop_at(patched, 10)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "broken")
+    state = stages.root / "broken.part" / "state"
+    newest = max(state.glob("step-*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (state / "writing.new").write_bytes(b"half a file")
+    with caplog.at_level(logging.WARNING):
+        broken = stages.train(chosen, "broken")
+    assert f"{newest.name}: damaged" in caplog.text
+    assert store.read_manifest(broken).figures["resumed_at_step"] == 4
+    assert exact(broken) == exact(whole)
+
+
+@pytest.mark.slow
+def test_other_settings_do_not_continue_a_checkpoint(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stages.prepare(made_pairs(300), settings())
+    with monkeypatch.context() as patched:
+        stop_at(patched, 10)
+        with pytest.raises(KilledError):
+            stages.train(settings(checkpoint_every=4), "broken")
+    with caplog.at_level(logging.WARNING):
+        folder = stages.train(settings(checkpoint_every=4, learning_rate=1e-3), "broken")
+    assert "other settings or data" in caplog.text
+    assert store.read_manifest(folder).figures["resumed_at_step"] == 0
+
+
+@pytest.mark.slow
+def test_another_thread_count_is_said(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(checkpoint_every=4, steps=10)
+    stages.prepare(made_pairs(200), chosen)
+    with monkeypatch.context() as patched:
+        stop_at(patched, 6)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "broken", threads=1)
+    with caplog.at_level(logging.WARNING):
+        stages.train(chosen, "broken", threads=2)
+    torch.set_num_threads(1)
+    assert "threads = 2, the checkpoint was made with 1" in caplog.text
+
+
+def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(checkpoint_every=1000)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    check = loop._check_finite
+
+    def press(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
+        if number == 9:
+            signal.raise_signal(signal.SIGINT)
+        check(loss, norm, number, rate, state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "_check_finite", press)
+        with pytest.raises(KeyboardInterrupt):
+            stages.train(chosen, "broken")
+    broken = stages.train(chosen, "broken")
+    assert store.read_manifest(broken).figures["resumed_at_step"] == 9
+    assert exact(broken) == exact(whole)
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_changes_no_bit(stages: Stages, settings: Make) -> None:
+    """Killed at random moments, checkpoints being written at every step included."""
+    chosen = settings(checkpoint_every=1, epochs=2)
+    stages.prepare(made_pairs(400), chosen)
+    whole = stages.train(chosen, "whole")
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(stages.root)]
+    command += [json.dumps(chosen.model_dump(mode="json")), "broken"]
+    environment = {**os.environ, "HUATUO_QUIET": "1", "OMP_NUM_THREADS": "1"}
+    draw, state, kills = random.Random(1), stages.root / "broken.part" / "state", 0
+    while not (stages.root / "broken").exists():
+        child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        if kills < 5:
+            before = max((p.name for p in state.glob("step-*.pt")), default="")
+            deadline = time.monotonic() + 60
+            while child.poll() is None and time.monotonic() < deadline:
+                if max((p.name for p in state.glob("step-*.pt")), default="") > before:
+                    break
+                time.sleep(0.002)
+            time.sleep(draw.random() * 0.05)
+            if kills % 2:  # while a checkpoint is being written
+                while child.poll() is None and not (state / "writing.new").exists():
+                    pass
+            child.kill()
+            kills += 1
+        _, errors = child.communicate(timeout=120)
+        assert child.returncode in (0, -9), errors.decode()[-2000:]
+    assert kills == 5
+    assert exact(stages.root / "broken") == exact(whole)
+    assert store.read_manifest(stages.root / "broken").digest == store.read_manifest(whole).digest
+    assert store.read_manifest(stages.root / "broken").figures["resumed_at_step"] > 0  # type: ignore[operator]
