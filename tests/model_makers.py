@@ -11,6 +11,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
+    BloomConfig,
+    BloomForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -87,7 +89,13 @@ def sentencepiece_files(folder: Path) -> None:
     )
     (folder / "corpus.txt").unlink()
     (folder / "tokenizer.vocab").unlink()
-    config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    config: dict[str, Any] = {
+        "tokenizer_class": "LlamaTokenizer",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+    }
+    config["add_bos_token"] = True
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
@@ -117,6 +125,11 @@ def model_of(kind: str, vocab: int, positions: int = 256) -> Any:
             eos_token_id=1, bos_token_id=None,
         )  # fmt: skip
         return Qwen3ForCausalLM(config).eval()
+    if kind == "bloom":  # ALiBi: no positions beyond those the mask tells
+        config = BloomConfig(
+            vocab_size=vocab, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.6, eos_token_id=1, bos_token_id=None
+        )  # fmt: skip
+        return BloomForCausalLM(config).eval()
     config = GPT2Config(
         vocab_size=vocab, n_embd=32, n_layer=2, n_head=4, n_positions=positions, initializer_range=0.6,
         eos_token_id=1, bos_token_id=None, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0,

@@ -6,6 +6,7 @@ table, the digests of its inputs and the hashes of its files; never times, paths
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,7 @@ def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
         folder = root / "train" / "base"
     else:
         folder = Path(recipe.train.base)
-    return LocalModel(folder, format=recipe.train.format, threads=recipe.run.threads)
+    return LocalModel(folder, batch=recipe.ask.batch, format=recipe.train.format)
 
 
 # ---------------------------------------------------------------- the stages
@@ -326,6 +327,7 @@ def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
 
     Raises whatever a stage raises; finished stages stay finished, so the same call goes on where it stopped.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))  # read when torch is first imported
     for stage in stages:
         entries, key = inputs_of(stage, recipe, root)
         folder = root / stage.name

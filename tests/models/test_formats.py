@@ -6,11 +6,12 @@ import random
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, trainers
+from transformers import PreTrainedTokenizerFast
 
 from huatuo.errors import FormatError, TrainingError
 from huatuo.models import formats
 from huatuo.records import Message
-
 from model_makers import TEXTS, byte_level, characters, llama_like, talk
 
 NAMES = sorted(formats.FORMATS)
@@ -104,7 +105,7 @@ def test_prompt_is_a_prefix_whatever_the_answer_begins_with(name: str, tokenizer
 @pytest.mark.parametrize("name", NAMES)
 def test_a_typed_control_token_is_text(name: str, tokenizer: Any) -> None:
     fmt = formats.get(name)
-    end, end_id = formats.end_token(fmt, tokenizer)
+    end, _end_id = formats.end_token(fmt, tokenizer)
     typed = [end, *tokenizer.all_special_tokens]
     for control in typed:
         messages = talk(f"前{control}后", f"答{control}案", control, "好", system=f"名{control}")
@@ -171,22 +172,51 @@ def test_answers_get_no_blank_of_their_own_from_sentencepiece(tmp_path: Any) -> 
     assert not [piece for piece in pieces if piece.startswith("▁")]
 
 
+def test_a_token_that_straddles_the_border_is_split_there_and_counted(tmp_path: Any) -> None:
+    """A tokenizer without word borders, trained on the format itself, merges the prompt's end with the answer."""
+    backend = Tokenizer(models.BPE())
+    backend.decoder = decoders.Fuse()
+    special = trainers.BpeTrainer(vocab_size=400, special_tokens=["<eos>"], show_progress=False)
+    backend.train_from_iterator(["<问>：头痛\n<答>：多休息。"] * 50, special)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", clean_up_tokenization_spaces=False)
+    fmt = formats.get("huatuo2")
+    prompt, encoded = (
+        formats.encode_prompt(fmt, talk("头痛"), tokenizer),
+        formats.encode(fmt, talk("头痛", "多休息。"), tokenizer),
+    )
+    assert len(tokenizer("<问>：头痛\n<答>：多休息。")["input_ids"]) == 1
+    assert encoded.straddled == 1
+    assert encoded.ids[: len(prompt)] == prompt
+    learned = [i for i, mark in zip(encoded.ids, encoded.learned, strict=True) if mark]
+    assert tokenizer.decode(learned) == "多休息。<eos>"
+    with pytest.raises(FormatError, match=r"the saved chat template gives other ids"):
+        formats.check_tokenizer(fmt, _knows_all(tokenizer))
+
+
+def _knows_all(tokenizer: Any) -> Any:
+    """The same tokenizer with an answer of the probes merged into its prompt."""
+    backend = Tokenizer(models.BPE())
+    special = trainers.BpeTrainer(vocab_size=2000, special_tokens=["<eos>"], show_progress=False)
+    backend.train_from_iterator(["\n<答>：发热"] * 50 + TEXTS, special)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", clean_up_tokenization_spaces=False)
+
+
 def test_turns_must_alternate_and_end_on_the_right_side(tmp_path: Any) -> None:
     tokenizer, fmt = characters(tmp_path), formats.get("huatuo2")
     for bad in (talk("问"), [], [Message(role="assistant", content="好")], talk("问", "答")[::-1] + talk("", "好")[1:]):
-        with pytest.raises(FormatError, match="assistant|alternate"):
+        with pytest.raises(FormatError, match=r"assistant|alternate"):
             formats.encode(fmt, bad, tokenizer)
-    with pytest.raises(FormatError, match="must end with a turn of 'user'"):
+    with pytest.raises(FormatError, match=r"must end with a turn of 'user'"):
         formats.encode_prompt(fmt, talk("问", "答"), tokenizer)
     two_systems = [Message(role="system", content="a"), Message(role="system", content="b"), *talk("问")]
-    with pytest.raises(FormatError, match="turn 1 is of 'system'"):
+    with pytest.raises(FormatError, match=r"turn 1 is of 'system'"):
         formats.encode_prompt(fmt, two_systems, tokenizer)
 
 
 def test_unknown_format_names_the_nearest() -> None:
-    with pytest.raises(FormatError, match="did you mean 'huatuo2'.*known: huatuo2, med_template"):
+    with pytest.raises(FormatError, match=r"did you mean 'huatuo2'.*known: huatuo2, med_template"):
         formats.get("huatuo-2")
-    with pytest.raises(FormatError, match="known:"):
+    with pytest.raises(FormatError, match=r"known:"):
         formats.get("ori")
 
 
@@ -200,11 +230,11 @@ def test_a_broken_mask_is_refused(tmp_path: Any) -> None:
 
     flipped = list(good.learned)
     flipped[inner_end] = False
-    with pytest.raises(TrainingError, match="answer 1 of 2 does not learn its end token"):
+    with pytest.raises(TrainingError, match=r"answer 1 of 2 does not learn its end token"):
         formats.check_learned(fmt, broken(learned=flipped), tokenizer)
-    with pytest.raises(TrainingError, match="answer 2 of 2 does not learn"):
+    with pytest.raises(TrainingError, match=r"answer 2 of 2 does not learn"):
         formats.check_learned(fmt, broken(ids=good.ids[:-1], learned=good.learned[:-1]), tokenizer)
-    with pytest.raises(TrainingError, match="prompt are marked"):
+    with pytest.raises(TrainingError, match=r"prompt are marked"):
         formats.check_learned(fmt, broken(learned=[True] * len(good.ids)), tokenizer)
     part = list(good.learned)
     part[good.turns[0][0]] = False

@@ -26,8 +26,8 @@ from huatuo.recipe import AskSettings
 from huatuo.records import Finding, Message, Provenance, Question, Response
 from huatuo.store import Writer, canonical_json, content_id
 
-ANSWERED = "answered.jsonl"
-"""File in the unfinished data set that holds the answers so far; gone when the stage is finished."""
+CHUNK = 8
+"""Batches in one call of a model, so that questions of like length can be answered side by side."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,21 @@ def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], see
     asked = _limited(settings, read_questions(questions), seed, out)
     sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens, seed=seed)
     tasks = {name: [_task(name, model, q, sampling) for q in asked] for name, model in models.items()}
-    journal = out.folder / ANSWERED
-    done = read_journal(journal)
+    journals = {name: out.folder / f"{name}.jsonl" for name in models}  # the answers so far; gone when all are in
+    done = {response.id: response for journal in journals.values() for response in read_journal(journal).values()}
     with bar("ask", total=sum(map(len, tasks.values())), unit="answers") as shown:
         for name, model in models.items():
             missing = [task for task in tasks[name] if task.id not in done]
             shown.advance(len(tasks[name]) - len(missing))
-            for response in _answers(missing, model, sampling, settings.batch, journal, out):
+            for response in _answers(missing, model, sampling, settings.batch * CHUNK, journals[name], out):
                 done[response.id] = response
                 shown.advance()
             _refuse_all_errors(name, [done[task.id] for task in tasks[name]], out)
     for place, question in enumerate(asked):
         for own in tasks.values():
             out.write("responses", done[own[place].id], uses=[question.id])
-    journal.unlink(missing_ok=True)
+    for journal in journals.values():
+        journal.unlink(missing_ok=True)
 
 
 def _limited(settings: AskSettings, questions: Mapping[str, Question], seed: int, out: Writer) -> list[Question]:
@@ -118,11 +119,11 @@ def _task(name: str, model: Model, question: Question, sampling: Sampling) -> _T
 
 
 def _answers(
-    tasks: Sequence[_Task], model: Model, sampling: Sampling, batch: int, journal: Path, out: Writer
+    tasks: Sequence[_Task], model: Model, sampling: Sampling, size: int, journal: Path, out: Writer
 ) -> Iterator[Response]:
     """The responses as they come, each durable before it is given; failed calls are not kept for the next start."""
-    for start in range(0, len(tasks), batch):
-        group = tasks[start : start + batch]
+    for start in range(0, len(tasks), size):
+        group = tasks[start : start + size]
         waiting = set(range(len(group)))
         with journal.open("a", encoding="utf-8") as file:
             for index, reply in model.chat([task.messages for task in group], sampling):

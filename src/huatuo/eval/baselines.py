@@ -1,52 +1,83 @@
-"""What can be scored without knowing anything: every table shows it beside the models."""
+"""What can be scored without knowing anything: by guessing, and by always giving the most frequent answer."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from huatuo.eval.probes import WITHHELD
 from huatuo.records import Question
+from huatuo.store import read_batches
 
-RANDOM = "baseline: random"
-FREQUENT_LABEL = "baseline: most frequent label"
-FREQUENT_ANSWER = "baseline: most frequent answer"
+RANDOM, MOST_FREQUENT = "baseline: random", "baseline: most frequent"
+"""Names of the baselines in the column of the models."""
 
-
-def random_choice(question: Question) -> float:
-    """Chance of a right answer by drawing one option, or one of the 2^k - 1 sets of k options that are not empty."""
-    options = len(question.options)
-    return 1 / options if question.kind == "single" else 1 / (2**options - 1)
+AnswerSets = Mapping[str, Counter[frozenset[str]]]
+"""How often each set of values is the taught answer, by relation."""
 
 
-def _most_frequent(sets: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The most frequent set; the smallest of those alike, so that the order of the questions does not matter."""
-    counts = Counter(tuple(sorted(one)) for one in sets)
-    return min(counts, key=lambda one: (-counts[one], one)) if counts else ()
+def taught_facts(pairs: Path) -> set[str]:
+    """Ids of everything that a training pair teaches (validation pairs left out)."""
+    found: set[str] = set()
+    for batch in read_batches(pairs, "pairs", columns=["parents", "split"]):
+        for row in batch.to_pylist():
+            if row["split"] == "train":
+                found.update(row["parents"])
+    return found
 
 
-def frequent_label(questions: Sequence[Question]) -> list[float]:
-    """Score of each question when every question of a kind is answered with that kind's most frequent right answer.
+def answer_sets(questions: Iterable[Question], taught: set[str]) -> dict[str, Counter[frozenset[str]]]:
+    """How often each set of values is the answer in training, by relation, one count per entity.
 
-    The answer is taken from the questions themselves, so this is an upper bound of what a constant answer reaches.
+    A set counts where training pairs teach all facts of it.
     """
-    kinds = {question.kind for question in questions}
-    answers = {kind: _most_frequent(q.gold for q in questions if q.kind == kind) for kind in kinds}
-    return [float(tuple(sorted(q.gold)) == answers[q.kind]) for q in questions]
+    found: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    seen: set[tuple[str, str]] = set()
+    for question in questions:
+        key = (question.subject, question.entity)
+        if (
+            question.kind == "knowledge"
+            and key not in seen
+            and question.parents
+            and taught.issuperset(question.parents)
+        ):
+            seen.add(key)
+            found[question.subject][frozenset(question.gold)] += 1
+    return dict(found)
 
 
-class FrequentAnswer:
-    """Answers every question about a relation with the values that the most taught entities have."""
+def _most_frequent(counts: Counter[frozenset[str]]) -> frozenset[str]:
+    """The most frequent set; of several, the first in the order of the alphabet."""
+    return min(counts, key=lambda answer: (-counts[answer], sorted(answer)))
 
-    def __init__(self, questions: Iterable[Question]) -> None:
-        """Count each taught entity once per relation; withheld ones are not taught and do not count."""
-        taught: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
-        for question in questions:
-            if question.kind == "knowledge" and question.group != WITHHELD:
-                taught[question.subject][question.entity] = question.gold
-        self._answers = {relation: _most_frequent(sets.values()) for relation, sets in taught.items()}
 
-    def score(self, question: Question) -> float:
-        """1.0 where the relation's most frequent set of values is the right one."""
-        answer = self._answers.get(question.subject, ())
-        return float(bool(answer) and set(answer) == set(question.gold))
+def exam_random(questions: Sequence[Question]) -> list[float]:
+    """Chance of each question to be guessed right: one of n options, or one of the 2^n - 1 sets of them."""
+    return [
+        1 / len(question.options) if question.kind == "single" else 1 / (2 ** len(question.options) - 1)
+        for question in questions
+    ]
+
+
+def exam_most_frequent(questions: Sequence[Question]) -> list[float]:
+    """Whether always choosing the most frequent right labels of the questions of the same kind is right, 0 or 1."""
+    counts: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    for question in questions:
+        counts[question.kind][frozenset(question.gold)] += 1
+    chosen = {kind: _most_frequent(counter) for kind, counter in counts.items()}
+    return [float(frozenset(question.gold) == chosen[question.kind]) for question in questions]
+
+
+def knowledge_random(questions: Sequence[Question], sets: AnswerSets) -> list[float]:
+    """Chance of each question to be right by answering with the taught answer of any entity of the relation."""
+    chances = []
+    for question in questions:
+        counts = sets.get(question.subject, Counter())
+        chances.append(counts[frozenset(question.gold)] / counts.total() if counts else 0.0)
+    return chances
+
+
+def knowledge_most_frequent(questions: Sequence[Question], sets: AnswerSets) -> list[float]:
+    """Whether always giving the relation's most frequent taught answer is right, 0 or 1."""
+    chosen = {relation: _most_frequent(counts) for relation, counts in sets.items() if counts}
+    return [float(frozenset(question.gold) == chosen.get(question.subject)) for question in questions]

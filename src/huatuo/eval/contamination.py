@@ -1,83 +1,37 @@
-"""How much of the exams stands in the training pairs: reported, never removed here (`synth.unify` removes)."""
+"""Which exam questions stand in the training pairs? The last look, at what was really trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from pathlib import Path
 
-import huatuo
 from huatuo.progress import bar
-from huatuo.records import Figure, Pair, Question
-from huatuo.text.ngram import BOILERPLATE, GRAM, THRESHOLDS, Grade, Overlap, exam_index
+from huatuo.records import Question
+from huatuo.store import read_batches
+from huatuo.text.ngram import THRESHOLDS, Grade, exam_index
 
-AT_ONCE = 5_000
-"""Pairs graded together."""
-
-SIGNATURE = (
-    f"metric:overlap|grams:{GRAM}|tok:han-or-run|case:lc|norm:nfkc|boilerplate:>{BOILERPLATE}|"
-    + "|".join(f"{name}:{share}" for name, share in THRESHOLDS)
-    + f"|huatuo:{huatuo.__version__}"
-)
+GRADES: tuple[Grade, ...] = tuple(grade for grade, _ in THRESHOLDS)
+"""The grades, the worst first."""
 
 
-def overlaps(questions: Iterable[Question], pairs: Iterable[Pair]) -> Iterator[tuple[Pair, Overlap]]:
-    """Every pair whose messages hold a part of an exam question, with the nearest question."""
+def contaminated(questions: Iterable[Question], pairs: Path) -> dict[str, Grade]:
+    """The worst grade of each exam question that a training pair holds, by question id.
+
+    Pairs held out for validation do not count. A pair counts for the one question that it holds most of, so of two
+    questions in one pair only the nearer one is found. Knowledge questions are left out: their facts are taught.
+    """
     index = exam_index(questions)
-    group: list[Pair] = []
-
-    def graded() -> Iterator[tuple[Pair, Overlap]]:
-        found = index.grade_many([_text(pair) for pair in group])
-        return ((pair, overlap) for pair, overlap in zip(group, found, strict=True) if overlap.grade is not None)
-
+    found: dict[str, Grade] = {}
+    if not index.ids:
+        return found
     with bar("contamination", unit="pairs") as shown:
-        for pair in pairs:
-            shown.advance()
-            group.append(pair)
-            if len(group) == AT_ONCE:
-                yield from graded()
-                group = []
-        yield from graded()
-
-
-def _text(pair: Pair) -> str:
-    return "\n".join(message.content for message in pair.messages)
-
-
-def figures(questions: Sequence[Question], pairs: Iterable[Pair]) -> list[Figure]:
-    """Counts per grade: exam questions found in a pair (each at its best grade), and pairs that hold a question."""
-    asked = [question for question in questions if question.kind != "knowledge"]
-    if not asked:
-        return []
-    total = 0
-
-    def counted() -> Iterator[Pair]:
-        nonlocal total
-        for pair in pairs:
-            total += 1
-            yield pair
-
-    order: list[Grade] = [name for name, _ in THRESHOLDS]
-    best: dict[str, Grade] = {}
-    held = dict.fromkeys(order, 0)
-    for _, overlap in overlaps(asked, counted()):
-        if overlap.grade is None:
-            continue
-        held[overlap.grade] += 1
-        known = best.get(overlap.question_id, overlap.grade)
-        best[overlap.question_id] = min(known, overlap.grade, key=order.index)
-    rows = [("questions found", name, sum(grade == name for grade in best.values()), len(asked)) for name in order]
-    rows += [("pairs with a question", name, held[name], total) for name in order]
-    return [_figure(*row) for row in rows]
-
-
-def _figure(what: str, grade: str, count: int, n: int) -> Figure:
-    return Figure(
-        name="contamination",
-        model="pairs",
-        metric=f"{what}: {grade}",
-        value=float(count),
-        low=None,
-        high=None,
-        n=n,
-        signature=SIGNATURE,
-        method="count",
-    )
+        for batch in read_batches(pairs, "pairs", columns=["messages", "split"]):
+            rows = [row for row in batch.to_pylist() if row["split"] == "train"]
+            texts = ["\n".join(message["content"] for message in row["messages"]) for row in rows]
+            for overlap in index.grade_many(texts):
+                if overlap.grade is None:
+                    continue
+                known = found.get(overlap.question_id, overlap.grade)
+                found[overlap.question_id] = min(known, overlap.grade, key=GRADES.index)
+            shown.advance(len(batch))
+    return found

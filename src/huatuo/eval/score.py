@@ -1,147 +1,318 @@
-"""Scoring: never needs a model. Every response is scored by every metric of its kind, or unscored with the reason."""
+"""Scoring the answers: one score per response and metric, then figures with intervals, baselines and differences.
+
+An answer that cannot be scored (a failed call, a refusal, no readable option) has a score without a value and the
+reason. In the figures it counts as wrong and is shown apart, so that a model gains nothing by not answering.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import huatuo
-from huatuo.eval import bleu_rouge, choice, contamination, knowledge
+from huatuo.eval import baselines, bleu_rouge, choice, knowledge, stats
+from huatuo.eval.contamination import GRADES, contaminated
+from huatuo.eval.probes import GROUPS
 from huatuo.eval.questions import read_questions
-from huatuo.eval.summary import summarise
 from huatuo.progress import bar
 from huatuo.recipe import ScoreSettings
-from huatuo.records import Pair, Question, Response, Score
+from huatuo.records import Figure, Question, Response, Score
 from huatuo.store import Writer, content_id, read
+from huatuo.text.ngram import GRAM
 
-FAILED = "the model failed"
-"""Reason of a response that is no answer at all."""
+Metric = Literal["accuracy", "exact", "f1", "bleu", "rouge-l"]
+
+METRICS: tuple[Metric, ...] = ("accuracy", "exact", "f1", "bleu", "rouge-l")
+"""The metrics in the order of the tables; the first that a group has leads it."""
+
+LEADING: tuple[Metric, ...] = ("accuracy", "exact")
+"""Metrics of right and wrong, which have baselines."""
+
+SIGNATURES: dict[Metric, str] = {
+    "accuracy": f"metric:accuracy|rules:{choice.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
+    "exact": f"metric:exact|rules:{knowledge.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
+    "f1": f"metric:f1|rules:{knowledge.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
+    "bleu": bleu_rouge.signature("bleu-4") + "|mean:sentences|unscored:0",
+    "rouge-l": bleu_rouge.signature("rouge-l") + "|mean:sentences|unscored:0",
+}
+"""Everything a number depends on besides the question and the response."""
+
+Groups = Mapping[str, Sequence[Question]]
+Values = dict[tuple[str, Metric, str], dict[str, float | None]]
+"""Values of the responses by question id, for each group, metric and model."""
 
 
 def score(settings: ScoreSettings, questions: Path, responses: Path, pairs: Path, seed: int, out: Writer) -> None:
-    """Write tables ``scores`` (one row per response and metric), ``figures`` (one per group, model and metric), and
-    ``contamination`` (how much of the exams stands in the training pairs; absent where there is no exam).
+    """Write tables ``scores`` and ``figures``.
 
-    Raises InputError where there are no questions.
+    ``pairs`` are what was trained on: they give the baselines of the probe and are searched for exam questions. Raises
+    InputError where there are no questions.
     """
-    asked = read_questions(questions)
-    readers = value_readers(asked.values())
-    scored: dict[tuple[str, str], list[Score]] = {}
+    known = read_questions(questions)
+    values: Values = defaultdict(dict)
+    readers = _readers(known.values())
     with bar("score", unit="answers") as shown:
         for response in read(responses, "responses", Response):
-            shown.advance()
             out.expect([response.id])
-            question = asked.get(response.question_id)
+            shown.advance()
+            question = known.get(response.question_id)
             if question is None:
-                reason = f"question {response.question_id} is not in {questions.name}"
+                reason = f"question {response.question_id} is not in the data set of questions"
                 out.drop(response.id, "unknown question", reason, excerpt=response.text)
                 continue
-            rows = score_response(settings, question, response, readers)
-            if not rows:
-                out.leave(response.id, "no metric", "score.overlap is empty and an open question has no other metric")
-            for row in rows:
-                out.write("scores", row, uses=[response.id])
-            scored[response.question_id, response.model] = rows
-    for figure in summarise(asked, scored, settings.resamples, seed):
+            for one in scores_of(question, response, readers.get(question.subject), settings):
+                out.write("scores", one, uses=[response.id])
+                values[_group(question), _metric(one), one.model][question.id] = one.value
+    groups = _groups(known.values())
+    for figure in _figures(settings, groups, values, _baselines(groups, known.values(), pairs), seed):
         out.write("figures", figure)
-    _report_contamination(asked, pairs, out)
+    for figure in _contamination(groups, pairs):
+        out.write("figures", figure)
 
 
-def _report_contamination(asked: Mapping[str, Question], pairs: Path, out: Writer) -> None:
-    for figure in contamination.figures(list(asked.values()), read(pairs, "pairs", Pair)):
-        out.write("contamination", figure)
+def _group(question: Question) -> str:
+    return question.group or question.exam
 
 
-def value_readers(questions: Iterable[Question]) -> dict[str, knowledge.Reader]:
-    """A reader per relation that knows all values and all entities asked about."""
+def _metric(one: Score) -> Metric:
+    return next(metric for metric in METRICS if metric == one.metric)
+
+
+def _groups(questions: Iterable[Question]) -> dict[str, list[Question]]:
+    """The questions by group: the probe's groups first, then the exams in their order."""
+    found: dict[str, list[Question]] = defaultdict(list)
+    for question in questions:
+        found[_group(question)].append(question)
+    first = [group for group in GROUPS if group in found]
+    return {group: found[group] for group in [*first, *(name for name in found if name not in first)]}
+
+
+def _readers(questions: Iterable[Question]) -> dict[str, knowledge.Reader]:
+    """One reader of answers per relation, which knows all values and entities of the questions about it."""
     values: dict[str, set[str]] = defaultdict(set)
-    entities: set[str] = set()
+    entities: dict[str, set[str]] = defaultdict(set)
     for question in questions:
         if question.kind == "knowledge":
             values[question.subject].update(question.gold)
-            entities.add(question.entity)
-    return {relation: knowledge.Reader(sorted(known), sorted(entities)) for relation, known in values.items()}
+            entities[question.subject].add(question.entity)
+    return {relation: knowledge.Reader(values[relation], entities[relation]) for relation in values}
 
 
-def score_response(
-    settings: ScoreSettings, question: Question, response: Response, readers: Mapping[str, knowledge.Reader]
+# ---------------------------------------------------------------- scores
+
+
+def scores_of(
+    question: Question, response: Response, reader: knowledge.Reader | None, settings: ScoreSettings
 ) -> list[Score]:
-    """All scores of one response."""
+    """The scores of one response by every metric of its kind of question, in the order of `METRICS`."""
+    make = partial(_score, question, response)
+    reason = {"error": "the call failed", "refused": "refused"}.get(response.finish_reason, "")
     if question.kind in ("single", "multiple"):
-        return [_accuracy(question, response)]
-    rows = _values(question, response, readers[question.subject]) if question.kind == "knowledge" else []
-    reference = "、".join(question.gold) if question.kind == "knowledge" else question.reference
-    return rows + _overlap(settings.overlap, reference, response)
+        return [_accuracy(question, response, reason, make)]
+    found = []
+    if question.kind == "knowledge":
+        if reader is None:
+            raise ValueError(f"a knowledge question about {question.subject!r} needs a reader of its values")
+        found += _knowledge(question, response, reason, reader, make)
+    return found + _overlap(question, response, reason, settings, make)
 
 
 def _score(
+    question: Question,
     response: Response,
-    metric: str,
+    metric: Metric,
     value: float | None,
-    signature: str,
     unscored: str = "",
-    extracted: Sequence[str] = (),
+    extracted: tuple[str, ...] = (),
     rule: str = "",
 ) -> Score:
     return Score(
-        id=content_id(response.id, signature),
+        id=content_id(response.id, SIGNATURES[metric]),
         response_id=response.id,
-        question_id=response.question_id,
+        question_id=question.id,
         model=response.model,
         metric=metric,
         value=value,
         unscored=unscored,
-        extracted=tuple(extracted),
+        extracted=extracted,
         rule=rule,
-        signature=signature,
+        signature=SIGNATURES[metric],
     )
 
 
-def _accuracy(question: Question, response: Response) -> Score:
-    prompt = f"{response.provenance.prompt_id}@{response.provenance.prompt_hash[:8]}"
-    signature = f"metric:accuracy|rules:{choice.RULES}|prompt:{prompt}|huatuo:{huatuo.__version__}"
-    if response.finish_reason == "error":
-        return _score(response, "accuracy", None, signature, FAILED)
-    found = choice.extract(response.text, question.options, "single" if question.kind == "single" else "multiple")
+Make = Callable[..., Score]
+
+
+def _accuracy(question: Question, response: Response, reason: str, make: Make) -> Score:
+    if reason:
+        return make("accuracy", None, reason)
+    kind: Literal["single", "multiple"] = "multiple" if question.kind == "multiple" else "single"
+    found = choice.extract(response.text, question.options, kind)
     if found.unscored:
-        cut = " (cut at max_tokens)" if response.finish_reason == "length" else ""
-        return _score(response, "accuracy", None, signature, found.unscored + cut)
-    right = set(found.labels) == set(question.gold)
-    return _score(response, "accuracy", float(right), signature, extracted=found.labels, rule=found.rule)
+        return make("accuracy", None, found.unscored)
+    return make("accuracy", float(set(found.labels) == set(question.gold)), "", found.labels, found.rule)
 
 
-def _values(question: Question, response: Response, reader: knowledge.Reader) -> list[Score]:
-    """exact, precision, recall and f1 of the values that an answer lists."""
-    signatures = {
-        metric: f"metric:{metric}|rules:{knowledge.RULES}|prompt:stem|huatuo:{huatuo.__version__}"
-        for metric in ("exact", "precision", "recall", "f1")
-    }
-    if response.finish_reason == "error":
-        return [_score(response, metric, None, signature, FAILED) for metric, signature in signatures.items()]
-    found = reader.read(response.text, question.entity)
-    exact = float(found.is_exact(question.gold))
-    said = (*found.values, *found.extra)
+def _knowledge(
+    question: Question, response: Response, reason: str, reader: knowledge.Reader, make: Make
+) -> list[Score]:
+    """Exact and f1. An empty answer is a wrong one: unlike a refusal it gives no sign of holding back."""
+    if reason:
+        return [make("exact", None, reason), make("f1", None, reason)]
+    reading = reader.read(response.text, question.entity)
+    listed = (*reading.values, *reading.extra)
     return [
-        _score(response, metric, value, signatures[metric], extracted=said, rule=found.rule)
-        for metric, value in zip(signatures, (exact, *found.overlap(question.gold)), strict=True)
+        make("exact", float(reading.is_exact(question.gold)), "", listed, reading.rule),
+        make("f1", reading.overlap(question.gold)[2], "", listed, reading.rule),
     ]
 
 
-def _overlap(families: Iterable[str], reference: str, response: Response) -> list[Score]:
-    """BLEU and ROUGE of one response; unscored where the reference is empty, 0 where the answer is."""
-    metrics = [f"bleu-{n}" for n in range(1, bleu_rouge.ORDER + 1)] if "bleu" in families else []
-    metrics += ["rouge-1", "rouge-2", "rouge-l"] if "rouge" in families else []
-    reason = FAILED if response.finish_reason == "error" else ""
+def _overlap(question: Question, response: Response, reason: str, settings: ScoreSettings, make: Make) -> list[Score]:
+    """Overlap with the reference, or with the right values joined by 、 where the answer is a set of values."""
+    reference = question.reference or "、".join(question.gold)
     if not bleu_rouge.tokenise(reference):
-        reason = "the reference is empty"
-    if reason:
-        return [_score(response, metric, None, bleu_rouge.signature(metric), reason) for metric in metrics]
-    values: dict[str, float] = {}
-    if "bleu" in families:
-        bleu = bleu_rouge.sentence_bleu(response.text, reference)
-        values |= {f"bleu-{n}": value for n, value in enumerate(bleu, 1)}
-    if "rouge" in families:
-        values |= {f"rouge-{n}": bleu_rouge.rouge_n(response.text, reference, n) for n in (1, 2)}
-        values["rouge-l"] = bleu_rouge.rouge_l(response.text, reference)
-    return [_score(response, metric, values[metric], bleu_rouge.signature(metric)) for metric in metrics]
+        reason = "the question has no reference"
+    found = []
+    if "bleu" in settings.overlap:
+        found.append(
+            make("bleu", None, reason)
+            if reason
+            else make("bleu", bleu_rouge.sentence_bleu(response.text, reference)[3])
+        )
+    if "rouge" in settings.overlap:
+        found.append(
+            make("rouge-l", None, reason) if reason else make("rouge-l", bleu_rouge.rouge_l(response.text, reference))
+        )
+    return found
+
+
+# ---------------------------------------------------------------- figures
+
+
+def _figures(
+    settings: ScoreSettings, groups: Groups, values: Values, against: Mapping[str, Sequence[Figure]], seed: int
+) -> Iterable[Figure]:
+    """Of each group and metric: the models, and the difference; after the leading metric, the baselines."""
+    models = list(dict.fromkeys(model for _, _, model in values))
+    for group, questions in groups.items():
+        leads = True
+        for metric in METRICS:
+            measured = {m: values[group, metric, m] for m in models if values.get((group, metric, m))}
+            if not measured:
+                continue
+            for model, own in measured.items():
+                yield _model_figure(settings, group, metric, model, questions, own, seed)
+            if "base" in measured and "ours" in measured:
+                name = "difference" if leads else f"{metric} difference"
+                yield _difference(settings, (group, metric, name), questions, measured, seed)
+            if leads:
+                yield from against.get(group, ())
+            leads = False
+
+
+def _clusters(questions: Sequence[Question]) -> list[str]:
+    """Questions about one entity stand or fall together; every exam question is for itself."""
+    return [question.entity if question.kind == "knowledge" else question.id for question in questions]
+
+
+def _seed(seed: int, *names: str) -> int:
+    return int(content_id("interval", str(seed), *names)[:12], 16)
+
+
+def _model_figure(
+    settings: ScoreSettings,
+    group: str,
+    metric: Metric,
+    model: str,
+    questions: Sequence[Question],
+    own: Mapping[str, float | None],
+    seed: int,
+) -> Figure:
+    asked = [question for question in questions if question.id in own]
+    numbers = [own[question.id] or 0.0 for question in asked]
+    estimator = stats.proportion if metric in LEADING else stats.bootstrap_mean
+    estimate = estimator(numbers, _clusters(asked), settings.resamples, _seed(seed, group, metric, model))
+    unscored = sum(own[question.id] is None for question in asked)
+    return _figure(group, model, metric, estimate, SIGNATURES[metric], unscored)
+
+
+def _difference(
+    settings: ScoreSettings,
+    names: tuple[str, Metric, str],
+    questions: Sequence[Question],
+    measured: Mapping[str, Mapping[str, float | None]],
+    seed: int,
+) -> Figure:
+    """Ours minus base over the questions that both were asked."""
+    group, metric, name = names
+    base, ours = measured["base"], measured["ours"]
+    both = [question for question in questions if question.id in base and question.id in ours]
+    first, second = [ours[q.id] or 0.0 for q in both], [base[q.id] or 0.0 for q in both]
+    estimate = stats.paired_difference(
+        first, second, _clusters(both), settings.resamples, _seed(seed, group, metric, name)
+    )
+    unscored = sum(ours[q.id] is None or base[q.id] is None for q in both)
+    return _figure(group, "ours - base", name, estimate, SIGNATURES[metric], unscored)
+
+
+def _figure(group: str, model: str, metric: str, estimate: stats.Estimate, signature: str, unscored: int = 0) -> Figure:
+    return Figure(
+        name=group,
+        model=model,
+        metric=metric,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        unscored=unscored,
+        signature=signature,
+        method=estimate.method,
+    )
+
+
+def _baselines(groups: Groups, questions: Iterable[Question], pairs: Path) -> dict[str, list[Figure]]:
+    """Both baselines of each group with right and wrong answers; none for a probe of which nothing was taught."""
+    asked_about = [question for question in questions if question.kind == "knowledge"]
+    taught = baselines.taught_facts(pairs) if asked_about else set()
+    sets = baselines.answer_sets(asked_about, taught)
+    found: dict[str, list[Figure]] = {}
+    for group, members in groups.items():
+        exam = [question for question in members if question.kind in ("single", "multiple")]
+        probe = [question for question in members if question.kind == "knowledge"]
+        if exam:
+            found[group] = [
+                _baseline(group, "accuracy", baselines.RANDOM, baselines.exam_random(exam)),
+                _baseline(group, "accuracy", baselines.MOST_FREQUENT, baselines.exam_most_frequent(exam)),
+            ]
+        elif probe and sets:
+            found[group] = [
+                _baseline(group, "exact", baselines.RANDOM, baselines.knowledge_random(probe, sets)),
+                _baseline(group, "exact", baselines.MOST_FREQUENT, baselines.knowledge_most_frequent(probe, sets)),
+            ]
+    return found
+
+
+def _baseline(group: str, metric: Metric, name: str, values: Sequence[float]) -> Figure:
+    """A known share, not an estimate: it has no interval."""
+    method = "expected value" if name == baselines.RANDOM else "share of the questions"
+    estimate = stats.Estimate(sum(values) / len(values), None, None, len(values), method)
+    return _figure(group, name, metric, estimate, SIGNATURES[metric])
+
+
+def _contamination(groups: Groups, pairs: Path) -> Iterable[Figure]:
+    """Of each exam, how many questions stand in the training pairs, by grade."""
+    exams = {
+        group: members
+        for group, questions in groups.items()
+        if (members := [question for question in questions if question.kind != "knowledge"])
+    }
+    found = contaminated((question for members in exams.values() for question in members), pairs)
+    for group, members in exams.items():
+        for grade in GRADES:
+            count = float(sum(found.get(question.id) == grade for question in members))
+            estimate = stats.Estimate(count, None, None, len(members), "count")
+            signature = f"metric:contamination|grade:{grade}|grams:{GRAM}|huatuo:{huatuo.__version__}"
+            yield _figure(group, "pairs", f"contamination: {grade}", estimate, signature)

@@ -105,11 +105,20 @@ def paired_difference(
 ) -> Estimate:
     """Mean of ``first - second``, item by item, with a bootstrap interval over clusters.
 
-    Raises ValueError where the two have not the same number of items.
+    Where all differences are alike a bootstrap has no width; then as many clusters as Wilson's interval allows to go
+    unseen are taken to differ by -1, or by 1 (scores go from 0 to 1). Raises ValueError where the two have not the
+    same number of items.
     """
     if len(first) != len(second):
         raise ValueError(f"paired scores must be of the same items: {len(first)} and {len(second)}")
-    estimate = bootstrap_mean([a - b for a, b in zip(first, second, strict=True)], clusters, resamples, seed)
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    groups = len(set(clusters))
+    seen = wilson(groups, groups)
+    if seen and len(set(differences)) == 1 and groups > 1:
+        same, unseen = differences[0], 1 - seen[0]
+        low, high = (1 - unseen) * same - unseen, (1 - unseen) * same + unseen
+        return Estimate(same, low, high, len(differences), f"paired, all alike, Wilson over {groups} clusters")
+    estimate = bootstrap_mean(differences, clusters, resamples, seed)
     return Estimate(estimate.value, estimate.low, estimate.high, estimate.n, f"paired {estimate.method}")
 
 

@@ -1,4 +1,4 @@
-"""From scores to the numbers of the tables: per group of questions and model, with intervals, baselines, differences."""
+"""From scores to the numbers of the tables: per group and model, with intervals, baselines and differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from huatuo.records import Figure, Question, Score
 from huatuo.store import content_id
 
 RATES = ("accuracy", "exact")
-"""Metrics of right or wrong: what could not be scored counts as wrong, and the first of a group is compared."""
+"""Metrics of right or wrong: what could not be scored counts as wrong."""
 
 Scored = Mapping[tuple[str, str], Sequence[Score]]
 """Scores by question id and model."""
@@ -50,18 +50,15 @@ class _Group:
     def __init__(self, name: str, questions: Sequence[Question], scored: Scored, resamples: int, seed: int) -> None:
         self.name, self.questions, self.scored, self.resamples = name, questions, scored, resamples
         self.seed = int(content_id("bootstrap", str(seed), name)[:8], 16)
-        self.metric = next(
-            (m for m in RATES for q in questions if m == ("exact" if q.kind == "knowledge" else "accuracy")), ""
-        )
-        if all(question.kind == "open" for question in questions):
-            self.metric = ""
+        self.rated = [question for question in questions if question.kind != "open"]
+        self.metric = "exact" if any(question.kind == "knowledge" for question in questions) else "accuracy"
 
     def figures(self, models: Sequence[str], answer: FrequentAnswer) -> Iterator[Figure]:
         """All figures of the group."""
         for model in models:
             for metric in self._metrics(model):
                 yield self._model_figure(model, metric)
-        if not self.metric:
+        if not self.rated:
             return
         if {"base", "ours"} <= set(models):
             yield from self._difference("ours", "base")
@@ -109,7 +106,7 @@ class _Group:
     def _difference(self, first: str, second: str) -> Iterator[Figure]:
         """Paired by question; questions that only one of the two was asked do not count."""
         one, two = self._rates(first), self._rates(second)
-        both = [question for question in self.questions if question.id in one and question.id in two]
+        both = [question for question in self.rated if question.id in one and question.id in two]
         if not both:
             return
         left, right = [one[q.id] for q in both], [two[q.id] for q in both]
@@ -128,14 +125,14 @@ class _Group:
     def _baselines(self, answer: FrequentAnswer) -> dict[str, list[float]]:
         """Score of every question under each baseline."""
         if self.metric == "exact":
-            return {baselines.FREQUENT_ANSWER: [answer.score(question) for question in self.questions]}
+            return {baselines.FREQUENT_ANSWER: [answer.score(question) for question in self.rated]}
         return {
-            baselines.RANDOM: [baselines.random_choice(question) for question in self.questions],
-            baselines.FREQUENT_LABEL: baselines.frequent_label(self.questions),
+            baselines.RANDOM: [baselines.random_choice(question) for question in self.rated],
+            baselines.FREQUENT_LABEL: baselines.frequent_label(self.rated),
         }
 
     def _baseline(self, name: str, values: Sequence[float]) -> Figure:
-        clusters = [_cluster(question) for question in self.questions]
+        clusters = [_cluster(question) for question in self.rated]
         if name == baselines.RANDOM:
             estimate = stats.Estimate(sum(values) / len(values), None, None, len(values), "expected value")
         else:
@@ -144,8 +141,8 @@ class _Group:
 
     def _from_baseline(self, model: str, name: str, values: Sequence[float]) -> Iterator[Figure]:
         """The model against the strongest baseline on the questions it was asked."""
-        rates, constant = self._rates(model), dict(zip((q.id for q in self.questions), values, strict=True))
-        both = [question for question in self.questions if question.id in rates]
+        rates, constant = self._rates(model), dict(zip((q.id for q in self.rated), values, strict=True))
+        both = [question for question in self.rated if question.id in rates]
         if not both:
             return
         left, right = [rates[q.id] for q in both], [constant[q.id] for q in both]

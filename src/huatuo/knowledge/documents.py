@@ -65,7 +65,7 @@ def read_file(path: Path, within: str, source: DocumentSource) -> tuple[Where, D
     if not text.strip():
         return where, Refused("whole file", "empty_file", "the file holds only blanks; expected text"), decoded.problems
     lost = text.count("\ufffd") + text.count("\0")
-    if lost > MOST_LOST * len(text):
+    if lost > MOST_LOST * len(text) or any(problem.rule == "not_text" for problem in decoded.problems):
         reason = f"{lost:,} of {len(text):,} characters are unreadable; expected text in UTF-8, GB18030, Big5 or UTF-16"
         return where, Refused("whole file", "not_text", reason), decoded.problems
     title, place = _title(text, path)

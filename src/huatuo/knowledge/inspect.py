@@ -1,4 +1,4 @@
-"""What any file holds, without a recipe: kind, counts, lengths, languages, duplicates, encoding, what is wrong with it."""
+"""What any file holds, without a recipe: kind, counts, lengths, languages, duplicates, encoding, what is wrong."""
 
 from __future__ import annotations
 

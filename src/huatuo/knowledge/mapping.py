@@ -35,8 +35,12 @@ from huatuo.knowledge.entries import Draft, Prose, Refused, Where, as_items, cle
 from huatuo.recipe import Settings
 from huatuo.recipe_file import find_line
 
-_PLAIN_PATH = re.compile(r"[^\[\]|{}()\"'`@*&?!<>=,\s]+")
-"""A dotted path of keys; anything else is handed to JMESPath as it stands."""
+_KEY = r"[^\[\]|{}()\"'`@*&?!<>=,.\s]+"
+_PLAIN_PATH = re.compile(rf"{_KEY}(?:\.{_KEY})*")
+"""A dotted path of keys; anything else is a JMESPath expression."""
+
+_TOKEN = re.compile(r"""(?P<text>"[^"]*"|'[^']*'|`[^`]*`)|(?P<key>\w*[^\W\x00-\x7f]\w*)""")
+"""Quoted text, which stays, and keys with letters beyond ASCII, which JMESPath takes in quotes only."""
 
 
 class EntityMapping(Settings):
@@ -177,9 +181,9 @@ def _line_of(text: str, wanted: str) -> int:
 
 
 def quoted(path: str) -> str:
-    """A JMESPath in which the keys of a plain dotted path are quoted: unquoted Chinese keys are a LexerError."""
+    """A JMESPath whose keys are quoted where need be: unquoted Chinese keys are a LexerError."""
     if not _PLAIN_PATH.fullmatch(path):
-        return path
+        return _TOKEN.sub(lambda m: m["text"] or f'"{m["key"]}"', path)
     return ".".join(f'"{key}"' for key in path.split("."))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ from huatuo.records import Message
 
 COMPACT_BELOW = 0.5
 """Finished rows are taken out of a batch once this share or less is still running."""
+
+BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
+"""How SentencePiece names the token of one byte."""
 
 
 @dataclass
@@ -122,7 +126,10 @@ class LocalModel:
         row, said = self._row(0, prompt, sampling), 0
         for _ in self._steps([row], sampling):
             text = self._text(row)
-            # A piece may end inside a character, or inside what becomes a stop string: hold that much back.
+            # A piece may end inside a character, or inside what becomes a stop string: hold that much back. A run of
+            # byte tokens (SentencePiece) is text only when it is over: an invalid byte changes what came before it.
+            if BYTE_TOKEN.fullmatch(str(self.tokenizer.convert_ids_to_tokens(row.ids[-1]))):
+                continue
             safe = len(text.rstrip("\ufffd")) - max((len(stop) - 1 for stop in sampling.stop), default=0)
             if not row.reason and safe > said:
                 yield text[said:safe]

@@ -33,8 +33,8 @@ _PROBES = (
     "。",
     "a",
 )
-"""Texts on which a loaded tokenizer is compared with SentencePiece itself. None begins with a blank: fast tokenizers merge
-it with SentencePiece's own, and no message begins with one here (`huatuo.models.formats`)."""
+"""Texts on which a loaded tokenizer is compared with SentencePiece itself. None begins with a blank: fast tokenizers
+merge it with SentencePiece's own, and no message begins with one here (`huatuo.models.formats`)."""
 
 
 def character_tokenizer(texts: Iterable[str], folder: Path) -> Any:

@@ -27,6 +27,9 @@ PROBE_BYTES = 1 << 16
 CANDIDATES = ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be")
 """Encodings that are tried; an earlier one wins a tie."""
 
+LEAST_SCORE = 0.5
+"""Score below which bytes that are no valid UTF-8 are no text. Classical Chinese books score 0.8 and more."""
+
 SHOWN_POSITIONS = 5
 """Byte positions named in a message; the count is always whole."""
 
@@ -155,6 +158,11 @@ def decode(data: bytes) -> Decoded:
     encoding = detect(data)
     skip = _bom_length(data, encoding)
     text, problems = _decode(data[skip:], encoding, skip)
+    probe = data[skip : skip + PROBE_BYTES]
+    score = _score(probe, encoding)
+    if not (skip or encoding == "utf-8") and score < LEAST_SCORE:
+        message = f"no encoding gives readable text (best: {encoding}, score {score:.2f}, expected {LEAST_SCORE})"
+        problems = (*problems, Problem("not_text", message))
     return Decoded(text, encoding, problems)
 
 

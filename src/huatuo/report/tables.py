@@ -133,7 +133,7 @@ def is_baseline(figure: Figure) -> bool:
 
 
 def result_rows(figures: Iterable[Figure]) -> list[Row]:
-    """One row per group in the order of the figures, by the group's leading metric; groups without a model are no row."""
+    """One row per group in the order of the figures, by its leading metric; none for a group without a model."""
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
         groups.setdefault(figure.name, []).append(figure)

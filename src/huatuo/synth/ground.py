@@ -249,6 +249,8 @@ def _mask(text: str, mentions: Sequence[Mention]) -> str:
 
 
 def _stance(masked: str, claim: Claim) -> Refusal | None:
+    if claim.relation not in _PERMITTED:  # 非药物治疗 denies nothing
+        masked = masked.replace(claim.relation, "")
     taken = stances(masked.replace(PLACE, "□"))
     permitted = _PERMITTED.get(claim.relation, frozenset(("allowed",)))
     wrong = taken - permitted

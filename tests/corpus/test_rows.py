@@ -1,0 +1,49 @@
+"""Batch functions add a column, keep every row, and do not depend on how rows are batched."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from huatuo.corpus.dedup import duplicate_batch, key_batch, smallest
+from huatuo.corpus.normalise import RADICALS, SUPPLEMENT, normalise, normalise_batch
+from huatuo.corpus.rows import added, with_reason
+from huatuo.corpus.rules import rule_batch
+
+ROWS = [{"id": f"{i:04d}", "text": f"第{i % 300}段，{'长' * (i % 40)}。" if i % 7 else ""} for i in range(1500)]
+
+
+def judge(rows: list[dict[str, str]], size: int) -> list[dict[str, str]]:
+    batches = [pa.RecordBatch.from_pylist(rows[i : i + size]) for i in range(0, len(rows), size)]
+    made = [key_batch(rule_batch(normalise_batch(b), 12)) for b in batches]
+    found = smallest((r["key"], r["id"]) for b in made for r in b.to_pylist() if not r["reason"])
+    return sorted((r for b in made for r in duplicate_batch(b, found).to_pylist()), key=lambda r: str(r["id"]))
+
+
+def test_batches_of_any_size_and_order_give_the_same_rows() -> None:
+    whole = judge(ROWS, 1500)
+    assert len(whole) == 1500
+    assert judge(ROWS, 1) == judge(ROWS[::-1], 77) == whole
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    batch = pa.RecordBatch.from_pylist([], schema=pa.schema([("id", pa.string()), ("text", pa.string())]))
+    made = duplicate_batch(key_batch(rule_batch(normalise_batch(batch), 12)), {})
+    assert made.num_rows == 0
+    assert {"normal", "reason", "key", "witness"} <= set(made.schema.names)
+
+
+def test_the_first_reason_stands() -> None:
+    batch = pa.RecordBatch.from_pylist([{"text": "a", "reason": "x: 1"}, {"text": "b", "reason": None}])
+    assert with_reason(batch, lambda text: f"y: {text}", "text").column("reason").to_pylist() == ["x: 1", "y: b"]
+
+
+def test_a_column_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 values for 1 rows"):
+        added(pa.RecordBatch.from_pylist([{"text": "a"}]), "x", pa.string(), ["1", "2"])
+
+
+def test_all_kangxi_radicals_and_the_simplified_ones_are_mapped() -> None:
+    assert len(RADICALS) == 214
+    assert normalise("⽤⼝⽩⾎⽇⻘") == "用口白血日青"
+    assert not any(0x2E80 <= ord(c) <= 0x2FDF for c in "".join([*RADICALS.values(), *SUPPLEMENT.values()]))

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import jinja2
+import pytest
+
+from huatuo.errors import InputError
+from huatuo.llm.template import read_block
+from huatuo.synth import prompts
+from huatuo.synth.make import prompt_ids
+
+
+def test_every_prompt_carries_the_block_and_asks_for_json() -> None:
+    names = prompt_ids()
+    assert len(names) == 8
+    for name in names:
+        prompt = prompts.load(name)
+        text = prompt.render({"shape": "direct", "值": "`甲`"}, pairs=5)
+        assert read_block(text) == {"shape": "direct", "值": "`甲`"}
+        assert text.count("```") == 2
+        assert '"question"' in text
+        assert '"answer"' in text
+        assert prompt.purpose
+        assert prompt.source
+        assert len(prompt.hash) == 64
+
+
+def test_a_forgotten_variable_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="pairs"):
+        prompts.load("graph_direct.zh").render({})
+
+
+def test_an_unknown_prompt_is_named_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"nothing\.txt .*graph_direct"):
+        prompts.load("nothing")

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huatuo.errors import RecipeError
+from huatuo.recipe import ImportSource, UnifySettings
+from huatuo.records import Dropped, Finding, Pair
+from huatuo.store import read, read_manifest, writing
+from huatuo.synth.split import keys_of
+from huatuo.synth.unify import unify
+
+
+def run(maker: Any, pairs: list[Pair], questions: list[Any] | None = None, seed: int = 1, **settings: Any) -> Path:
+    made = maker.write("synth", {"pairs": pairs})
+    asked = maker.write("questions", {"questions": questions or []})
+    folder: Path = maker.folder / "unify"
+    with writing(folder, stage="unify", key="k") as out:
+        unify(UnifySettings(**settings), made, asked, seed, out)
+    return folder
+
+
+def rows(folder: Path) -> list[Pair]:
+    return list(read(folder, "pairs", Pair))
+
+
+def test_generated_and_imported_pairs_come_together_with_flags(maker: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    records = [{"instruction": "哪里疼？", "output": "足"}, {"instruction": "坏", "output": 3}, {"instruction": "哪里疼？", "output": "足"}]
+    path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in records), encoding="utf-8")
+    source = ImportSource(name="old", path=path, format="huatuo")
+    folder = run(maker, [maker.pair("甲病有什么症状？", "甲病的症状有乙症。")], imports=(source,))
+    assert [(p.source, p.flags, p.provenance.by) for p in rows(folder)] == [
+        ("graph", (), "model"),
+        ("old", ("no_end_mark", "short_answer"), "import"),
+    ]
+    manifest = read_manifest(folder)
+    assert manifest.dropped == {"duplicate": 1, "not_text": 1}
+    assert manifest.kept == 2
+    assert any("line 2" in d.reason for d in read(folder, "dropped", Dropped))
+
+
+def test_drop_flagged_and_limit(maker: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    lines = [json.dumps({"instruction": f"问题{n}？", "output": f"这是第{n}个回答。"}, ensure_ascii=False) for n in range(1000)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    source = ImportSource(name="old", path=path, format="huatuo", limit=600)
+    folder = run(maker, [maker.pair("甲病？", "足")], imports=(source,), drop_flagged=("short_answer",))
+    manifest = read_manifest(folder)
+    assert (manifest.tables["pairs"].rows, manifest.dropped, manifest.left) == (600, {"short_answer": 1}, {"limit": 400})
+
+
+def test_an_unknown_lint_rule_is_refused_with_the_known_ones(maker: Any) -> None:
+    with pytest.raises(RecipeError, match="no lint rule 'shrt'.*short_answer"):
+        run(maker, [maker.pair("甲病？", "乙。")], drop_flagged=("shrt",))
+
+
+STEM = "患者男性五十岁突发胸骨后压榨样疼痛两小时伴大汗首先应考虑的诊断是什么"
+
+
+def test_exam_questions_are_dropped_and_knowledge_questions_are_not(maker: Any) -> None:
+    stem = "下述哪一种维生素缺乏会导致夜间视物不清并伴有皮肤干燥脱屑的表现"
+    questions = [maker.question(STEM), maker.question(stem, "knowledge")]
+    pairs = [
+        maker.pair(STEM + "？", "应考虑急性心肌梗死。"),
+        maker.pair(stem + "？", "缺乏维生素甲会这样。"),
+        maker.pair("感冒要注意什么？", "感冒时要多休息多喝水。"),
+    ]
+    folder = run(maker, pairs, questions)
+    assert [p.messages[0].content for p in rows(folder)] == [stem + "？", "感冒要注意什么？"]
+    (dropped,) = read(folder, "dropped", Dropped)
+    assert (dropped.rule, dropped.witness) == ("contaminated", questions[0].id)
+    assert len(rows(run(maker, pairs, questions, decontaminate=False))) == 3
+
+
+def test_a_possible_overlap_is_only_flagged(maker: Any) -> None:
+    folder = run(maker, [maker.pair(f"为什么{STEM[:16]}？", "原因很多，请及时就医。")], [maker.question(STEM)])
+    assert [p.flags for p in rows(folder)] == [("possible_exam_overlap",)]
+
+
+def test_no_entity_document_or_question_on_both_sides_and_the_share_is_met(maker: Any) -> None:
+    pairs = [
+        maker.pair(f"第{n % 1500}个问题是什么？", f"这是第{n}个回答。", entities=(f"病{n % 700}",), parents=(f"f{n}",))
+        for n in range(700)
+    ]
+    pairs += [maker.pair(f"文章{n}讲什么？", f"讲第{n}件事情。", source="guide", parents=(f"p{n}", f"doc{n % 60}")) for n in range(600)]
+    pairs += [maker.pair(f"第{n}个问题是什么", f"另一个第{n}号回答。", source="other") for n in range(300)]
+    folder = run(maker, pairs, validation_share=0.1)
+    sides: dict[str, set[bytes]] = {"train": set(), "validation": set()}
+    for pair in rows(folder):
+        sides[pair.split].update(keys_of(pair))
+    assert not sides["train"] & sides["validation"]
+    share = sum(p.split == "validation" for p in rows(folder)) / 1600
+    assert 0.09 < share <= 0.1
+    assert read_manifest(folder).figures["validation share"] == share
+    other = {p.id for p in rows(run(maker, pairs, validation_share=0.1, seed=2)) if p.split == "validation"}
+    again = {p.id for p in rows(run(maker, pairs[::-1], validation_share=0.1)) if p.split == "validation"}
+    assert again == {p.id for p in rows(folder) if p.split == "validation"} or again != other
+    assert list(read(folder, "findings", Finding)) == []
+
+
+def test_the_split_does_not_depend_on_the_order(maker: Any) -> None:
+    pairs = [maker.pair(f"第{n}问？", f"第{n}个回答。", entities=(f"病{n // 3}",)) for n in range(1200)]
+    held = [
+        {p.id for p in rows(run(maker, order, validation_share=0.2)) if p.split == "validation"} for order in (pairs, pairs[::-1])
+    ]
+    assert held[0] == held[1]
+    assert len(held[0]) == 240
+
+
+def test_a_group_too_big_for_the_share_is_reported(maker: Any) -> None:
+    pairs = [maker.pair(f"第{n}问？", f"第{n}个回答。", entities=("同一个病",)) for n in range(1000)]
+    folder = run(maker, pairs, validation_share=0.1)
+    (finding,) = read(folder, "findings", Finding)
+    assert finding.rule == "validation_share"
+    assert "100.0%" in finding.message
+    assert {p.split for p in rows(folder)} == {"train"}

@@ -1,0 +1,79 @@
+"""Pieces are bounded, follow each other without a gap, and do not cut numbers from their units."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from huatuo.text.segment import pieces, sentences
+
+
+def cut(text: str, bound: int, **options: object) -> list[str]:
+    return [text[a:b] for a, b in pieces(text, bound, **options)]  # type: ignore[arg-type]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(alphabet=st.sampled_from("患者体温38.5℃。！？，；\n\r\t 　.mgDr“”()…\u2028\x1c😀é́"), max_size=300)
+    | st.text(max_size=100),
+    st.integers(1, 60),
+    st.sampled_from(["zh", "en"]),
+    st.lists(st.integers(-5, 320), max_size=4),
+)
+def test_joined_pieces_are_the_text_and_none_is_too_long(
+    text: str, bound: int, language: str, starts: list[int]
+) -> None:
+    got = pieces(text, bound, language, starts)
+    assert "".join(text[a:b] for a, b in got) == text
+    assert all(0 < b - a <= bound for a, b in got)
+    assert {s for s in starts if 0 < s < len(text)} <= {a for a, _ in got}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=200), st.sampled_from(["zh", "en"]))
+def test_joined_sentences_are_the_text(text: str, language: str) -> None:
+    assert "".join(text[a:b] for a, b in sentences(text, language)) == text
+
+
+def test_numbers_keep_their_units() -> None:
+    text = "体温38.5℃，口服布洛芬2.5 mg，每日3次，血小板4×10⁹/L。血压120/80 mmHg，体重指数24.5 kg/m²。" * 20
+    for bound in range(16, 120):
+        for piece in cut(text, bound)[:-1]:
+            after = text[text.index(piece) + len(piece) :][:1] if text.count(piece) == 1 else ""
+            assert not (piece[-1].isdigit() and after.isdigit())
+            assert not piece.rstrip().endswith((".", "38", "2.5", "4×10", "24")), piece
+
+
+@pytest.mark.parametrize("text", ["给药2.5 mg。", "体温38.5℃。", "Give 2.5 mg daily."])
+def test_a_dose_is_inside_one_sentence(text: str) -> None:
+    assert len(sentences(text, "en" if text.isascii() else "zh")) == 1
+
+
+def test_sentences_are_kept_whole_where_they_fit() -> None:
+    text = "第一句话在这里。第二句话在这里。第三句话在这里。第四句话在这里。"
+    assert cut(text, 20) == ["第一句话在这里。第二句话在这里。", "第三句话在这里。第四句话在这里。"]
+
+
+def test_a_paragraph_end_is_preferred() -> None:
+    text = "一二三四五六七八九十。\n甲乙。丙丁。\n戊己庚辛壬癸子丑寅卯。"
+    assert cut(text, 16)[0] == "一二三四五六七八九十。\n"
+
+
+def test_a_long_sentence_is_cut_at_clauses_then_hard() -> None:
+    assert cut("一二三四五，六七八九十，甲乙丙丁戊。", 8) == ["一二三四五，", "六七八九十，", "甲乙丙丁戊。"]
+    assert [len(p) for p in cut("字" * 1001, 100)] == [100] * 10 + [1]
+
+
+def test_headings_begin_a_piece() -> None:
+    assert cut("前言。标题正文。", 100, starts=[3]) == ["前言。", "标题正文。"]
+
+
+def test_a_short_tail_takes_a_sentence_from_the_piece_before() -> None:
+    text = "这是很长的第一句话。这是很长的第二句话。这是很长的第三句话。短。"
+    assert cut(text, 30) == ["这是很长的第一句话。这是很长的第二句话。", "这是很长的第三句话。短。"]
+
+
+def test_a_bound_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="bound = 0"):
+        pieces("a", 0)
