@@ -130,5 +130,5 @@ def test_interval_holds_the_value(values, size):
     found = proportion(values, [str(i // size) for i in range(len(values))], 100, 1)
     assert isinstance(found, Estimate)
     assert found.low <= found.value <= found.high
-    assert 0 <= found.low
+    assert found.low >= 0
     assert found.high <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_flags_that_the_recipe_teaches_are_removed(run: Run) -> None:
     values = [record(1, 病因=["病1", "坏（"])]
     assert {f.flags for f in facts(run(values))} == {(), ("self_loop",), ("cut_off",)}
     assert {f.flags for f in facts(run(values, teach_flagged=("self_loop",)))} == {(), ("cut_off",)}
-    with pytest.raises(RecipeError, match="known: .*cut_off"):
+    with pytest.raises(RecipeError, match=r"known: .*cut_off"):
         run(values, teach_flagged=("cutoff",))
 
 
@@ -204,7 +205,7 @@ def test_documents_have_titles_languages_and_unchanged_text(run: Run, tmp_path: 
     (folder / "sub" / "c.md").write_text("Wash your hands for twenty seconds.\n")
     (folder / "sub" / "copy.txt").write_text("")
     (folder / "sub" / "b.txt").write_bytes("糖尿病需要长期治疗和管理。".encode())
-    (folder / "bin.txt").write_bytes(bytes(range(256)) * 20)
+    (folder / "bin.txt").write_bytes(random.Random(0).randbytes(5000))
     made = run(IngestSettings(documents=(DocumentSource(name="d", path=folder, genre="book", evidence="web"),)))
     got = {d.title: d for d in store.read(made, "documents", Document)}
     assert got["高血压"].text == "# 高血压\n\n体温38.5℃，4×10⁹/L，½片。\n"

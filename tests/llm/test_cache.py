@@ -1,245 +1,218 @@
-"""What was answered is never asked again, whatever happens to the process."""
-
-from __future__ import annotations
+"""A reply that is on disk is never asked for again, whatever ends the process."""
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from fake_endpoint import FakeEndpoint
 
-from huatuo.errors import DataError
+from huatuo.errors import DataError, ModelError
 from huatuo.llm.base import Reply, Sampling
-from huatuo.llm.cache import Cached
+from huatuo.llm.cache import GROUP_REPLIES, Cached
 from huatuo.records import Message
 
-SAMPLING = Sampling(max_tokens=32)
+
+class Teacher:
+    """Answers with its prompt; counts what it was asked."""
+
+    def __init__(self, digest="", failing=(), time=""):
+        self.name, self.digest, self.format = "teacher", digest, ""
+        self.failing, self.time, self.asked, self.closed = failing, time, [], False
+
+    def chat(self, conversations, sampling):
+        try:
+            for index in reversed(range(len(conversations))):
+                said = conversations[index][-1].content
+                self.asked.append(said)
+                if said in self.failing:
+                    yield index, Reply(text="", finish_reason="error", error="status 500")
+                else:
+                    yield index, Reply(text="答" + said, prompt_tokens=3, time=self.time)
+        finally:
+            self.closed = True
+
+    def stream(self, messages, sampling):
+        self.asked.append(messages[-1].content)
+        yield from ("流", "式")
+
+    def logprobs(self, prefix, continuations):
+        raise ModelError("teacher has no log-probabilities")
 
 
-class Counting:
-    """A model that counts what it is asked and answers in reverse order."""
-
-    name, digest, format = "counting", "d1", "plain"
-
-    def __init__(self, bad: str = "") -> None:
-        self.asked: Counter[str] = Counter()
-        self.bad = bad
-
-    def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
-        for index in reversed(range(len(conversations))):
-            text = conversations[index][-1].content
-            self.asked[text] += 1
-            bad = bool(self.bad) and text == self.bad
-            yield (
-                index,
-                Reply(text="", finish_reason="error", error="down") if bad else Reply(text=f"答{text}", reasoning="想"),
-            )
-
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
-        self.asked[messages[-1].content] += 1
-        yield from "流式"
-
-    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
-        return [-1.0] * len(continuations)
+def talk(*texts):
+    return [[Message(role="user", content=text)] for text in texts]
 
 
-def asks(n: int) -> list[list[Message]]:
-    return [[Message(role="user", content=f"问{i}")] for i in range(n)]
+def rows(path):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT count(*) FROM replies").fetchone()[0]
+    finally:
+        connection.close()
 
 
-def test_the_second_time_nothing_is_asked_and_everything_is_the_same(tmp_path):
-    model = Counting()
-    with Cached(model, tmp_path / "new" / "cache.sqlite") as cached:
-        first = dict(cached.chat(asks(2000), SAMPLING))
-        second = dict(cached.chat(asks(2000), SAMPLING))
-        assert (cached.asked, cached.reused) == (2000, 2000)
-    assert first == second
-    assert first[7] == Reply(text="答问7", reasoning="想")
-    assert set(model.asked.values()) == {1}
-    with Cached(model, tmp_path / "new" / "cache.sqlite") as again:
-        assert dict(again.chat(asks(2000), SAMPLING)) == first
-        assert again.asked == 0
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "calls.sqlite"
 
 
-def test_equal_conversations_are_asked_once_and_all_answered(tmp_path):
-    model = Counting()
-    with Cached(model, tmp_path / "c") as cached:
-        found = dict(cached.chat(asks(3) * 5, SAMPLING))
-    assert sorted(found) == list(range(15))
-    assert found[0] == found[3] == found[12]
-    assert model.asked.total() == 3
+@pytest.mark.parametrize("digest", ["", "weights"])
+def test_a_second_run_asks_nothing_and_answers_the_same(path, digest):
+    texts = [f"问题{n}" for n in range(1200)]
+    first, second = Teacher(digest), Teacher(digest)
+    answered = dict(Cached(first, path).chat(talk(*texts), Sampling()))
+    again = Cached(second, path)
+    assert dict(again.chat(talk(*texts), Sampling())) == answered
+    assert len(first.asked) == 1200
+    assert second.asked == []
+    assert (again.hits, again.asked) == (1200, 0)
+    assert answered[7] == Reply(text="答问题7", prompt_tokens=3)
 
 
-def test_another_model_weights_format_sampling_or_message_is_another_call(tmp_path):
-    model = Counting()
-    with Cached(model, tmp_path / "c") as cached:
-        base = cached.key(asks(1)[0], SAMPLING)
-        keys = {
-            base,
-            cached.key(asks(1)[0], SAMPLING.model_copy(update={"seed": 1})),
-            cached.key([Message(role="system", content="问0")], SAMPLING),
-            cached.key([Message(role="user", content="问"), Message(role="user", content="0")], SAMPLING),
-        }
-        for field in ("name", "digest", "format"):
-            other = Counting()
-            setattr(other, field, "other")
-            with Cached(other, tmp_path / "c") as second:
-                keys.add(second.key(asks(1)[0], SAMPLING))
-        assert len(keys) == 7
-        assert cached.key(asks(1)[0], SAMPLING) == base
+def test_equal_conversations_of_one_call_are_asked_once_and_all_answered(path):
+    teacher = Teacher()
+    replies = list(Cached(teacher, path).chat(talk(*["同", "异", "同"] * 400), Sampling()))
+    assert sorted(teacher.asked) == ["同", "异"]
+    assert sorted(index for index, _ in replies) == list(range(1200))
+    assert all(reply.text == "答" + ["同", "异", "同"][index % 3] for index, reply in replies)
 
 
-def test_failed_replies_are_asked_again(tmp_path):
-    with Cached(Counting(bad="问1"), tmp_path / "c") as cached:
-        assert dict(cached.chat(asks(3), SAMPLING))[1].finish_reason == "error"
-    model = Counting()
-    with Cached(model, tmp_path / "c") as cached:
-        assert dict(cached.chat(asks(3), SAMPLING))[1].text == "答问1"
-    assert model.asked == Counter({"问1": 1})
+def test_errors_are_not_kept(path):
+    assert dict(Cached(Teacher(failing=("坏",)), path).chat(talk("坏", "好"), Sampling()))[0].finish_reason == "error"
+    healed = Teacher()
+    assert dict(Cached(healed, path).chat(talk("坏", "好"), Sampling()))[0].text == "答坏"
+    assert healed.asked == ["坏"]
 
 
-def test_a_reply_that_was_handed_on_is_on_disk(tmp_path):
-    first = Cached(Counting(), tmp_path / "c")
-    running = first.chat(asks(10), SAMPLING)
-    index, _ = next(running)
-    model = Counting()
-    with Cached(model, tmp_path / "c") as second:  # another connection sees only what is committed
-        list(second.chat([asks(10)[index]], SAMPLING))
-    assert model.asked.total() == 0
-    running.close()
-    first.close()
+def test_model_digest_sampling_role_and_text_make_the_key(path):
+    list(Cached(Teacher("a"), path).chat(talk("问"), Sampling()))
+    other_name = Teacher("a")
+    other_name.name = "another"
+    for teacher, messages, sampling in (
+        (other_name, talk("问"), Sampling()),
+        (Teacher("b"), talk("问"), Sampling()),
+        (Teacher("a"), talk("问"), Sampling(seed=1)),
+        (Teacher("a"), talk("问 "), Sampling()),
+        (Teacher("a"), [[Message(role="assistant", content="问")]], Sampling()),
+    ):
+        list(Cached(teacher, path).chat(messages, sampling))
+        assert len(teacher.asked) == 1
 
 
-def test_a_stream_is_replayed_from_the_cache_and_else_passed_through(tmp_path):
-    model = Counting()
-    with Cached(model, tmp_path / "c") as cached:
-        assert list(cached.stream(asks(1)[0], SAMPLING)) == ["流", "式"]
-        dict(cached.chat(asks(1), SAMPLING))
-        assert list(cached.stream(asks(1)[0], SAMPLING)) == ["答问0"]
-        assert cached.logprobs([1], [[2], [3]]) == [-1.0, -1.0]
+@pytest.mark.parametrize("teacher", [Teacher(""), Teacher("weights", time="2026-01-01T00:00:00+00:00")])
+def test_a_paid_reply_is_on_disk_before_it_is_handed_on(path, teacher):
+    for seen, _ in enumerate(Cached(teacher, path).chat(talk("一", "二", "三"), Sampling()), 1):
+        assert rows(path) == seen
 
 
-def test_a_fast_model_stays_fast(tmp_path):
-    with Cached(Counting(), tmp_path / "c") as cached:
-        began = time.process_time()
-        dict(cached.chat(asks(5000), SAMPLING))
-        assert (time.process_time() - began) / 5000 < 0.0005  # seconds a call
+def test_a_free_model_is_written_in_groups_and_whole_when_the_caller_stops(path):
+    teacher = Teacher("weights")
+    replies = Cached(teacher, path).chat(talk(*map(str, range(3 * GROUP_REPLIES))), Sampling())
+    for _ in range(GROUP_REPLIES + 9):
+        next(replies)
+    assert rows(path) >= GROUP_REPLIES
+    replies.close()
+    assert rows(path) == GROUP_REPLIES + 9
+    assert teacher.closed
 
 
-@pytest.mark.parametrize("kind", ["folder", "text", "file as folder"])
-def test_a_path_that_cannot_be_a_cache_is_an_error_that_names_it(tmp_path, kind):
-    path = tmp_path / "c"
-    if kind == "folder":
-        path.mkdir()
-    else:
-        path.write_text("not a database, but long enough to be read as a header of one " * 20)
-    place = path / "c" if kind == "file as folder" else path
-    with pytest.raises(DataError, match="cache of replies cannot be used") as caught:
-        Cached(Counting(), place)
-    assert str(place) in str(caught.value)
-    assert "next:" in str(caught.value)
+def test_a_stream_is_answered_from_disk_but_not_kept(path):
+    teacher = Teacher()
+    cached = Cached(teacher, path)
+    assert list(cached.stream(talk("问")[0], Sampling())) == ["流", "式"]
+    list(cached.chat(talk("问"), Sampling()))
+    assert list(cached.stream(talk("问")[0], Sampling())) == ["答问"]
+    assert teacher.asked == ["问", "问"]
+    with pytest.raises(ModelError, match="teacher"):
+        cached.logprobs([1], [[2]])
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"calls\.sqlite: replies cannot be kept here.*next:"):
+        Cached(Teacher(), tmp_path / "file" / "calls.sqlite")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_an_error_by_rights(tmp_path):
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(DataError, match="cannot be used"):
-        Cached(Counting(), folder / "c")
+def test_a_read_only_folder_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match=r"cannot be kept here.*folder that can be written"):
+        Cached(Teacher(), tmp_path / "calls.sqlite")
 
 
-def test_a_read_only_file_is_an_error_before_anything_is_asked(tmp_path, monkeypatch):
-    import sqlite3
-
+def test_a_database_that_may_not_be_written_is_refused_before_anything_is_asked(path, monkeypatch):
+    Cached(Teacher(), path).close()
     connect = sqlite3.connect
-    Cached(Counting(), tmp_path / "c").close()
-    read_only = f"file:{tmp_path / 'c'}?mode=ro"  # what a read-only mount looks like to SQLite, also for root
-    monkeypatch.setattr(sqlite3, "connect", lambda _path, **options: connect(read_only, uri=True, **options))
-    model = Counting()
-    with pytest.raises(DataError, match="readonly"):
-        Cached(model, tmp_path / "c")
-    assert model.asked.total() == 0
+    monkeypatch.setattr(sqlite3, "connect", lambda p, **options: connect(f"file:{p}?mode=ro", uri=True, **options))
+    with pytest.raises(DataError, match="readonly database"):
+        Cached(Teacher(), path)
 
 
-WORKER = """
-import sys
+def test_a_file_that_is_no_cache_is_left_alone(path):
+    path.parent.mkdir()
+    path.write_text("not a database, but long enough to be read as the header of one " * 20)
+    with pytest.raises(DataError, match="not a database"):
+        Cached(Teacher(), path)
+    assert path.read_text().startswith("not a database")
+    other = path.with_name("other.sqlite")
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE replies (something TEXT)")
+    connection.close()
+    with pytest.raises(DataError, match="no such column"):
+        Cached(Teacher(), other)
+
+
+def test_a_damaged_reply_is_an_error_not_an_answer(path):
+    list(Cached(Teacher(), path).chat(talk("问"), Sampling()))
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE replies SET reply = substr(reply, 1, 9)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(DataError, match="cannot be read"):
+        list(Cached(Teacher(), path).chat(talk("问"), Sampling()))
+
+
+CHILD = """
+import sys, time
+sys.path.insert(0, sys.argv[3])
 from pathlib import Path
+from test_cache import Teacher, talk
 from huatuo.llm.base import Sampling
 from huatuo.llm.cache import Cached
-from huatuo.llm.http import Endpoint
-from huatuo.recipe import TeacherSettings
-from huatuo.records import Message
-
-url, path, n = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-model = Endpoint(TeacherSettings(kind="endpoint", url=url, model="m", key_env="KILL_KEY", concurrency=8))
-asks = [[Message(role="user", content=f"问{i}")] for i in range(n)]
-with Cached(model, path) as cached:
-    for index, reply in cached.chat(asks, Sampling(max_tokens=32)):
-        assert reply.finish_reason == "stop"
-        print(index, flush=True)
+for index, reply in Cached(Teacher(), Path(sys.argv[1])).chat(talk(*map(str, range(2000))), Sampling()):
+    print(reply.text, flush=True)
+    time.sleep(0.0005)
 """
 
-KEY = "sk-KILL-0123456789abcdef"
+
+def test_nothing_that_was_handed_on_is_asked_again_after_kill_9(path):
+    here = str(Path(__file__).parent)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(path), "", here], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    with child:
+        seen = [child.stdout.readline().strip() for _ in range(300)]
+        os.kill(child.pid, signal.SIGKILL)
+        seen += [line.strip() for line in child.stdout.read().split("\n")[:-1]]
+    assert child.returncode == -signal.SIGKILL
+    assert 300 <= len(seen) < 2000
+    teacher = Teacher()
+    replies = dict(Cached(teacher, path).chat(talk(*map(str, range(2000))), Sampling()))
+    assert len(replies) == 2000
+    assert not {"答" + said for said in teacher.asked} & set(seen)
+    assert len(teacher.asked) + len(seen) in (1999, 2000)  # one may have been committed and not handed on
 
 
-def start(server: FakeEndpoint, path: Path, n: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORKER, server.url, str(path), str(n)]
-    environment = {**os.environ, "KILL_KEY": KEY}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def test_after_kill_9_no_committed_call_is_asked_again(tmp_path):
-    path = tmp_path / "cache.sqlite"
-    with FakeEndpoint(delay_s=0.01) as server:
-        first = start(server, path, 400)
-        assert first.stdout is not None
-        seen = {int(first.stdout.readline()) for _ in range(100)}
-        first.kill()
-        rest, _ = first.communicate()
-        seen |= {int(line) for line in rest.split()}
-        assert 100 <= len(seen) < 400
-        second = start(server, path, 400)
-        out, err = second.communicate(timeout=60)
-        assert second.returncode == 0, err
-    assert sorted(map(int, out.split())) == list(range(400))
-    assert all(server.asked[f"问{i}"] == 1 for i in seen)
-    twice = sum(count > 1 for count in server.asked.values())
-    assert twice <= 64  # at most what was in flight or unread when the process died
-    for file in tmp_path.iterdir():
-        assert KEY.encode() not in file.read_bytes()
-
-
-def test_ctrl_c_ends_cleanly_and_keeps_what_was_answered(tmp_path):
-    path = tmp_path / "cache.sqlite"
-    with FakeEndpoint(delay_s=0.02) as server:
-        worker = start(server, path, 2000)
-        assert worker.stdout is not None
-        seen = {int(worker.stdout.readline()) for _ in range(50)}
-        worker.send_signal(signal.SIGINT)
-        out, err = worker.communicate(timeout=10)
-    assert "KeyboardInterrupt" in err
-    assert "was never retrieved" not in err
-    assert "Unclosed" not in err
-    assert KEY not in err
-    model = Counting()
-    model.name, model.digest, model.format = "m", "", ""
-    with Cached(model, path) as cached:
-        done = [asks(2000)[i] for i in seen | {int(line) for line in out.split()}]
-        assert all(reply.text.startswith("答：") for _, reply in cached.chat(done, SAMPLING))
-    assert model.asked.total() == 0
-
-
-def test_two_processes_may_share_a_cache(tmp_path):
-    path = tmp_path / "cache.sqlite"
-    with FakeEndpoint(delay_s=0.001) as server:
-        workers = [start(server, path, 150) for _ in range(2)]
-        for worker in workers:
-            out, err = worker.communicate(timeout=60)
-            assert worker.returncode == 0, err
-            assert len(out.split()) == 150
+def test_hits_are_cheap(path):
+    conversations = talk(*(f"问题{n}" * 20 for n in range(10_000)))
+    list(Cached(Teacher("weights"), path).chat(conversations, Sampling()))
+    cached, best = Cached(Teacher("weights"), path), 0.0
+    for _ in range(3):
+        started = time.process_time()
+        assert sum(1 for _ in cached.chat(conversations, Sampling())) == 10_000
+        best = max(best, 10_000 / (time.process_time() - started))
+    assert best > 20_000, f"{best:,.0f} hits per CPU second"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,9 @@ def test_ten_thousand_illegal_bytes_are_counted() -> None:
     assert "10,000 places" in made.problems[0].message
 
 
-def test_bytes_that_are_no_text_are_said_to_be_none() -> None:
-    assert "not_text" in {problem.rule for problem in decode(bytes(range(256)) * 20).problems}
+@pytest.mark.parametrize("n", [300, 100_000])
+def test_bytes_that_are_no_text_are_said_to_be_none(n: int) -> None:
+    assert "not_text" in {problem.rule for problem in decode(random.Random(0).randbytes(n)).problems}
 
 
 def test_nul_bytes_are_reported(tmp_path: Path) -> None:

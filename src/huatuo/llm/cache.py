@@ -1,129 +1,165 @@
-"""A cache around any model: what was answered once is never asked, or paid for, again."""
+"""Replies on disk: what was answered once is never asked, or paid for, again."""
 
 from __future__ import annotations
 
 import sqlite3
+import time
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from huatuo.errors import DataError
+from huatuo.files import canonical_json, content_id
 from huatuo.llm.base import Model, Reply, Sampling
 from huatuo.records import Message
-from huatuo.store import canonical_json, content_id
 
-BUSY_S = 60.0
-"""Seconds to wait for another process that is writing to the same cache."""
-
-LOOKUP = 500
-"""Keys per query: older SQLite builds allow 999 variables."""
+LOOKUP_KEYS = 500
+"""Keys per query; SQLite before 3.32 takes at most 999 variables."""
+GROUP_REPLIES = 256
+"""Replies of a free model per commit."""
+GROUP_SECONDS = 0.05
+"""Longest time between two commits while a free model answers."""
+BUSY_SECONDS = 30.0
+"""How long to wait for another process that is writing to the same file."""
 
 
 class Cached:
-    """A `Model` that remembers every finished reply in one SQLite file.
+    """A `Model` that asks another one and keeps its replies in an SQLite file.
 
-    A reply is committed before it is handed on, so a process that is killed loses only the calls in flight. Replies
-    with finish_reason ``error`` are not kept. Several processes may share the file on one machine (SQLite's write-ahead
-    log does not work on network file systems).
+    A reply counts under model name, digest, messages and sampling. Replies that ended in an error are not kept. What
+    comes from an endpoint, or says when it was made, is on disk before it is handed on; what a free model answers is
+    written in groups. Raises DataError where the file cannot be written or is not a cache.
     """
 
     def __init__(self, model: Model, path: Path):
-        """Raises DataError where the file cannot be opened or written, or is no cache."""
-        self.model, self.path = model, path
+        """Open or make the file; missing folders are made."""
         self.name, self.digest, self.format = model.name, model.digest, model.format
-        self.asked = self.reused = 0
-        with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            with self._explained():
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)")
-                self._db.execute("BEGIN IMMEDIATE")  # a folder that cannot be written is found now, not after paying
-                self._db.execute("COMMIT")
-        except DataError:
-            self._db.close()
-            raise
+        self.path = path
+        self.hits = self.asked = 0
+        self._model = model
+        self._pending: list[tuple[str, str]] = []
+        self._committed = time.monotonic()
+        self._connection = _open(path)
+        self.close = weakref.finalize(self, self._connection.close)
 
-    def close(self) -> None:
-        """Close the file; finished replies are in it already."""
-        self._db.close()
+    def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
+        """Index and reply of each conversation: first those on disk, then the others as they are answered.
 
-    def __enter__(self) -> Cached:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise DataError(
-                f"{self.path}: the cache of replies cannot be used ({error}); expected a SQLite file in a folder that "
-                "can be written; next: free space or change the folder's rights, or move the file away if it is damaged"
-            ) from None
-
-    def key(self, messages: Sequence[Message], sampling: Sampling) -> str:
-        """The identity of a call: model, its weights and format, messages, sampling."""
-        turns = canonical_json([[message.role, message.content] for message in messages])
-        return content_id("reply", self.name, self.digest, self.format, turns, sampling.canonical())
-
-    def chat(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
-    ) -> Iterator[tuple[int, Reply]]:  # fmt: skip
-        """Remembered replies at once, the others as the model finishes them; equal conversations are asked once."""
-        keys = [self.key(messages, sampling) for messages in conversations]
-        missing: dict[str, list[int]] = {}
-        for start in range(0, len(keys), LOOKUP):
-            known = self._look_up(keys[start : start + LOOKUP])
-            for index in range(start, min(start + LOOKUP, len(keys))):
-                if keys[index] in known:
-                    self.reused += 1
-                    yield index, known[keys[index]]
+        Conversations that are equal are asked once. Raises DataError, and whatever the model itself raises.
+        """
+        said = sampling.canonical()
+        waiting: dict[str, list[int]] = {}
+        for start in range(0, len(conversations), LOOKUP_KEYS):
+            chunk = conversations[start : start + LOOKUP_KEYS]
+            keys = [self._key(messages, said) for messages in chunk]
+            known = self._lookup(keys)
+            for index, key in enumerate(keys, start):
+                if key in known:
+                    self.hits += 1
+                    yield index, known[key]
                 else:
-                    missing.setdefault(keys[index], []).append(index)
-        wanted = list(missing)
-        if not wanted:
-            return
-        for number, reply in self.model.chat([conversations[missing[key][0]] for key in wanted], sampling):
-            self.asked += 1
-            if reply.finish_reason != "error":
-                self._remember(wanted[number], reply)
-            for index in missing[wanted[number]]:
-                yield index, reply
-
-    def _look_up(self, keys: Sequence[str]) -> dict[str, Reply]:
-        marks = ",".join("?" * len(keys))
-        with self._explained():
-            rows = self._db.execute(f"SELECT key, reply FROM replies WHERE key IN ({marks})", list(keys)).fetchall()
-        try:
-            return {key: Reply.model_validate_json(text) for key, text in rows}
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise DataError(
-                f"{self.path}: a remembered reply is not readable ({first['msg']}); expected replies of this version; "
-                "next: move the file away, and the calls are made again"
-            ) from None
-
-    def _remember(self, key: str, reply: Reply) -> None:
-        with self._explained():
-            self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, reply.model_dump_json()))
+                    waiting.setdefault(key, []).append(index)
+        yield from self._ask(conversations, waiting, sampling)
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
-        """The remembered answer in one piece, else the model's own pieces (a stream is not remembered)."""
-        known = self._look_up([self.key(messages, sampling)])
-        if known:
-            self.reused += 1
-            yield from (reply.text for reply in known.values())
-            return
-        self.asked += 1
-        yield from self.model.stream(messages, sampling)
+        """The reply on disk in one piece, else the model's own pieces.
+
+        Pieces are not kept: a stream does not say why it ended, so it could have been cut short.
+        """
+        key = self._key(messages, sampling.canonical())
+        known = self._lookup([key])
+        if key in known:
+            self.hits += 1
+            yield known[key].text
+        else:
+            yield from self._model.stream(messages, sampling)
 
     def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
-        """The model's own; computed anew each time."""
-        return self.model.logprobs(prefix, continuations)
+        """The model's own log-probabilities, never kept. Raises ModelError where it has none."""
+        return self._model.logprobs(prefix, continuations)
+
+    def _key(self, messages: Sequence[Message], sampling: str) -> str:
+        return content_id(self.name, self.digest, canonical_json([m.model_dump() for m in messages]), sampling)
+
+    def _ask(
+        self, conversations: Sequence[Sequence[Message]], waiting: dict[str, list[int]], sampling: Sampling
+    ) -> Iterator[tuple[int, Reply]]:
+        if not waiting:
+            return
+        keys = list(waiting)
+        replies = self._model.chat([conversations[waiting[key][0]] for key in keys], sampling)
+        try:
+            for number, reply in replies:
+                self.asked += 1
+                key = keys[number]
+                if reply.finish_reason != "error":
+                    self._pending.append((key, reply.model_dump_json()))
+                    if self._is_due(reply):
+                        self._commit()
+                for index in waiting[key]:
+                    yield index, reply
+        finally:
+            self._commit()
+            close = getattr(replies, "close", None)
+            if close is not None:
+                close()
+
+    def _is_due(self, reply: Reply) -> bool:
+        paid = not self.digest or bool(reply.time)
+        late = time.monotonic() - self._committed >= GROUP_SECONDS
+        return paid or late or len(self._pending) >= GROUP_REPLIES
+
+    def _commit(self) -> None:
+        if self._pending:
+            try:
+                with self._connection:
+                    self._connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", self._pending)
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from None
+            self._pending.clear()
+        self._committed = time.monotonic()
+
+    def _lookup(self, keys: Sequence[str]) -> dict[str, Reply]:
+        marks = ",".join("?" * len(keys))
+        query = f"SELECT key, reply FROM replies WHERE key IN ({marks})"
+        try:
+            rows = self._connection.execute(query, keys).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from None
+        try:
+            return {key: Reply.model_validate_json(reply) for key, reply in rows}
+        except ValidationError as error:
+            raise DataError(
+                f"{self.path}: holds a reply that cannot be read ({error.error_count()} errors); expected replies of "
+                "this version of huatuo; next: move the file away, the replies are then asked for again"
+            ) from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        with connection:  # written on every opening, so that a file nobody may write is found before anything is paid
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+            )
+            connection.execute("PRAGMA user_version=1")
+        connection.execute("SELECT key, reply FROM replies LIMIT 1").fetchall()
+    except (OSError, sqlite3.Error) as error:
+        if connection is not None:
+            connection.close()
+        raise _unusable(path, error) from None
+    return connection
+
+
+def _unusable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: replies cannot be kept here ({error}); expected an SQLite file in a folder that can be written; "
+        "next: check permissions, free space and that this file is a cache, or move it away"
+    )

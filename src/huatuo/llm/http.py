@@ -11,10 +11,10 @@ import re
 import threading
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -41,8 +41,6 @@ LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 """Hosts that need no key."""
 EXCERPT = 200
 """Characters of a server's answer shown in an error."""
-
-ItemT = TypeVar("ItemT")
 
 
 class Passing(Exception):
@@ -154,8 +152,7 @@ class Endpoint:
     def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Raises ModelError: an endpoint takes text, not token ids."""
         raise ModelError(
-            f"{self.name} at {self.host} gives no log-probabilities of token ids; expected a local checkpoint; "
-            "next: ask `ours` or `base`"
+            f"{self.name} at {self.host} takes no token ids; expected a local checkpoint; next: ask `ours`"
         )
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
@@ -196,12 +193,9 @@ class Endpoint:
             "temperature": sampling.temperature,
         }
         plain = Sampling()
-        for field in ("top_p", "top_k", "repetition_penalty", "seed", "stop"):
-            if getattr(sampling, field) != getattr(plain, field):
-                body[field] = getattr(sampling, field)
-        if stream:
-            body["stream"] = True
-        return json.dumps(body).encode()
+        fields = ("top_p", "top_k", "repetition_penalty", "seed", "stop")
+        extra = {name: v for name in fields if (v := getattr(sampling, name)) != getattr(plain, name)}
+        return json.dumps(body | extra | ({"stream": True} if stream else {})).encode()
 
     async def _call(self, session: aiohttp.ClientSession, window: Window, body: bytes) -> Reply:
         attempt = 0
@@ -247,9 +241,8 @@ class Endpoint:
         except TimeoutError:
             raise Passing(f"no answer within {self._settings.timeout_s:g} s") from None
         except aiohttp.ClientError as error:
-            unreachable = isinstance(error, aiohttp.ClientConnectorError)
             said = f"broken connection: {type(error).__name__} {self._excerpt(str(error))}"
-            raise Passing(said, unreachable=unreachable) from None
+            raise Passing(said, unreachable=isinstance(error, aiohttp.ClientConnectorError)) from None
 
     def _judge(self, response: aiohttp.ClientResponse, data: bytes) -> Reply | None:
         """A refused reply where only this conversation is refused; raises Passing or RefusedError otherwise."""
@@ -268,16 +261,14 @@ class Endpoint:
         """The beginning of what a server said, on one line, without the key."""
         text = data if isinstance(data, str) else data[: 1 << 16].decode("utf-8", "replace")
         key = os.environ.get(self._settings.key_env, "").strip()
-        if key:
-            text = text.replace(key, "[key]")
-        return " ".join(text.split())[:EXCERPT]
+        return " ".join((text.replace(key, "[key]") if key else text).split())[:EXCERPT]
 
     async def _pieces(self, session: aiohttp.ClientSession, body: bytes) -> AsyncIterator[str]:
         ended, held = "", ""
         begun = False  # whether it is known that this is no thought any more
         async with self._post(session, body) as response:
             if response.status != 200 and self._judge(response, await response.read()):
-                ended = "content_filter"
+                ended = "content_filter"  # and no line follows
             async for line in response.content:
                 if not line.startswith(b"data:"):
                     continue
@@ -373,8 +364,7 @@ def _retry_after(header: str) -> float:
         moment = parsedate_to_datetime(header)
     except ValueError:
         return 0.0
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 async def _all(jobs: Iterator[Awaitable[None]]) -> None:
@@ -388,7 +378,7 @@ async def _all(jobs: Iterator[Awaitable[None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _relay(work: Callable[[Callable[[ItemT], Awaitable[None]]], Awaitable[None]], room: int) -> Iterator[ItemT]:
+def _relay(work: Callable[[Callable[[Any], Awaitable[None]]], Awaitable[None]], room: int) -> Iterator[Any]:
     """What ``work`` puts, while it runs on an event loop in a thread of its own; at most ``room`` items lie unread.
 
     Ending the iterator early cancels the work and waits for its connections to close.
@@ -397,7 +387,7 @@ def _relay(work: Callable[[Callable[[ItemT], Awaitable[None]]], Awaitable[None]]
     loop = asyncio.new_event_loop()
     stop, free = asyncio.Event(), asyncio.Semaphore(room)
 
-    async def put(item: ItemT) -> None:
+    async def put(item: Any) -> None:
         await free.acquire()
         items.put((True, item))
 
@@ -412,11 +402,9 @@ def _relay(work: Callable[[Callable[[ItemT], Awaitable[None]]], Awaitable[None]]
         await asyncio.wait((working,))
 
     def drive() -> None:
-        try:
+        with closing(loop):
             loop.run_until_complete(main())
             loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
 
     thread = threading.Thread(target=drive, name="huatuo-http", daemon=True)
     thread.start()
