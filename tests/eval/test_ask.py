@@ -11,12 +11,14 @@ from huatuo.llm.base import Reply
 from huatuo.recipe import AskSettings
 from huatuo.records import Dropped, Finding, Response
 
+BATCHES = AskSettings(batch=4)
+
 
 @pytest.fixture
 def run(tmp_path):
     """Runs the stage in ``ask`` and gives the responses."""
 
-    def go(questions, models, settings=AskSettings(batch=4), key="k"):
+    def go(questions, models, settings=BATCHES, key="k"):
         with store.writing(tmp_path / "ask", stage="ask", key=key, resumable=True) as out:
             ask(settings, questions, models, 7, out)
         return list(store.read(tmp_path / "ask", "responses", Response))

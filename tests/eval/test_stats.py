@@ -120,6 +120,20 @@ def test_paired_difference_sees_what_unpaired_does_not():
     assert verdict(paired_difference(base, ours, [str(i) for i in range(200)], 1000, 1)) == "below"
 
 
+@pytest.mark.parametrize(("clusters", "word"), [(3, "not distinguishable from"), (6, "above"), (1000, "above")])
+def test_differences_that_are_all_alike_are_without_false_certainty(clusters, word):
+    names = [str(i % clusters) for i in range(2 * clusters)]
+    ones, zeros = [1.0] * len(names), [0.0] * len(names)
+    better = paired_difference(ones, zeros, names, 100, 1)
+    assert (better.value, better.high, better.n) == (1.0, 1.0, 2 * clusters)
+    assert better.low == pytest.approx(2 * wilson(clusters, clusters)[0] - 1)
+    assert verdict(better) == word
+    same = paired_difference(ones, ones, names, 100, 1)
+    assert same.low < same.value == 0.0 < same.high
+    worse = paired_difference(zeros, ones, names, 100, 1)
+    assert (worse.low, worse.high) == pytest.approx((-better.high, -better.low))
+
+
 def test_paired_difference_needs_the_same_items():
     with pytest.raises(ValueError, match="same items: 1 and 2"):
         paired_difference([1.0], [1.0, 0.0], ["a"], 100, 1)

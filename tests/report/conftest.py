@@ -293,10 +293,22 @@ def figures() -> list[Figure]:
         half = 1.96 * math.sqrt(0.25 / n)
         for model, value in (("base", base), ("ours", ours)):
             found.append(figure(name, model, metric, value, half, n))
-        found.append(figure(name, "baseline: most frequent answer", metric, guess, 0.0, n))
-        found.append(figure(name, "ours", "difference", ours - base, half, n))
+        found.append(figure(name, "baseline: most frequent", metric, guess, 0.0, n))
+        found.append(figure(name, "ours - base", "difference", ours - base, half, n))
         if metric == "exact":
             found.append(figure(name, "ours", "bleu", ours * 0.9, half, n))
+    for grade, count in (("exact", 0.0), ("near", 3.0)):
+        found.append(
+            Figure(
+                name="sample_exam",
+                model="pairs",
+                metric=f"contamination: {grade}",
+                value=count,
+                low=None,
+                high=None,
+                n=40,
+            )
+        )
     return found
 
 

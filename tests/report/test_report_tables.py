@@ -135,3 +135,23 @@ def test_numbers_in_words():
     assert tables.points(0.5) == "+50.0"
     assert tables.interval(DOWN, signed=True) == "[−25.0, −15.0]"
     assert tables.interval(None) == ""
+
+
+def test_a_count_of_contaminated_questions_is_no_share_and_no_row():
+    count = Figure(name="exam", model="pairs", metric="contamination: exact", value=3.0, low=None, high=None, n=40)
+    assert tables.result_rows([count]) == []
+    assert tables.shown(count) == "3"
+    assert tables.shown(number(0.031, 0.0, 0.1)) == "3.1 %"
+    assert tables.shown(DOWN) == "−20.0"
+
+
+def test_the_leading_difference_has_no_name_and_the_others_have_their_metric():
+    def of(model: str, metric: str, value: float) -> Figure:
+        return Figure(name="g", model=model, metric=metric, value=value, low=value - 0.1, high=value + 0.1, n=50)
+
+    figures = [of("ours - base", "bleu difference", 0.1), of("ours - base", "difference", 0.7)]
+    figures += [of(model, metric, 0.5) for model in ("base", "ours") for metric in ("exact", "bleu")]
+    (row,) = tables.result_rows(figures)
+    assert row.metric == "exact"
+    assert row.difference is not None
+    assert row.difference.value == 0.7

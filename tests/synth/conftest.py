@@ -49,7 +49,13 @@ class Maker:
     def passage(self, title: str, text: str, language: Any = "zh") -> Document:
         origin = Origin(source="guide", file="g", place="# a")
         return Document(
-            id=content_id(title, text), title=title, text=text, genre="g", language=language, origin=origin, parent="doc"
+            id=content_id(title, text),
+            title=title,
+            text=text,
+            genre="g",
+            language=language,
+            origin=origin,
+            parent="doc",
         )
 
     def pair(self, question: str, answer: str, source: str = "graph", **more: Any) -> Pair:

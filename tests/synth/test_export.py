@@ -53,7 +53,10 @@ def test_import_of_an_export_gives_the_same_turns(
 
 
 def test_splits_go_to_files_of_their_own(maker: Any, tmp_path: Path) -> None:
-    pairs = [maker.pair(f"问{n}？", f"答{n}。").model_copy(update={"split": s}) for n, s in enumerate(("train", "validation"))]
+    pairs = [
+        maker.pair(f"问{n}？", f"答{n}。").model_copy(update={"split": s})
+        for n, s in enumerate(("train", "validation"))
+    ]
     paths = export(stored(tmp_path / "u", pairs), tmp_path / "out", "messages")
     assert [p.name for p in paths] == ["messages_train.jsonl", "messages_validation.jsonl", "dataset_info.json"]
 
@@ -76,11 +79,11 @@ def test_csv_has_a_mark_and_all_columns(maker: Any, tmp_path: Path) -> None:
 def test_xlsx_holds_text_and_no_formula(maker: Any, tmp_path: Path) -> None:
     import python_calamine
 
-    pairs = [maker.pair("=HYPERLINK(\"x\")", "http://x 00123")]
+    pairs = [maker.pair('=HYPERLINK("x")', "http://x 00123")]
     (path,) = export(stored(tmp_path / "u", pairs), tmp_path / "out", "xlsx")
     rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
     assert tuple(rows[0]) == COLUMNS
-    assert rows[1][5:7] == ["'=HYPERLINK(\"x\")", "http://x 00123"]
+    assert rows[1][5:7] == ['\'=HYPERLINK("x")', "http://x 00123"]
 
 
 def test_a_text_longer_than_a_cell_is_refused_and_not_cut(maker: Any, tmp_path: Path) -> None:

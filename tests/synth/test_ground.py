@@ -87,7 +87,9 @@ def test_a_question_names_its_entity_and_nothing_else(question: str, rule: str) 
 def test_values_inside_values_are_told_apart() -> None:
     claim = Claim("direct", "临床症状", ("甲病",), ("腹痛", "腹痛、腹泻", "下腹痛"))
     assert GROUND.answer("甲病的临床症状有腹痛、腹痛、腹泻、下腹痛。", claim) is None
-    refusal = GROUND.answer("甲病的临床症状有下腹痛、腹痛、腹泻。", Claim("direct", "临床症状", ("甲病",), ("腹痛", "腹胀", "下腹痛")))
+    refusal = GROUND.answer(
+        "甲病的临床症状有下腹痛、腹痛、腹泻。", Claim("direct", "临床症状", ("甲病",), ("腹痛", "腹胀", "下腹痛"))
+    )
     assert refusal is not None
 
 
@@ -103,6 +105,18 @@ def test_every_shipped_wording_of_a_right_answer_is_accepted() -> None:
                 assert GROUND.answer(answer, call.claim) is None, (relation, answer)
                 checked += 1
     assert checked > 1900
+
+
+def test_dirty_values_of_others_do_not_refuse_a_clean_answer() -> None:
+    ground = Ground(name_dictionary(["甲病"], ["药物疗法、", "药物疗法、针刺疗法", "针刺疗法"], WORDS), {}, WORDS)
+    claim = Claim("direct", "治疗", ("甲病",), ("药物疗法、", "针刺疗法"))
+    assert ground.answer("甲病的治疗方法有药物疗法、针刺疗法。", claim) is None
+
+
+def test_list_marks_inside_a_value_are_no_quantities() -> None:
+    claim = Claim("direct", "传播途径", ("甲病",), ("1、血液传播 2、母婴传播",))
+    assert GROUND.answer("甲病的传播途径有1、血液传播 2、母婴传播。", claim) is None
+    assert GROUND.answer("甲病的传播途径有1、血液传播 2、母婴传播，共3次。", claim) is not None
 
 
 def _pair_of_entities() -> Claim:

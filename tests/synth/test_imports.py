@@ -61,7 +61,10 @@ def test_huatuogpt2_by_source(tmp_path: Path) -> None:
     data = {"Meidcal_Books_cn": [["问一？", "答一。"], ["问一？", "答一。", "问二？", "答二。"], ["孤？"]], "坏": "x"}
     items = load(tmp_path / "x.json", "huatuogpt2", dumps(data))
     assert [turns(item) for item in items[:2]] == [QA, TWO]
-    assert [(item.place, item.rule) for item in items[2:]] == [("Meidcal_Books_cn[3]", "odd_turns"), ("record 1 坏", "wrong_shape")]
+    assert [(item.place, item.rule) for item in items[2:]] == [
+        ("Meidcal_Books_cn[3]", "odd_turns"),
+        ("record 1 坏", "wrong_shape"),
+    ]
 
 
 GOOD = dumps({"instruction": "问一？", "input": "", "output": "答一。"})
@@ -135,14 +138,29 @@ def test_the_same_text_from_two_sources_is_two_pairs(tmp_path: Path) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-fields = ("instruction", "input", "output", "history", "system", "conversations", "messages", "from", "value", "role", "content")
+fields = (
+    "instruction",
+    "input",
+    "output",
+    "history",
+    "system",
+    "conversations",
+    "messages",
+    "from",
+    "value",
+    "role",
+    "content",
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(FORMATS)), st.dictionaries(st.sampled_from(fields), json_values))
-def test_no_record_crashes_a_reader(tmp_path_factory: pytest.TempPathFactory, format: str, record: dict[str, Any]) -> None:
+def test_no_record_crashes_a_reader(
+    tmp_path_factory: pytest.TempPathFactory, format: str, record: dict[str, Any]
+) -> None:
     path = tmp_path_factory.mktemp("x") / "x.json"
     data = json.dumps([record, record]).encode()
     for item in load(path, format, data):

@@ -11,8 +11,8 @@ import pytest
 from huatuo.errors import StageError
 from huatuo.llm.base import Reply, Sampling
 from huatuo.llm.template import OfflineTeacher, read_block
-from huatuo.records import Dropped, Fact, Message, Pair
 from huatuo.recipe import SynthSettings
+from huatuo.records import Dropped, Fact, Message, Pair
 from huatuo.store import read, read_manifest, writing
 from huatuo.synth.make import make_pairs
 
@@ -94,7 +94,9 @@ def test_a_reply_that_did_not_end_well_never_becomes_a_pair(maker: Any, reason: 
 
     def answer(block: dict[str, Any]) -> Reply:
         good = said(("丙病有什么症状？", "丙病的症状有丁症。"))
-        return good if block["entity"] == "丙病" else good.model_copy(update={"finish_reason": reason, "error": "because"})
+        return (
+            good if block["entity"] == "丙病" else good.model_copy(update={"finish_reason": reason, "error": "because"})
+        )
 
     folder = run(maker, maker.knowledge(facts), maker.write("c", {"passages": []}), Scripted(answer), shapes=["direct"])
     assert outcomes(folder) == {facts[0].id: ("dropped", reason)}
@@ -137,7 +139,9 @@ def test_unsupported_answers_are_dropped_with_the_rule(maker: Any) -> None:
 def test_without_ground_the_same_answers_pass(maker: Any) -> None:
     facts = [maker.fact("甲病", "临床症状", v) for v in ("乙症", "丙症")]
     model = Scripted(lambda block: said(("甲病？", "甲病的症状有乙症。")))
-    folder = run(maker, maker.knowledge(facts), maker.write("c", {"passages": []}), model, shapes=["direct"], ground=False)
+    folder = run(
+        maker, maker.knowledge(facts), maker.write("c", {"passages": []}), model, shapes=["direct"], ground=False
+    )
     assert read_manifest(folder).tables["pairs"].rows == 1
 
 

@@ -29,7 +29,11 @@ def rows(folder: Path) -> list[Pair]:
 
 def test_generated_and_imported_pairs_come_together_with_flags(maker: Any, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    records = [{"instruction": "哪里疼？", "output": "足"}, {"instruction": "坏", "output": 3}, {"instruction": "哪里疼？", "output": "足"}]
+    records = [
+        {"instruction": "哪里疼？", "output": "足"},
+        {"instruction": "坏", "output": 3},
+        {"instruction": "哪里疼？", "output": "足"},
+    ]
     path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in records), encoding="utf-8")
     source = ImportSource(name="old", path=path, format="huatuo")
     folder = run(maker, [maker.pair("甲病有什么症状？", "甲病的症状有乙症。")], imports=(source,))
@@ -45,16 +49,23 @@ def test_generated_and_imported_pairs_come_together_with_flags(maker: Any, tmp_p
 
 def test_drop_flagged_and_limit(maker: Any, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    lines = [json.dumps({"instruction": f"问题{n}？", "output": f"这是第{n}个回答。"}, ensure_ascii=False) for n in range(1000)]
+    lines = [
+        json.dumps({"instruction": f"问题{n}？", "output": f"这是第{n}个回答。"}, ensure_ascii=False)
+        for n in range(1000)
+    ]
     path.write_text("\n".join(lines), encoding="utf-8")
     source = ImportSource(name="old", path=path, format="huatuo", limit=600)
     folder = run(maker, [maker.pair("甲病？", "足")], imports=(source,), drop_flagged=("short_answer",))
     manifest = read_manifest(folder)
-    assert (manifest.tables["pairs"].rows, manifest.dropped, manifest.left) == (600, {"short_answer": 1}, {"limit": 400})
+    assert (manifest.tables["pairs"].rows, manifest.dropped, manifest.left) == (
+        600,
+        {"short_answer": 1},
+        {"limit": 400},
+    )
 
 
 def test_an_unknown_lint_rule_is_refused_with_the_known_ones(maker: Any) -> None:
-    with pytest.raises(RecipeError, match="no lint rule 'shrt'.*short_answer"):
+    with pytest.raises(RecipeError, match=r"no lint rule 'shrt'.*short_answer"):
         run(maker, [maker.pair("甲病？", "乙。")], drop_flagged=("shrt",))
 
 
@@ -86,7 +97,10 @@ def test_no_entity_document_or_question_on_both_sides_and_the_share_is_met(maker
         maker.pair(f"第{n % 1500}个问题是什么？", f"这是第{n}个回答。", entities=(f"病{n % 700}",), parents=(f"f{n}",))
         for n in range(700)
     ]
-    pairs += [maker.pair(f"文章{n}讲什么？", f"讲第{n}件事情。", source="guide", parents=(f"p{n}", f"doc{n % 60}")) for n in range(600)]
+    pairs += [
+        maker.pair(f"文章{n}讲什么？", f"讲第{n}件事情。", source="guide", parents=(f"p{n}", f"doc{n % 60}"))
+        for n in range(600)
+    ]
     pairs += [maker.pair(f"第{n}个问题是什么", f"另一个第{n}号回答。", source="other") for n in range(300)]
     folder = run(maker, pairs, validation_share=0.1)
     sides: dict[str, set[bytes]] = {"train": set(), "validation": set()}
@@ -96,16 +110,16 @@ def test_no_entity_document_or_question_on_both_sides_and_the_share_is_met(maker
     share = sum(p.split == "validation" for p in rows(folder)) / 1600
     assert 0.09 < share <= 0.1
     assert read_manifest(folder).figures["validation share"] == share
-    other = {p.id for p in rows(run(maker, pairs, validation_share=0.1, seed=2)) if p.split == "validation"}
-    again = {p.id for p in rows(run(maker, pairs[::-1], validation_share=0.1)) if p.split == "validation"}
-    assert again == {p.id for p in rows(folder) if p.split == "validation"} or again != other
+    first = {p.id for p in rows(folder) if p.split == "validation"}
+    assert first != {p.id for p in rows(run(maker, pairs, validation_share=0.1, seed=2)) if p.split == "validation"}
     assert list(read(folder, "findings", Finding)) == []
 
 
 def test_the_split_does_not_depend_on_the_order(maker: Any) -> None:
     pairs = [maker.pair(f"第{n}问？", f"第{n}个回答。", entities=(f"病{n // 3}",)) for n in range(1200)]
     held = [
-        {p.id for p in rows(run(maker, order, validation_share=0.2)) if p.split == "validation"} for order in (pairs, pairs[::-1])
+        {p.id for p in rows(run(maker, order, validation_share=0.2)) if p.split == "validation"}
+        for order in (pairs, pairs[::-1])
     ]
     assert held[0] == held[1]
     assert len(held[0]) == 240

@@ -8,7 +8,7 @@ from typing import NamedTuple
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 """Only ASCII is folded: `str.lower` may change the length of a text, and with it every position."""
 
-_SENTENCE_MARKS = frozenset("。；！？\n")
+_SENTENCE_MARKS = frozenset("。；;，,、！？\n")
 LONGEST_NAME = 24
 """Characters. A longer value is a sentence about something, not the name of a thing."""
 
@@ -30,7 +30,8 @@ def fold(text: str) -> str:
 
 
 def is_name(term: str) -> bool:
-    """Whether a value can be looked for as a name: 2 to 24 characters, a letter among them, no sentence marks."""
+    """Whether a value can be looked for as a name: 2 to 24 characters, a letter among them, no punctuation
+    that lists or ends."""
     return (
         2 <= len(term) <= LONGEST_NAME
         and not _SENTENCE_MARKS.intersection(term)

@@ -121,7 +121,8 @@ def _task(name: str, model: Model, question: Question, sampling: Sampling) -> _T
 def _answers(
     tasks: Sequence[_Task], model: Model, sampling: Sampling, size: int, journal: Path, out: Writer
 ) -> Iterator[Response]:
-    """The responses as they come, each durable before it is given; failed calls are not kept for the next start."""
+    """The responses as they come, written before they are given and durable after each call of the model; failed calls
+    are not kept for the next start."""
     for start in range(0, len(tasks), size):
         group = tasks[start : start + size]
         waiting = set(range(len(group)))

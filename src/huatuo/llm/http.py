@@ -151,9 +151,7 @@ class Endpoint:
 
     def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Raises ModelError: an endpoint takes text, not token ids."""
-        raise ModelError(
-            f"{self.name} at {self.host} takes no token ids; expected a local checkpoint; next: ask `ours`"
-        )
+        raise ModelError(f"{self.name} at {self.host} takes no token ids; expected a checkpoint; next: ask `ours`")
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Price of so many tokens in ``settings.currency``; None where a price is not known, never 0 for that."""
@@ -173,8 +171,9 @@ class Endpoint:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        key = self._key()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        headers = {"Content-Type": "application/json"}
+        if key := self._key():
+            headers["Authorization"] = f"Bearer {key}"
         async with aiohttp.ClientSession(
             headers=headers,
             proxy=self._proxy,
@@ -192,9 +191,8 @@ class Endpoint:
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
         }
-        plain = Sampling()
-        fields = ("top_p", "top_k", "repetition_penalty", "seed", "stop")
-        extra = {name: v for name in fields if (v := getattr(sampling, name)) != getattr(plain, name)}
+        fields = {"top_p", "top_k", "repetition_penalty", "seed", "stop"}
+        extra = sampling.model_dump(include=fields, exclude_defaults=True)
         return json.dumps(body | extra | ({"stream": True} if stream else {})).encode()
 
     async def _call(self, session: aiohttp.ClientSession, window: Window, body: bytes) -> Reply:
@@ -259,7 +257,7 @@ class Endpoint:
 
     def _excerpt(self, data: bytes | str) -> str:
         """The beginning of what a server said, on one line, without the key."""
-        text = data if isinstance(data, str) else data[: 1 << 16].decode("utf-8", "replace")
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
         key = os.environ.get(self._settings.key_env, "").strip()
         return " ".join((text.replace(key, "[key]") if key else text).split())[:EXCERPT]
 
@@ -293,9 +291,7 @@ class Endpoint:
 
     def _event(self, data: bytes) -> tuple[str, str]:
         try:
-            event = json.loads(data)
-            choices = event["choices"]
-            if not choices:
+            if not (choices := json.loads(data)["choices"]):
                 return "", ""  # usage only
             delta = choices[0].get("delta") or {}
             text = _clean(delta.get("content") or "")

@@ -123,7 +123,7 @@ def read_block(text: str) -> dict[str, Any]:
 
 def listed(values: Sequence[str]) -> str:
     """The values joined by ``、``, each without a full stop of its own."""
-    return "、".join(value.strip().rstrip("。.；;，,") for value in values)
+    return "、".join(value.strip().rstrip("。.；;，,、 ") for value in values)
 
 
 def is_prose(value: str) -> bool:

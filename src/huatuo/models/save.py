@@ -96,8 +96,8 @@ def save(model: Any, tokenizer: Any, fmt: Format | str, folder: Path, about: Map
     """The digest of the weights, after writing a Hugging Face folder that appears under its name only when whole.
 
     Weights are safetensors; the tokenizer carries the format's chat template and end token; an adapter (``PeftModel``)
-    is saved as one. End and pad ids of ``model`` and the template of ``tokenizer`` are set. Raises FormatError where the template would not give the ids of training, ModelError for a card
-    with unknown keys.
+    is saved as one. End and pad ids of ``model`` and the template of ``tokenizer`` are set. Raises FormatError where
+    the template would not give the ids of training, ModelError for a card with unknown keys.
     """
     fmt = formats.get(fmt) if isinstance(fmt, str) else fmt
     about = _card(about)

@@ -25,6 +25,9 @@ CURVE_BINS = 160
 ORDER_BINS = 48
 """Bins of the composition chart."""
 
+CONTAMINATED = "contaminated"
+"""Rule of curate and unify that drops what overlaps with the questions."""
+
 MOST_SOURCES = 7
 """Sources drawn apart; the smaller ones are lumped together (one colour each, and the palette has eight)."""
 
@@ -87,12 +90,7 @@ class Found:
 
     def contaminated(self) -> int:
         """Records dropped because they overlap with the questions."""
-        return sum(loss.count for loss in self.losses if loss.outcome == "dropped" and is_contamination(loss.rule))
-
-
-def is_contamination(rule: str) -> bool:
-    """Whether a rule of curate or unify is about overlap with the questions, by its name."""
-    return any(word in rule for word in ("contamin", "exam", "question"))
+        return sum(loss.count for loss in self.losses if loss.rule == CONTAMINATED)
 
 
 def collect(folders: Mapping[str, Path], samples: int) -> Found:

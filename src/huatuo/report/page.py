@@ -93,10 +93,14 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         percent=tables.percent,
         points=tables.points,
         interval=tables.interval,
+        shown=tables.shown,
+        is_difference=tables.is_difference,
         answer=shorten,
         warnings=[(key, _groups(rows, code)) for key, code in _WARNINGS if _groups(rows, code)],
         flows=flows(found, rows, language),
         charts=charts(found, rows, language),
+        leaks=[figure for figure in found.figures if tables.is_count(figure)],
+        stage_figures=stage_figures(found),
         pair_table=pair_table(found.pairs),
         recipe=recipe_lines(found),
         versions=versions(found),
@@ -130,6 +134,11 @@ def pair_table(pairs: Mapping[tuple[str, str], int]) -> dict[str, Any]:
         "totals": [sum(column) for column in zip(*cells.values(), strict=True)],
         "total": sum(pairs.values()),
     }
+
+
+def stage_figures(found: Found) -> list[tuple[str, str, float | None]]:
+    """(stage, name, value) of the numbers that stages left in their manifests: tokens, cost, validation loss."""
+    return [(stage, name, value) for stage, m in found.manifests.items() for name, value in m.figures.items()]
 
 
 def recipe_lines(found: Found) -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ Verdict = Literal[
 CONTROL_GROUP = "withheld entities"
 """The group whose facts were kept from training: here knowing the answer is a fault."""
 
-PRIMARY = ("accuracy", "exact", "f1", "rouge-l", "bleu")
+PRIMARY = ("accuracy", "exact", "f1", "bleu", "rouge-l")
 """Metrics in the order in which one stands for its group in the first table."""
 
 Cell = str | int | float | None
@@ -132,6 +132,11 @@ def is_baseline(figure: Figure) -> bool:
     return figure.model.startswith("baseline")
 
 
+def is_count(figure: Figure) -> bool:
+    """Whether the figure counts questions that stand in the training pairs, and is no share."""
+    return figure.metric.startswith("contamination")
+
+
 def result_rows(figures: Iterable[Figure]) -> list[Row]:
     """One row per group in the order of the figures, by its leading metric; none for a group without a model."""
     groups: dict[str, list[Figure]] = {}
@@ -142,7 +147,7 @@ def result_rows(figures: Iterable[Figure]) -> list[Row]:
 
 def primary_metric(figures: Sequence[Figure]) -> str:
     """The metric that stands for a group: the first of `PRIMARY` that a model was measured by, else the first."""
-    measured = [f.metric for f in figures if not is_difference(f) and not is_baseline(f)]
+    measured = [f.metric for f in figures if f.model in ("base", "ours")]
     return next((metric for metric in PRIMARY if metric in measured), measured[0] if measured else "")
 
 
@@ -170,6 +175,15 @@ def _row(group: str, figures: Sequence[Figure]) -> Row | None:
 def percent(value: float | None, digits: int = 1) -> str:
     """``71.4 %`` of a share from 0 to 1; a dash for None."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def shown(figure: Figure) -> str:
+    """The value as the reader expects it: a count, a difference in points, or a share in percent."""
+    if figure.value is None:
+        return "–"
+    if is_count(figure):
+        return f"{figure.value:,.0f}"
+    return points(figure.value) if is_difference(figure) else percent(figure.value)
 
 
 def points(value: float | None) -> str:

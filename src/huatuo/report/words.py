@@ -75,6 +75,8 @@ WORDS: dict[str, Label] = {
     "taught_by": ("教它的问答对数", "pairs that teach it"),
     "untaught": ("未教的事实及原因", "Untaught facts, with the reason"),
     "contamination": ("与考题重合而去掉的记录", "Records dropped because they overlap with the questions"),
+    "leaks": ("训练数据中出现的考题", "Exam questions that stand in the training pairs"),
+    "stage_figures": ("各阶段的数字", "Numbers of the stages"),
     "facts": ("事实", "facts"),
     "rule": ("规则", "rule"),
     "severity": ("级别", "severity"),

@@ -43,6 +43,7 @@ _ADVICE = re.compile(
 _ONE = re.compile(r"(?<![十百千])一")
 """A question's 一 counts nothing: 一天吃几次, 隔多久吃一次."""
 
+_NUMBERED = re.compile(r"\d[.、)）]\D")
 _PERSONS = re.compile(r"患者|病人|人群|者|的")
 _PEOPLE = (
     "孕妇",
@@ -112,11 +113,13 @@ class _Said(NamedTuple):
     """The same, to be found in text."""
     text: str
     """Everything, for its numbers."""
+    numbered: list[str]
+    """Names that hold a list of their own (``1、… 2、…``), whose marks are no quantities."""
 
 
 @lru_cache(maxsize=4096)
 def _clean(value: str) -> str:
-    return value.strip().rstrip("。.；;，,")
+    return value.strip().rstrip("。.；;，,、 ")
 
 
 def name_dictionary(
@@ -128,7 +131,7 @@ def name_dictionary(
     the question's form is no claim.
     """
     every = {*names, *values, *(alias for group in (aliases or {}).values() for alias in group)}
-    return Dictionary(name for name in every if is_name(name) and name not in wordings)
+    return Dictionary(name for name in map(_clean, every) if is_name(name) and name not in wordings)
 
 
 class Ground:
@@ -176,7 +179,8 @@ class Ground:
             allowed = [spelling for name in named for spelling in self._spellings(name)]
             text = "\n".join((*claim.subjects, *claim.values, *claim.extra, *claim.hidden))
             known = frozenset(name.lower() for name in allowed)
-            self._last = _Said(claim, subjects, allowed, known, Dictionary(allowed), text)
+            numbered = [name for name in allowed if _NUMBERED.search(name)]
+            self._last = _Said(claim, subjects, allowed, known, Dictionary(allowed), text, numbered)
         return self._last
 
     def _spellings(self, name: str) -> list[str]:
@@ -195,6 +199,8 @@ class Ground:
         return None
 
     def _numbers(self, text: str, said: _Said) -> Refusal | None:
+        for name in said.numbered:
+            text = text.replace(name, " ")
         wrong = unsupported(text, said.text)
         return Refusal("number", f"{wrong[0]} is not in the facts of this pair") if wrong else None
 
