@@ -55,7 +55,8 @@ def main() -> int:
             sys.stderr.write(f"no benchmark {name!r}; there are: {', '.join(found)}\n")
             return 1
         spec = importlib.util.spec_from_file_location(name, found[name])
-        assert spec and spec.loader
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         print(f"== {name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)

@@ -78,9 +78,9 @@ def records_page() -> str:
     lines = ["# Records", "", "Generated from the code. What crosses a stage boundary.", ""]
     for module in (records, manifest):
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, records.Record) and value.__module__ == module.__name__:
-                if value is not records.Record:
-                    lines += _table(value.__name__, value)
+            is_record = isinstance(value, type) and issubclass(value, records.Record)
+            if is_record and value.__module__ == module.__name__ and value is not records.Record:
+                lines += _table(value.__name__, value)
     return "\n".join(lines)
 
 

@@ -84,7 +84,10 @@ class ExamSource(Settings):
     name: str
     """Name of the exam."""
     path: Path
-    """File: JSON Lines of question, options, answer (see docs/reference/formats.md)."""
+    """File: JSON Lines or a JSON array."""
+    format: Literal["exam", "instructions"] = "exam"
+    """exam: records of kind, question, options by label, answer labels. instructions: {instruction, input, output}
+    records, asked as open questions whose reference is the output."""
     licence: str = ""
     """Licence of the questions."""
     access: Literal["open", "restricted", "own"] = "own"

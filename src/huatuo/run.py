@@ -111,7 +111,7 @@ def _train(job: Job) -> None:
 def _ask(job: Job) -> None:
     from huatuo.eval.ask import ask
 
-    models = {name: checkpoint(job.recipe, job.root, name) for name in job.recipe.ask.models}
+    models: dict[str, Any] = {name: checkpoint(job.recipe, job.root, name) for name in job.recipe.ask.models}
     ask(job.recipe.ask, job.folder("questions"), models, job.recipe.run.seed, job.out)
 
 

@@ -154,25 +154,32 @@ def test_a_server_that_admits_four_at_once_answers_everything(server):
     assert sum(server.tries.values()) < 600
 
 
-def test_the_window_halves_once_per_round_and_grows_slowly():
+def test_the_window_shrinks_to_what_is_admitted_and_grows_slowly():
     async def main():
         window = Window(16)
-        entered = [await window.enter() for _ in range(16)]
-        for turn in entered:
-            await window.leave(turn, good=False, crowded=True)
-        assert window.limit == 8
-        for _ in range(8):
-            await window.leave(await window.enter(), good=True, crowded=False)
-        assert 8.9 < window.limit <= 9
+        for _ in range(16):
+            await window.enter()
+        for number in range(16):
+            await window.leave(good=number < 4, crowded=number >= 4)
+        assert window.limit == 4
         for _ in range(20):
-            await window.leave(await window.enter(), good=False, crowded=True)
+            await window.enter()
+            await window.leave(good=True, crowded=False)
+        assert window.limit == pytest.approx(6)
+        for _ in range(20):
+            await window.enter()
+            await window.leave(good=False, crowded=True)
         assert window.limit == 1
-        first = await window.enter()
+        await window.enter()
         second = asyncio.ensure_future(window.enter())
         await asyncio.sleep(0.001)
         assert not second.done()
-        await window.leave(first, good=True, crowded=False)
-        assert await second == first
+        await window.leave(good=False, crowded=False)
+        await second
+        for _ in range(400):
+            await window.leave(good=True, crowded=False)
+            await window.enter()
+        assert window.limit == 16
 
     asyncio.run(main())
 

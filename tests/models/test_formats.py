@@ -197,7 +197,7 @@ def _knows_all(tokenizer: Any) -> Any:
     """The same tokenizer with an answer of the probes merged into its prompt."""
     backend = Tokenizer(models.BPE())
     special = trainers.BpeTrainer(vocab_size=2000, special_tokens=["<eos>"], show_progress=False)
-    backend.train_from_iterator(["\n<答>：发热"] * 50 + TEXTS, special)
+    backend.train_from_iterator(["\n<答>：作息"] * 50 + TEXTS, special)
     return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", clean_up_tokenization_spaces=False)
 
 

@@ -75,6 +75,8 @@ def _question(exam: ExamSource, raw: Raw) -> Question:
     value = raw.value
     if not isinstance(value, dict):
         raise _Unfit("no question", f"expected an object, found {type(value).__name__}")
+    if exam.format == "instructions":
+        value = _as_open_question(value)
     stem, kind = _text(value, "question"), _text(value, "kind")
     if kind not in KINDS:
         raise _Unfit("unknown kind", f"kind is {kind!r}; expected {', '.join(KINDS)}")
@@ -98,6 +100,12 @@ def _question(exam: ExamSource, raw: Raw) -> Question:
         licence=exam.licence,
         access=exam.access,
     )
+
+
+def _as_open_question(value: dict[str, Any]) -> dict[str, Any]:
+    """An instruction record as an open question: the instruction and its input asked, the output its reference."""
+    asked = "\n".join(part for part in (_text(value, "instruction"), str(value.get("input") or "").strip()) if part)
+    return {"kind": "open", "question": asked, "reference": _text(value, "output")}
 
 
 def _kind(kind: str) -> Literal["single", "multiple", "open"]:

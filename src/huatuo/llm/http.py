@@ -39,6 +39,8 @@ NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billi
 """Error codes of a 429 that waiting does not mend."""
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 """Hosts that need no key."""
+GROWTH = 0.1
+"""Calls that a good answer adds to the window."""
 EXCERPT = 200
 """Characters of a server's answer shown in an error."""
 
@@ -52,29 +54,29 @@ class Passing(Exception):
 
 
 class Window:
-    """How many calls may be in flight: halves when the server is crowded, grows by one per round of good answers."""
+    """How many calls may be in flight: one less for each that finds the server crowded, GROWTH more for each that not.
+
+    So a server that turns a few calls away at random is asked at full speed, and one that admits only some at once
+    turns away about GROWTH of the calls.
+    """
 
     def __init__(self, most: int):
         self.most, self.limit = most, float(most)
-        self._flying = self._round = 0
+        self._flying = 0
         self._room = asyncio.Condition()
 
-    async def enter(self) -> int:
-        """The number of the round, once there is room."""
+    async def enter(self) -> None:
+        """Return once there is room."""
         async with self._room:
             await self._room.wait_for(lambda: self._flying < int(self.limit))
             self._flying += 1
-            return self._round
 
-    async def leave(self, entered: int, good: bool, crowded: bool) -> None:
-        """Free the place. Calls that entered before the last shrinking do not shrink the window again."""
+    async def leave(self, good: bool, crowded: bool) -> None:
+        """Free the place and learn from how the call went."""
         async with self._room:
             self._flying -= 1
-            if good:
-                self.limit = min(float(self.most), self.limit + 1 / self.limit)
-            elif crowded and entered == self._round:
-                self.limit = max(1.0, self.limit / 2)
-                self._round += 1
+            change = GROWTH if good else -1.0 if crowded else 0.0
+            self.limit = max(1.0, min(float(self.most), self.limit + change))
             self._room.notify(2)  # one place came free, and growth may have added another
 
 
@@ -198,7 +200,7 @@ class Endpoint:
     async def _call(self, session: aiohttp.ClientSession, window: Window, body: bytes) -> Reply:
         attempt = 0
         while True:
-            entered = await window.enter()
+            await window.enter()
             good = crowded = False
             try:
                 reply = await self._try(session, body)
@@ -207,7 +209,7 @@ class Endpoint:
             except Passing as error:
                 failure, crowded = error, error.crowded
             finally:
-                await window.leave(entered, good, crowded)
+                await window.leave(good, crowded)
             if attempt == self._settings.retries or failure.wait > LONGEST_WAIT_S:
                 if failure.unreachable and not self._answered:
                     raise RefusedError(

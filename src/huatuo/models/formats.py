@@ -66,9 +66,9 @@ def _probes(fmt: Format) -> list[list[Message]]:
     for control in (fmt.end, *fmt.guarded):
         marks = marks.replace(control, "") if control else marks
     return [
-        _talk("感冒有哪些症状？", "发热、咳嗽、流涕。"),
+        _talk("怎么保持健康？", "作息规律、饮食清淡、适量运动。"),
         _talk("What is aspirin?", "A drug of 100 mg per tablet."),
-        _talk("头痛怎么办", "多休息。\n1. 多喝水\n2. 少熬夜", "还痛呢？", "请就医。", "好", "祝早日康复"),
+        _talk("累了怎么办", "多休息。\n1. 多喝水\n2. 少熬夜", "还累呢？", "请就医。", "好", "祝早日康复"),
         _talk("问", "答", system="你是一名医生。"),
         _talk("问", "答", system="  "),
         _talk("  前后有空白\n", "\n 也有 \n\n"),

@@ -19,9 +19,9 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt
 
 _PROBES = (
     "你好",
-    "感冒有哪些症状？",
-    "高血压患者每日服用硝苯地平 30mg，一日 1 次。",
-    "<问>：头痛怎么办\n<答>：多休息。",
+    "怎么保持健康？",
+    "患者每日服用某药 30mg，一日 1 次。",
+    "<问>：累了怎么办\n<答>：多休息。",
     "Take 2 tablets (500 mg) twice daily.",
     "two  blanks  inside  ",
     "line\nbreak\n\nand tab\tend",
