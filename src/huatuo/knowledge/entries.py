@@ -45,6 +45,8 @@ class Value:
     """A claim of the source (a cure rate on a web page) that is kept and not taught."""
     flags: tuple[str, ...] = ()
     """Rules that object to it."""
+    item: str = ""
+    """Id of the raw item, under which the stage accounts for it; made once, since a graph has many."""
 
 
 @dataclass(frozen=True, slots=True)

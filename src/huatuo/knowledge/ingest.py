@@ -136,11 +136,11 @@ class _Reader:
         entry.origins.append((made.where, made.place))
         entry.aliases.extend(alias for alias in made.aliases if alias not in entry.aliases)
         for value in made.values:
-            value_id = item_id(value.where, value.place)
+            value_id = value.item = item_id(value.where, value.place)
             self.out.expect([value_id])
             earlier = entry.values.setdefault((value.relation, value.text), value)
             if earlier is not value:
-                witness = item_id(earlier.where, earlier.place)
+                witness = earlier.item
                 reason = f"{made.name} {value.relation} {value.text} was read at {earlier.where.file} {earlier.place}"
                 self.out.drop(value_id, "duplicate", reason, witness, value.text)
                 if earlier.place.split(" ")[:2] == value.place.split(" ")[:2] and earlier.where is value.where:
@@ -207,7 +207,7 @@ def _write(
         for value in entry.values.values():
             flags = taught_flags(value.flags, settings.teach_flagged)
             flags = (*flags, "withheld") if entity.id in kept_back else flags
-            out.write("facts", _fact(entity, value, flags), uses=[item_id(value.where, value.place)])
+            out.write("facts", _fact(entity, value, flags), uses=[value.item])
         progress.advance(note="writing")
 
 

@@ -39,7 +39,6 @@ EXCIPIENTS = frozenset(
         "甘油",
         "丙二醇",
         "苯甲醇",
-        "薄荷脑",
         "香精",
     ]
 )
@@ -51,11 +50,11 @@ CLASS_WORDS: dict[str, str] = {
     "双胍": "diabetes",
     "磺脲": "diabetes",
     "糖尿病": "diabetes",
-    "抗癫痫": "epilepsy",
+    "抗惊厥": "epilepsy",
     "抗肿瘤": "tumours",
     "抗癌": "tumours",
     "抗疟": "malaria",
-    "抗痛风": "gout",
+    "降尿酸": "gout",
     "抗精神病": "psychosis",
     "抗抑郁": "depression",
     "抗甲状腺": "thyroid",
