@@ -31,7 +31,13 @@ def run() -> Outcome:
                 if figure.metric in ("exact", "accuracy") and figure.value is not None:
                     figures[f"{figure.name} | {figure.model} | {seed}"] = round(figure.value, 4)
                     n += figure.n
-                    shown = f"{figure.low:.3f}-{figure.high:.3f}" if figure.low is not None and figure.high is not None else ""
-                    table.append(f"{seed:>5} {figure.name:<28} {figure.model:<26} {figure.value:>7.3f} {shown:>16} {figure.n:>6}")
+                    shown = (
+                        f"{figure.low:.3f}-{figure.high:.3f}"
+                        if figure.low is not None and figure.high is not None
+                        else ""
+                    )
+                    table.append(
+                        f"{seed:>5} {figure.name:<28} {figure.model:<26} {figure.value:>7.3f} {shown:>16} {figure.n:>6}"
+                    )
             table.append(f"{seed:>5} training {figures[f'train_cpu_s_{seed}']:.0f} CPU-s")
     return Outcome(figures, {}, n, table)

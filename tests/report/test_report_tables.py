@@ -57,6 +57,13 @@ def test_verdict_by_intervals_only(ours, base, difference, baseline, control, ex
     assert all(VERDICTS[expected])
 
 
+def test_answers_that_mostly_cannot_be_scored_are_called_that_and_not_below_guessing():
+    ours = number(0.01, 0.0, 0.05).model_copy(update={"unscored": 101})
+    assert tables.verdict(BASE, ours, LEVEL, GUESS) == "unreadable"
+    assert tables.verdict(BASE, ours, DOWN, GUESS) == "worse"
+    assert tables.verdict(BASE, ours.model_copy(update={"unscored": 100}), LEVEL, GUESS) == "below-guessing"
+
+
 def test_no_answer_of_ours_is_no_number():
     assert tables.verdict(BASE, None, UP, GUESS) == "no-number"
 

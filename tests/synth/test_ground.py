@@ -113,6 +113,15 @@ def test_dirty_values_of_others_do_not_refuse_a_clean_answer() -> None:
     assert ground.answer("甲病的治疗方法有药物疗法、针刺疗法。", claim) is None
 
 
+def test_a_name_made_by_chance_at_the_edge_of_a_supported_name_is_no_foreign_name() -> None:
+    ground = Ground(name_dictionary(["新生儿紫癜", "甲片", "缓释甲片"], ["见于新生儿"], ""), {}, "")
+    spots = Claim("direct", "临床症状", ("新生儿紫癜",), ("皮肤出血斑",))
+    assert ground.question("哪些病征常见于新生儿紫癜？", spots) is None
+    refusal = ground.question("缓释甲片治什么病？", Claim("direct", "适应证", ("甲片",), ("皮肤出血斑",)))
+    assert refusal is not None
+    assert refusal.rule == "foreign"
+
+
 def test_list_marks_inside_a_value_are_no_quantities() -> None:
     claim = Claim("direct", "传播途径", ("甲病",), ("1、血液传播 2、母婴传播",))
     assert GROUND.answer("甲病的传播途径有1、血液传播 2、母婴传播。", claim) is None

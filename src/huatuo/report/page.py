@@ -15,7 +15,7 @@ from huatuo.progress import bar
 from huatuo.recipe import ReportSettings, RunSettings
 from huatuo.report import cards, figures, tables
 from huatuo.report.collect import Found, Loss, collect
-from huatuo.report.words import GROUPS, METRICS, STAGES, VERDICTS, WORDS, Label, label, spoken
+from huatuo.report.words import BASELINES, GROUPS, METRICS, STAGES, VERDICTS, WORDS, Label, label, spoken
 
 VERSION = 1
 """Raised when the page changes."""
@@ -88,6 +88,7 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         t=lambda key: spoken(WORDS[key], language),
         group=lambda name: spoken(label(GROUPS, name), language),
         metric=lambda name: spoken(label(METRICS, name), language),
+        baseline=lambda name: spoken(label(BASELINES, name.removeprefix("baseline: ")), language),
         stage=lambda name: spoken(label(STAGES, name), language),
         verdict=lambda name: spoken(VERDICTS[name], language),
         percent=tables.percent,
@@ -104,7 +105,7 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         pair_table=pair_table(found.pairs),
         recipe=recipe_lines(found),
         versions=versions(found),
-        signatures=sorted({(f.metric, f.signature, f.method) for f in found.figures if f.signature}),
+        signatures=sorted({figure.signature for figure in found.figures if figure.signature}),
         seed=next((m.seed for m in found.manifests.values()), run.seed),
     )
 

@@ -18,6 +18,7 @@ Verdict = Literal[
     "same",
     "guessing",
     "below-guessing",
+    "unreadable",
     "worse",
     "above-guessing",
     "alone",
@@ -93,6 +94,8 @@ def verdict(
         return "worse"
     if sign == "up":
         return "learned" if place == "above" else "better-no-baseline" if place == "unknown" else "better"
+    if place in ("below", "level") and not control and 2 * ours.unscored > ours.n:
+        return "unreadable"  # such answers count as wrong: "below guessing" would hide that they say nothing
     if place == "below":
         return "control-holds" if control else "below-guessing"
     if place == "level":

@@ -118,6 +118,7 @@ VERDICTS: dict[str, Label] = {
     "same": ("与基础无法区分", "not distinguishable from the base"),
     "guessing": ("与猜测无法区分", "not distinguishable from guessing"),
     "below-guessing": ("低于猜测", "below guessing"),
+    "unreadable": ("多数回答无法评分", "most answers could not be scored"),
     "worse": ("比基础差", "worse than the base"),
     "above-guessing": ("高于猜测（没有基础可比）", "above guessing (no base to compare with)"),
     "alone": ("没有可比的", "nothing to compare with"),
@@ -131,6 +132,11 @@ GROUPS: dict[str, Label] = {
     "held-out, no shared word": ("没训练过、疑问词也不同的问法", "held-out, no shared word"),
     "trained phrasings": ("训练过的问法", "trained phrasings"),
     "withheld entities": ("特意不教的实体（对照）", "withheld entities (control)"),
+}
+
+BASELINES: dict[str, Label] = {
+    "random": ("随机猜测", "random"),
+    "most frequent": ("最常见的答案", "most frequent"),
 }
 
 METRICS: dict[str, Label] = {

@@ -236,11 +236,14 @@ def _holds(text: str, name: str) -> bool:
 
 
 def _inside(text: str, mention: Mention, names: Iterable[str]) -> bool:
-    """Whether a mention is only a part of a longer supported name that stands there."""
+    """Whether a mention is made of a part of a supported name that stands there: 见于新生儿 before 新生儿肺炎. One that
+    holds the whole supported name (缓释甲片 for 甲片) is another thing's name."""
     for other in names:
         start = text.find(other)
         while start >= 0:
-            if start <= mention.start and mention.end <= start + len(other):
+            end = start + len(other)
+            touches = start < mention.end and mention.start < end
+            if touches and not (mention.start <= start and end <= mention.end):
                 return True
             start = text.find(other, start + 1)
     return False
