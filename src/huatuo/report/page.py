@@ -50,6 +50,9 @@ def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path
         for name in ("zh", "en"):
             svg = figures.flow(stations(found, rows), WORDS["flow"], language=name)
             files[f"flow.{name}.svg"] = figures.standalone(svg)
+            if rows:
+                scores = figures.bars([_bar_group(row) for row in rows], WORDS["scores"], WORDS["baseline"], name)
+                files[f"scores.{name}.svg"] = figures.standalone(scores)
         for name, text in files.items():
             store.write_atomic(out.folder / name, clean(text))
         out.figures["rows"] = float(len(rows))
