@@ -148,6 +148,8 @@ class TeacherSettings(Settings):
     """Sampling temperature."""
     max_tokens: int = Field(1024, ge=1)
     """Longest reply."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the server calls it: newer OpenAI models take only max_completion_tokens."""
     concurrency: int = Field(16, ge=1)
     """Most calls in flight."""
     timeout_s: float = 120.0

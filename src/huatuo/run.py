@@ -65,9 +65,11 @@ def _ingest(job: Job) -> None:
 
 
 def _questions(job: Job) -> None:
+    from huatuo.eval.probes import Taught
     from huatuo.eval.questions import make
 
-    make(job.recipe.questions, job.folder("ingest"), PHRASINGS, job.recipe.run.seed, job.out)
+    taught = Taught(PHRASINGS, _taught_phrasings(job.recipe))
+    make(job.recipe.questions, job.folder("ingest"), taught, job.recipe.run.seed, job.out)
 
 
 def _curate(job: Job) -> None:
@@ -158,6 +160,11 @@ def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
 # ---------------------------------------------------------------- the stages
 
 
+def _taught_phrasings(recipe: Recipe) -> int:
+    """Wordings per relation that pairs are made with; 0 where a model words its questions itself."""
+    return recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else 0
+
+
 def _source_files(recipe: Recipe) -> list[Path]:
     graphs = [path for g in recipe.ingest.graphs for path in (g.path, g.mapping) if path is not None]
     return graphs + [d.path for d in recipe.ingest.documents]
@@ -192,7 +199,7 @@ STAGES: tuple[Stage, ...] = (
         1,
         "what the models will be asked",
         ("ingest",),
-        _table("questions"),
+        lambda recipe: {**table(recipe.questions), "taught_phrasings": _taught_phrasings(recipe)},
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),

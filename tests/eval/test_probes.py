@@ -11,6 +11,7 @@ from huatuo.eval.probes import (
     NO_SHARED_WORD,
     TRAINED,
     WITHHELD,
+    Taught,
     question_words,
     read_phrasings,
     shares_a_word,
@@ -40,7 +41,7 @@ def fact(entity, value, relation="适应证", flags=()):
     )  # fmt: skip
 
 
-def run(tmp_path, facts, held=HELD_TOML, trained=TRAINED_TOML, seed=1, **probe):
+def run(tmp_path, facts, held=HELD_TOML, trained=TRAINED_TOML, seed=1, first=64, **probe):
     paths = [tmp_path / "trained.toml", tmp_path / "held.toml"]
     for path, text in zip(paths, (trained, held), strict=True):
         path.write_text(text, encoding="utf-8")
@@ -49,7 +50,7 @@ def run(tmp_path, facts, held=HELD_TOML, trained=TRAINED_TOML, seed=1, **probe):
             out.write("facts", one)
     settings = QuestionsSettings(probe=ProbeSettings(**{"relations": ("适应证",), "held_out": paths[1]} | probe))
     with writing(tmp_path / "questions", stage="questions", key="k") as out:
-        make(settings, tmp_path / "ingest", paths[0], seed, out)
+        make(settings, tmp_path / "ingest", Taught(paths[0], first), seed, out)
     return list(read(tmp_path / "questions", "questions", Question))
 
 
@@ -160,6 +161,16 @@ def test_shared_words(wording, trained, shared):
     assert shares_a_word(wording, trained) is shared
 
 
+def test_only_wordings_that_are_taught_are_asked_as_taught(tmp_path):
+    questions = run(tmp_path, [fact("阿司匹林", "头痛")], first=1, trained_per_relation=9)
+    assert [q.stem for q in questions if q.group == TRAINED] == ["阿司匹林治什么病？"]
+
+
+def test_a_teacher_that_words_its_own_questions_has_no_taught_wording(tmp_path):
+    questions = run(tmp_path, [fact("阿司匹林", "头痛")], first=0)
+    assert {q.group for q in questions} == {HELD_OUT}
+
+
 def test_question_words_leave_out_entity_and_function_words():
     assert question_words("请问{entity}的适应证有哪些？") == {"适应", "应证"}
 
@@ -168,7 +179,9 @@ def test_the_shipped_wordings_are_usable_and_held_out():
     package = Path(str(resources.files("huatuo")))
     held = package / "sample" / "phrasings.heldout.zh.toml"
     relations = tuple(tomllib.loads(held.read_text(encoding="utf-8")))
-    found = read_phrasings(ProbeSettings(relations=relations, held_out=held), package / "prompts" / "phrasings.zh.toml")
+    found = read_phrasings(
+        ProbeSettings(relations=relations, held_out=held), Taught(package / "prompts" / "phrasings.zh.toml", 64)
+    )
     assert len(found) == len(relations) == 16
     assert all(len(one.held_out) >= 4 and len(one.trained) >= 8 for one in found.values())
     assert len(GROUPS) == 4

@@ -7,7 +7,7 @@ import pytest
 
 from huatuo import store
 from huatuo.errors import InputError, RecipeError
-from huatuo.eval.probes import question_words, shares_a_word
+from huatuo.eval.probes import Taught, question_words, shares_a_word
 from huatuo.eval.questions import make, read_questions
 from huatuo.recipe import ExamSource, ProbeSettings, QuestionsSettings
 from huatuo.records import Dropped, Entity, Fact, Origin, Question
@@ -55,7 +55,7 @@ def made(tmp_path, dataset):
         path = None if without_held_out else tmp_path / "held.toml"
         settings = QuestionsSettings(exams=tuple(exams), probe=ProbeSettings(held_out=path, **probe))
         with store.writing(tmp_path / "made", stage="questions", key=f"{seed} {probe}") as out:
-            make(settings, knowledge, tmp_path / "trained.toml", seed, out)
+            make(settings, knowledge, Taught(tmp_path / "trained.toml", 64), seed, out)
         dropped = list(store.read(tmp_path / "made", "dropped", Dropped))
         return list(store.read(tmp_path / "made", "questions", Question)), dropped
 

@@ -88,11 +88,14 @@ def test_errors_are_not_kept(path):
     assert healed.asked == ["坏"]
 
 
-def test_model_digest_sampling_role_and_text_make_the_key(path):
+def test_model_digest_format_sampling_role_and_text_make_the_key(path):
     list(Cached(Teacher("a"), path).chat(talk("问"), Sampling()))
     other_name = Teacher("a")
     other_name.name = "another"
+    other_format = Teacher("a")
+    other_format.format = "chatml"
     for teacher, messages, sampling in (
+        (other_format, talk("问"), Sampling()),
         (other_name, talk("问"), Sampling()),
         (Teacher("b"), talk("问"), Sampling()),
         (Teacher("a"), talk("问"), Sampling(seed=1)),

@@ -323,12 +323,28 @@ def test_what_a_reply_says_is_kept_apart(server, made, text, reasoning, finish):
     assert bool(reply.error) == (finish == "refused")
 
 
-def test_a_prompt_that_a_filter_stops_is_refused_alone(server):
-    error = {"error": {"code": "content_filter", "message": "policy"}}
+@pytest.mark.parametrize("code", ["content_filter", "context_length_exceeded", "invalid_prompt"])
+def test_a_prompt_that_is_at_fault_itself_is_refused_alone(server, code):
+    error = {"error": {"code": code, "message": "policy"}}
     server.answer = lambda prompt, attempt, request: (
         web.json_response(error, status=400) if prompt == "坏" else web.json_response(completion())
     )
     assert [r.finish_reason for _, r in sorted(ask(server, "坏", "好").items())] == ["refused", "stop"]
+
+
+def test_a_400_after_other_prompts_were_answered_is_about_that_prompt(server):
+    server.answer = lambda prompt, attempt, request: (
+        status(400, "strange") if prompt == "50" else web.json_response(completion())
+    )
+    replies = ask(server, *map(str, range(100)), concurrency=1)
+    assert [index for index, reply in replies.items() if reply.finish_reason == "refused"] == [50]
+    assert "strange" in replies[50].error
+
+
+def test_the_length_limit_is_sent_under_the_name_the_server_takes(server):
+    list(endpoint(server, max_tokens_field="max_completion_tokens").chat(talk("问"), Sampling(max_tokens=77)))
+    assert server.bodies[0]["max_completion_tokens"] == 77
+    assert "max_tokens" not in server.bodies[0]
 
 
 def test_only_what_was_set_is_sent(server):

@@ -23,9 +23,6 @@ from huatuo.records import Document, Origin, Question, Span
 from huatuo.store import Writer, canonical_json, content_id
 from huatuo.text.segment import pieces
 
-VERSION = 1
-"""Raised when the stage's output changes."""
-
 BATCH_ROWS = 500
 """Texts per batch: more leave the processor's cache (a batch of 20,000 takes four times the time of one of 500)."""
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from huatuo.errors import InputError, RecipeError
 from huatuo.recipe import ProbeSettings
@@ -52,7 +53,16 @@ class Phrasings:
     """Wordings that nothing is trained on."""
 
 
-def read_phrasings(settings: ProbeSettings, trained: Path) -> dict[str, Phrasings]:
+class Taught(NamedTuple):
+    """The wordings that pairs are made with."""
+
+    path: Path
+    """TOML of wordings per relation."""
+    first: int
+    """How many of each relation are used, from the first; 0 where a model words the questions itself."""
+
+
+def read_phrasings(settings: ProbeSettings, trained: Taught) -> dict[str, Phrasings]:
     """The wordings of every relation of the probe.
 
     Raises InputError where a file cannot be read, a relation has no held-out wording, a wording does not name {entity}
@@ -63,13 +73,13 @@ def read_phrasings(settings: ProbeSettings, trained: Path) -> dict[str, Phrasing
             "[questions.probe] names relations but no held_out; expected a TOML file of wordings that nothing is "
             "trained on; next: set questions.probe.held_out, or leave relations empty"
         )
-    taught, held = _toml(trained), _toml(settings.held_out)
+    taught, held = _toml(trained.path), _toml(settings.held_out)
     found = {}
     for relation in settings.relations:
         table = taught.get(relation, taught.get("*"))
-        questions = table.get("questions", []) if isinstance(table, dict) else []
+        questions = table.get("questions", [])[: trained.first] if isinstance(table, dict) else []
         one = Phrasings([str(q).replace("{relation}", relation) for q in questions], _list(held.get(relation)))
-        _check(relation, one, trained, settings.held_out)
+        _check(relation, one, trained.path, settings.held_out)
         found[relation] = one
     return found
 
@@ -149,7 +159,7 @@ class _Set:
     withheld: bool
 
 
-def make_probe(settings: ProbeSettings, facts: Iterable[Fact], phrasings: Path, seed: int, out: Writer) -> None:
+def make_probe(settings: ProbeSettings, facts: Iterable[Fact], phrasings: Taught, seed: int, out: Writer) -> None:
     """Write the probe's questions; every fact is used or left with the reason."""
     wordings = read_phrasings(settings, phrasings) if settings.relations else {}
     kept: dict[tuple[str, str], list[Fact]] = defaultdict(list)
@@ -202,7 +212,8 @@ def _asked(settings: ProbeSettings, phrasings: Phrasings, one: _Set, seed: int) 
     ranked = sorted(phrasings.trained, key=lambda w: content_id("trained phrasing", str(seed), one.relation, w))
     asked = [(TRAINED, wording) for wording in ranked[: settings.trained_per_relation]]
     for wording in phrasings.held_out:
-        asked.append((HELD_OUT if shares_a_word(wording, phrasings.trained) else NO_SHARED_WORD, wording))
+        near = not phrasings.trained or shares_a_word(wording, phrasings.trained)
+        asked.append((HELD_OUT if near else NO_SHARED_WORD, wording))
     return asked
 
 

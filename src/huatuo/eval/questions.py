@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from huatuo.errors import InputError
-from huatuo.eval.probes import make_probe
+from huatuo.eval.probes import Taught, make_probe
 from huatuo.progress import bar
 from huatuo.readers.jsonfile import Raw, records
 from huatuo.recipe import ExamSource, QuestionsSettings
@@ -28,11 +28,11 @@ class _Unfit(ValueError):
         self.rule = rule
 
 
-def make(settings: QuestionsSettings, knowledge: Path, phrasings: Path, seed: int, out: Writer) -> None:
+def make(settings: QuestionsSettings, knowledge: Path, phrasings: Taught, seed: int, out: Writer) -> None:
     """Write table ``questions``: the exams' questions, and the probe's.
 
-    ``knowledge`` is the data set of ingest, ``phrasings`` the TOML of trained wordings. Raises InputError for a file
-    that cannot be used as a whole; a question that cannot be asked is dropped with the reason.
+    ``knowledge`` is the data set of ingest, ``phrasings`` the wordings that are trained on. Raises InputError for a
+    file that cannot be used as a whole; a question that cannot be asked is dropped with the reason.
     """
     seen: dict[str, str] = {}
     for exam in settings.exams:

@@ -22,9 +22,6 @@ from huatuo.recipe import GraphSource, IngestSettings
 from huatuo.records import Document, Entity, Fact, Finding, Origin
 from huatuo.store import Writer, content_id
 
-VERSION = 1
-"""Raised when the stage's output changes."""
-
 GRAPH_SUFFIXES = (".json", ".jsonl", ".ndjson")
 """Endings of the files that are read from a folder of a graph."""
 

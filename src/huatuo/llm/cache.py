@@ -28,9 +28,9 @@ BUSY_SECONDS = 30.0
 class Cached:
     """A `Model` that asks another one and keeps its replies in an SQLite file.
 
-    A reply counts under model name, digest, messages and sampling. Replies that ended in an error are not kept. What
-    comes from an endpoint, or says when it was made, is on disk before it is handed on; what a free model answers is
-    written in groups. Raises DataError where the file cannot be written or is not a cache.
+    A reply counts under model name, digest, chat format, messages and sampling. Replies that ended in an error are not
+    kept. What comes from an endpoint, or says when it was made, is on disk before it is handed on; what a free model
+    answers is written in groups. Raises DataError where the file cannot be written or is not a cache.
     """
 
     def __init__(self, model: Model, path: Path):
@@ -81,7 +81,8 @@ class Cached:
         return self._model.logprobs(prefix, continuations)
 
     def _key(self, messages: Sequence[Message], sampling: str) -> str:
-        return content_id(self.name, self.digest, canonical_json([m.model_dump() for m in messages]), sampling)
+        said = canonical_json([m.model_dump() for m in messages])
+        return content_id(self.name, self.digest, self.format, said, sampling)
 
     def _ask(
         self, conversations: Sequence[Sequence[Message]], waiting: dict[str, list[int]], sampling: Sampling

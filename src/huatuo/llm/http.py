@@ -37,6 +37,8 @@ CROWDED = frozenset({429, 503, 529})
 """Statuses that ask for fewer calls at once."""
 NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 """Error codes of a 429 that waiting does not mend."""
+ONE_PROMPT = frozenset({"content_filter", "context_length_exceeded", "string_above_max_length", "invalid_prompt"})
+"""Error codes of a 400 that are about one conversation, whatever else was answered."""
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 """Hosts that need no key."""
 GROWTH = 0.1
@@ -190,7 +192,7 @@ class Endpoint:
         body: dict[str, Any] = {
             "model": self.name,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
-            "max_tokens": sampling.max_tokens,
+            self._settings.max_tokens_field: sampling.max_tokens,
             "temperature": sampling.temperature,
         }
         fields = {"top_p", "top_k", "repetition_penalty", "seed", "stop"}
@@ -247,7 +249,7 @@ class Endpoint:
     def _judge(self, response: aiohttp.ClientResponse, data: bytes) -> Reply | None:
         """A refused reply where only this conversation is refused; raises Passing or RefusedError otherwise."""
         codes, status = _error_codes(data), response.status
-        if status == 400 and "content_filter" in codes:
+        if status == 400 and (codes & ONE_PROMPT or self._answered):  # what was answered before had the same settings
             return Reply(text="", finish_reason="refused", error=self._excerpt(data), time=now())
         if (status in PASSING or status >= 500) and not codes & NO_MONEY:
             wait = _retry_after(response.headers.get("Retry-After", ""))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from huatuo.errors import ModelError, require
 from huatuo.models import formats
-from huatuo.models.save import CARD_FILE, ModelCard, card, digest, save
+from huatuo.models.save import CARD_FILE, ModelCard, card, digest, quiet, save
 from huatuo.models.tokenizers import load_tokenizer
 
 __all__ = ["CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "digest", "load", "save"]
@@ -54,7 +54,7 @@ def load(
     run code of whoever made it. Raises ModelError naming what is missing or does not fit.
     """
     require("torch", "train")
-    require("transformers", "train")
+    quiet(require("transformers", "train"))
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError(

@@ -61,6 +61,8 @@ class ModelCard(BaseModel):
     """Real tokens seen."""
     licence: str = ""
     """Licence of the weights, as Hugging Face abbreviates it."""
+    turns: int = 0
+    """Most answers in one training conversation; a chat forgets what goes beyond. 0: not known."""
     languages: tuple[str, ...] = ("zh",)
     """Languages of the training answers."""
     notes: str = ""
@@ -131,8 +133,16 @@ def _card(about: Mapping[str, Any] | ModelCard) -> ModelCard:
         ) from None
 
 
+def quiet(transformers: Any) -> None:
+    """Keep transformers from drawing bars of its own among ours ("Loading weights", "Writing model shards")."""
+    transformers.utils.logging.disable_progress_bar()
+
+
 def _save_weights(model: Any, tokenizer: Any, part: Path) -> None:
+    import transformers
     from transformers import GenerationConfig
+
+    quiet(transformers)
 
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -17,9 +17,6 @@ from huatuo.report import cards, figures, tables
 from huatuo.report.collect import Found, Loss, collect
 from huatuo.report.words import BASELINES, GROUPS, METRICS, STAGES, VERDICTS, WORDS, Label, label, spoken
 
-VERSION = 1
-"""Raised when the page changes."""
-
 LONGEST_ANSWER = 600
 """Characters of an answer that are shown; the rest is counted."""
 

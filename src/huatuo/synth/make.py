@@ -26,9 +26,6 @@ from huatuo.synth.ground import Ground, Refusal, name_dictionary
 from huatuo.synth.pair import ask, fraction, make_pair
 from huatuo.synth.parse import QA, parse
 
-VERSION = 1
-"""Raised when the same input gives other pairs."""
-
 BATCH = 1024
 """Conversations handed to the model at once: bounds memory, and is enough to fill any endpoint's concurrency."""
 

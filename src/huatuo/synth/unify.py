@@ -19,9 +19,6 @@ from huatuo.synth.pair import pair_id
 from huatuo.synth.split import Components, keys_of
 from huatuo.text.ngram import Index, Overlap, exam_index
 
-VERSION = 1
-"""Raised when the same input gives other pairs."""
-
 BATCH = 2048
 """Pairs graded against the exam questions at once."""
 

@@ -36,9 +36,6 @@ from huatuo.train.pack import Integers, Step, plan
 from huatuo.train.samples import Samples
 from huatuo.train.setup import Ready, ready_model, usable_layout
 
-VERSION = 1
-"""Raised when training on the same tokens in the same order gives another model."""
-
 STATE = "state"
 """Folder of the checkpoints while training; removed when it is finished."""
 
@@ -118,7 +115,7 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
             if stop.is_set():
                 raise KeyboardInterrupt
         after = _validation_loss(head, data, settings, layout)
-    _finish(settings, ready, progress, after, layout, out)
+    _finish(settings, ready, progress, after, layout, tokens, out)
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -290,6 +287,7 @@ def _finish(
     progress: Progress,
     after: float | None,
     layout: str,
+    tokens_folder: Path,
     out: store.Writer,
 ) -> None:
     """Write the steps, the model and the figures; remove the checkpoints."""
@@ -298,7 +296,8 @@ def _finish(
         out.write("steps", StepLog(**{**row, "sources": counts}))
     tokens = sum(row["tokens"] for row in progress.steps)
     seen = sum(sum(row["sources"].values()) for row in progress.steps)
-    card = {**ready.card, "steps": progress.done, "tokens": tokens, "samples": seen}
+    turns = int(store.read_manifest(tokens_folder).figures.get("most_turns") or 0)
+    card = {**ready.card, "steps": progress.done, "tokens": tokens, "samples": seen, "turns": turns}
     models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card)
     out.figures.update(
         {

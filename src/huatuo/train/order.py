@@ -23,9 +23,6 @@ from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
 from huatuo.records import Order
 
-VERSION = 1
-"""Raised when the order for the same settings and pairs changes."""
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

@@ -17,9 +17,6 @@ from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
 from huatuo.records import Entity, Fact, Message, Pair
 
-VERSION = 1
-"""Raised when the tokens of the same pairs change."""
-
 FILE = "tokens.arrow"
 """Name of the token file in the data set."""
 
@@ -140,6 +137,7 @@ class _Encoder:
         self.counts["samples"] += 1
         self.counts["tokens"] += len(encoded.ids)
         self.counts["learned"] += sum(learned)
+        self.counts["most_turns"] = max(self.counts["most_turns"], len(encoded.turns))
         return {
             "pair_id": pair.id,
             "part": part,
@@ -207,6 +205,7 @@ class _Encoder:
                 "split_pairs": "split",
                 "turns_lost_in_split": "turns_lost",
                 "straddled_answers": "straddled",
+                "most_turns": "most_turns",
             }.items()
         }
         found["truncation_share"] = self.counts["longer"] / pairs if pairs else None
