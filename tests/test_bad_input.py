@@ -35,7 +35,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> No
         [sys.executable, "-m", "huatuo", "run", str(target), "--to", "synth"],
         cwd=tmp_path,
         capture_output=True,
-        preexec_fn=lambda: small_disk(300_000),  # noqa: PLW1509 - a limit of the child alone
+        preexec_fn=lambda: small_disk(300_000),
         check=False,
         encoding="utf-8",
     )
