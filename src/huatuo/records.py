@@ -259,6 +259,8 @@ class Question(Record):
     """Subject, department or relation."""
     entity: str = ""
     """Name of the entity that a knowledge question asks about."""
+    wording: str = ""
+    """The wording that a knowledge question is made with: what fails by wording fails for every entity."""
     language: Language = "zh"
     """Language of the stem."""
     stem: str

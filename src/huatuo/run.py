@@ -119,10 +119,10 @@ def _ask(job: Job) -> None:
 
 def _score(job: Job) -> None:
     from huatuo.eval.score import score
+    from huatuo.eval.taught import Training
 
-    score(
-        job.recipe.score, job.folder("questions"), job.folder("ask"), job.folder("unify"), job.recipe.run.seed, job.out
-    )
+    training = Training(job.folder("unify"), job.folder("order"), job.folder("train"))
+    score(job.recipe.score, job.folder("questions"), job.folder("ask"), training, job.recipe.run.seed, job.out)
 
 
 def _report(job: Job) -> None:
@@ -237,7 +237,7 @@ STAGES: tuple[Stage, ...] = (
         "train", 1, "one-stage training", ("order", "tokenise"), _table("train"), _train, _base_files, resumable=True
     ),
     Stage("ask", 1, "ask the models", ("questions", "train"), _table("ask"), _ask, _base_files, resumable=True),
-    Stage("score", 1, "score the answers", ("questions", "ask", "unify"), _table("score"), _score),
+    Stage("score", 1, "score the answers", ("questions", "ask", "unify", "order", "train"), _table("score"), _score),
     Stage(
         "report",
         1,

@@ -3,6 +3,8 @@
 import pytest
 
 from huatuo import store
+from huatuo.eval.taught import Training
+from huatuo.records import Order
 from huatuo.store import content_id
 
 
@@ -16,5 +18,24 @@ def dataset(tmp_path):
             for record in records:
                 out.write(table, record)
         return folder
+
+    return make
+
+
+@pytest.fixture
+def training(dataset, tmp_path):
+    """Writes pairs, the order of those for training, and a training that left out ``late`` ones; gives all three."""
+
+    def make(pairs, late=()):
+        ordered = [pair for pair in pairs if pair.split == "train"]
+        with store.writing(tmp_path / "order", stage="order", key=content_id(*(p.id for p in ordered))) as out:
+            for i, pair in enumerate(ordered):
+                out.write("order", Order(position=i, pair_id=pair.id, copy_index=0, source=pair.source, weight=1.0))
+            store.write_atomic(out.folder / "note.txt", "an order may be empty")
+        with store.writing(tmp_path / "train", stage="train", key=content_id("late", *late)) as out:
+            for pair_id in late:
+                out.leave(pair_id, "after the last step", "train.steps ended before its turn")
+            store.write_atomic(out.folder / "model.txt", "weights")
+        return Training(dataset("pairs", pairs), tmp_path / "order", tmp_path / "train")
 
     return make

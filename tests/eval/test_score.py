@@ -12,14 +12,23 @@ SETTINGS = ScoreSettings(resamples=200)
 OTHER = [pair("你好", "您好")]
 
 
+def teaching(questions):
+    """Pairs that teach what is asked, besides what is withheld."""
+    asked = [q for q in questions if q.kind == "knowledge" and q.group != "withheld entities"]
+    return [*OTHER, *(pair(f"教：{q.stem}{q.id}", "、".join(q.gold), q.parents) for q in asked)]
+
+
 @pytest.fixture
-def scored(dataset, tmp_path):
+def scored(dataset, training, tmp_path):
     """Asks the models and scores the answers; gives the scores of each question and model, and the figures."""
 
-    def go(questions, models, pairs=OTHER, settings=SETTINGS, key="k"):
-        folder, trained = dataset("questions", questions), dataset("pairs", pairs)
+    def go(questions, models, pairs=None, settings=SETTINGS, key="k", late=(), limit=0):
+        folder, trained = (
+            dataset("questions", questions),
+            training(teaching(questions) if pairs is None else pairs, late),
+        )
         with store.writing(tmp_path / "ask", stage="ask", key=key) as out:
-            ask(AskSettings(), folder, models, 1, out)
+            ask(AskSettings(limit=limit), folder, models, 1, out)
         with store.writing(tmp_path / "score", stage="score", key=key) as out:
             score(settings, folder, tmp_path / "ask", trained, 1, out)
         scores = {(s.question_id, s.model, s.metric): s for s in store.read(tmp_path / "score", "scores", Score)}
@@ -142,8 +151,59 @@ def test_the_most_frequent_taught_answer_is_scored_on_every_group(scored):
 
 
 def test_nothing_taught_is_no_baseline(scored):
-    _, figures = scored([probe("肺炎", ["发热"]), probe("哮喘", ["咳嗽"])], {"ours": FakeModel()})
-    assert {model for _, model, _ in figures} == {"ours"}
+    _, figures = scored([probe("肺炎", ["发热"]), probe("哮喘", ["咳嗽"])], {"ours": FakeModel()}, OTHER)
+    assert {(name, model) for name, model, _ in figures} == {("not taught after all", "ours")}
+
+
+@pytest.mark.parametrize("way", ["refused", "held out for validation", "after the last step"])
+def test_what_was_not_taught_after_all_is_no_failure_to_learn(scored, way):
+    questions = [probe(f"病{i}", [f"症状{i}"]) for i in range(100)]
+    pairs = teaching(questions)
+    lost = [p for p in pairs if p.parents and int(p.parents[0].partition(" ")[0][1:]) < 20]
+    if way == "refused":
+        kept, late = [p for p in pairs if p not in lost], ()
+    elif way == "held out for validation":
+        kept, late = [p.model_copy(update={"split": "validation"}) if p in lost else p for p in pairs], ()
+    else:
+        kept, late = pairs, [p.id for p in lost]
+    known = FakeModel(
+        lambda text: "症状" + text.partition("会")[0][1:] if int(text.partition("会")[0][1:]) >= 20 else ""
+    )
+    _, figures = scored(questions, {"ours": known}, kept, late=late)
+    learned, lost_figure = (figures[g, "ours", "exact"] for g in ("held-out phrasings", "not taught after all"))
+    assert (learned.value, learned.n, lost_figure.value, lost_figure.n) == (1.0, 80, 0.0, 20)
+
+
+def test_only_what_was_asked_is_in_baselines_and_contamination(scored):
+    questions = [exam(i) for i in range(100)] + [probe(f"病{i}", [f"症状{i}"]) for i in range(100)]
+    _, figures = scored(questions, {"ours": FakeModel()}, limit=20)
+    assert {figure.n for figure in figures.values() if figure.value is not None} == {20}
+
+
+def test_a_group_without_a_question_is_a_row_without_a_number(scored):
+    _, figures = scored([probe("肺炎", ["发热"])], {"ours": FakeModel()})
+    figure = figures["held-out, no shared word", "ours", "exact"]
+    assert (figure.value, figure.n) == (None, 0)
+
+
+def test_an_answer_in_the_taught_words_is_the_reference_of_its_overlap(scored):
+    question = probe("肺炎", ["发热", "咳嗽"]).model_copy(update={"reference": "肺炎的症状有发热、咳嗽。"})
+    scores, _ = scored([question], {"ours": FakeModel(lambda text: "肺炎的症状有发热、咳嗽。")})
+    assert scores[question.id, "ours", "bleu"].value == pytest.approx(1.0)
+
+
+def test_what_fails_by_wording_makes_a_wide_interval(scored):
+    questions = [
+        probe(f"病{i}", [f"症状{i}"]).model_copy(update={"id": f"{i} {j}", "stem": f"病{i}，{j}？", "wording": str(j)})
+        for i in range(60)
+        for j in range(10)
+    ]
+    known = FakeModel(lambda text: "" if "，3" in text else "症状" + text.partition("，")[0][1:])
+    _, figures = scored(questions, {"ours": known})
+    figure = figures["held-out phrasings", "ours", "exact"]
+    assert figure.value == 0.9
+    assert "60 x 10 clusters" in figure.method
+    assert figure.high - figure.low > 0.2
 
 
 def test_the_interval_of_the_probe_is_over_entities(scored):
@@ -156,14 +216,18 @@ def test_the_interval_of_the_probe_is_over_entities(scored):
     _, figures = scored(questions, {"ours": known})
     figure = figures["held-out phrasings", "ours", "exact"]
     assert (figure.value, figure.n) == (0.5, 300)
-    assert "50 clusters" in figure.method
+    assert "over 50 clusters" in figure.method
     assert figure.high - figure.low > 0.2
 
 
 def test_groups_of_the_probe_come_first(scored):
     questions = [exam(1), probe("乙", ["发热"], "withheld entities"), probe("甲", ["发热"])]
     _, figures = scored(questions, {"ours": FakeModel()})
-    assert list(dict.fromkeys(name for name, _, _ in figures)) == ["held-out phrasings", "withheld entities", "exam"]
+    assert [*dict.fromkeys(name for name, model, _ in figures if figures[name, model, _].n)] == [
+        "held-out phrasings",
+        "withheld entities",
+        "exam",
+    ]
 
 
 def test_questions_that_were_trained_on_are_counted(scored):
@@ -192,12 +256,12 @@ def test_questions_that_were_trained_on_are_counted(scored):
     }
 
 
-def test_a_response_to_an_unknown_question_is_dropped(dataset, tmp_path):
+def test_a_response_to_an_unknown_question_is_dropped(dataset, training, tmp_path):
     stranger = exam(99)
     with store.writing(tmp_path / "ask", stage="ask", key="k") as out:
         ask(AskSettings(), dataset("questions", [exam(1), stranger]), {"ours": FakeModel()}, 1, out)
     with store.writing(tmp_path / "score", stage="score", key="k") as out:
-        score(SETTINGS, dataset("questions", [exam(1)]), tmp_path / "ask", dataset("pairs", OTHER), 1, out)
+        score(SETTINGS, dataset("questions", [exam(1)]), tmp_path / "ask", training(OTHER), 1, out)
     (dropped,) = store.read(tmp_path / "score", "dropped", Dropped)
     assert dropped.rule == "unknown question"
     assert len(list(store.read(tmp_path / "ask", "responses", Response))) == 2

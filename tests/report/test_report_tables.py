@@ -32,7 +32,7 @@ UP, LEVEL, DOWN = (number(d, d - 0.05, d + 0.05, metric="difference") for d in (
         ((0.8, 0.7, 0.9), BASE, UP, GUESS, False, "learned"),
         ((0.8, 0.7, 0.9), BASE, UP, None, False, "better-no-baseline"),
         ((0.25, 0.15, 0.35), BASE, UP, GUESS, False, "better"),
-        ((0.12, 0.08, 0.15), BASE, UP, GUESS, False, "better"),
+        ((0.12, 0.08, 0.15), BASE, UP, GUESS, False, "below-guessing"),
         ((0.25, 0.15, 0.35), BASE, LEVEL, GUESS, False, "guessing"),
         ((0.12, 0.08, 0.16), BASE, LEVEL, GUESS, False, "below-guessing"),
         ((0.6, 0.5, 0.7), BASE, LEVEL, GUESS, False, "same"),
@@ -61,6 +61,7 @@ def test_answers_that_mostly_cannot_be_scored_are_called_that_and_not_below_gues
     ours = number(0.01, 0.0, 0.05).model_copy(update={"unscored": 101})
     assert tables.verdict(BASE, ours, LEVEL, GUESS) == "unreadable"
     assert tables.verdict(BASE, ours, DOWN, GUESS) == "worse"
+    assert tables.verdict(BASE, ours, UP, GUESS) == "unreadable"
     assert tables.verdict(BASE, ours.model_copy(update={"unscored": 100}), LEVEL, GUESS) == "below-guessing"
 
 

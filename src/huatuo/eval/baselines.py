@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from huatuo.records import Question
-from huatuo.store import read_batches
 
 RANDOM, MOST_FREQUENT = "baseline: random", "baseline: most frequent"
 """Names of the baselines in the column of the models."""
 
 AnswerSets = Mapping[str, Counter[frozenset[str]]]
 """How often each set of values is the taught answer, by relation."""
-
-
-def taught_facts(pairs: Path) -> set[str]:
-    """Ids of everything that a training pair teaches (validation pairs left out)."""
-    found: set[str] = set()
-    for batch in read_batches(pairs, "pairs", columns=["parents", "split"]):
-        for row in batch.to_pylist():
-            if row["split"] == "train":
-                found.update(row["parents"])
-    return found
 
 
 def answer_sets(questions: Iterable[Question], taught: set[str]) -> dict[str, Counter[frozenset[str]]]:

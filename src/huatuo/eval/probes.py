@@ -1,8 +1,9 @@
 """The knowledge probe: questions about facts of the graph, in words the model was trained on and in words it was not.
 
-Four groups. ``held-out phrasings`` and ``held-out, no shared word`` ask taught facts in new words: transfer.
+Groups. ``held-out phrasings`` and ``held-out, no shared word`` ask taught facts in new words: transfer.
 ``trained phrasings`` asks them in taught words: memory. ``withheld entities`` asks facts that were never taught: the
-control, where a right answer is chance or a leak.
+control, where a right answer is chance or a leak. What was meant to be taught and was not (`huatuo.eval.taught`) is
+moved to ``not taught after all`` when the answers are scored.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ EXAM = "knowledge probe"
 
 HELD_OUT, NO_SHARED_WORD = "held-out phrasings", "held-out, no shared word"
 TRAINED, WITHHELD = "trained phrasings", "withheld entities"
-GROUPS = (HELD_OUT, NO_SHARED_WORD, TRAINED, WITHHELD)
+CONTROL, NOT_TAUGHT = WITHHELD, "not taught after all"
+GROUPS = (HELD_OUT, NO_SHARED_WORD, TRAINED, WITHHELD, NOT_TAUGHT)
 """The groups in the order of the tables."""
 
 WITHHELD_FLAG = "withheld"
@@ -51,6 +53,9 @@ class Phrasings:
     """Wordings that pairs are made with."""
     held_out: list[str] = field(default_factory=list)
     """Wordings that nothing is trained on."""
+    answer: str = ""
+    """The first answer form that pairs are made with: the reference for BLEU and ROUGE; empty where a model words its
+    answers itself."""
 
 
 class Taught(NamedTuple):
@@ -78,7 +83,12 @@ def read_phrasings(settings: ProbeSettings, trained: Taught) -> dict[str, Phrasi
     for relation in settings.relations:
         table = taught.get(relation, taught.get("*"))
         questions = table.get("questions", [])[: trained.first] if isinstance(table, dict) else []
-        one = Phrasings([str(q).replace("{relation}", relation) for q in questions], _list(held.get(relation)))
+        answers = table.get("answers", [])[: min(trained.first, 1)] if isinstance(table, dict) else []
+        one = Phrasings(
+            [str(q).replace("{relation}", relation) for q in questions],
+            _list(held.get(relation)),
+            "".join(str(a).replace("{relation}", relation) for a in answers),
+        )
         _check(relation, one, trained.path, settings.held_out)
         found[relation] = one
     return found
@@ -176,7 +186,11 @@ def make_probe(settings: ProbeSettings, facts: Iterable[Fact], phrasings: Taught
             kept[fact.entity, fact.relation].append(fact)
     for one in _drawn(settings, _sets(kept), seed, out):
         for group, wording in _asked(settings, wordings[one.relation], one, seed):
-            out.write("questions", _question(one, group, wording), uses=[fact.id for fact in one.facts])
+            out.write(
+                "questions",
+                _question(one, group, wording, wordings[one.relation].answer),
+                uses=[fact.id for fact in one.facts],
+            )
 
 
 def _sets(kept: Mapping[tuple[str, str], list[Fact]]) -> list[_Set]:
@@ -184,8 +198,7 @@ def _sets(kept: Mapping[tuple[str, str], list[Fact]]) -> list[_Set]:
     answer could not be known in full."""
     sets = []
     for (entity, relation), facts in sorted(kept.items()):
-        ordered = tuple(sorted(facts, key=lambda fact: (fact.value, fact.id)))
-        sets.append(_Set(entity, relation, ordered, any(WITHHELD_FLAG in fact.flags for fact in facts)))
+        sets.append(_Set(entity, relation, tuple(facts), any(WITHHELD_FLAG in fact.flags for fact in facts)))
     return sets
 
 
@@ -217,8 +230,9 @@ def _asked(settings: ProbeSettings, phrasings: Phrasings, one: _Set, seed: int) 
     return asked
 
 
-def _question(one: _Set, group: str, wording: str) -> Question:
+def _question(one: _Set, group: str, wording: str, answer: str) -> Question:
     stem = wording.replace("{entity}", one.entity)
+    gold = tuple(dict.fromkeys(fact.value for fact in one.facts))
     return Question(
         id=content_id(EXAM, one.relation, stem),
         exam=EXAM,
@@ -226,8 +240,10 @@ def _question(one: _Set, group: str, wording: str) -> Question:
         group=group,
         subject=one.relation,
         entity=one.entity,
+        wording=wording,
         language=language(stem),
         stem=stem,
-        gold=tuple(dict.fromkeys(fact.value for fact in one.facts)),
+        gold=gold,
+        reference=answer.replace("{entity}", one.entity).replace("{values}", "、".join(gold)),
         parents=tuple(fact.id for fact in one.facts),
     )

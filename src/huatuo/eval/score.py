@@ -15,8 +15,9 @@ from typing import Literal
 import huatuo
 from huatuo.eval import baselines, bleu_rouge, choice, knowledge, stats
 from huatuo.eval.contamination import GRADES, contaminated
-from huatuo.eval.probes import GROUPS
+from huatuo.eval.probes import GROUPS, HELD_OUT, NO_SHARED_WORD
 from huatuo.eval.questions import read_questions
+from huatuo.eval.taught import Training, as_taught, taught_facts
 from huatuo.progress import bar
 from huatuo.recipe import ScoreSettings
 from huatuo.records import Figure, Question, Response, Score
@@ -45,13 +46,18 @@ Values = dict[tuple[str, Metric, str], dict[str, float | None]]
 """Values of the responses by question id, for each group, metric and model."""
 
 
-def score(settings: ScoreSettings, questions: Path, responses: Path, pairs: Path, seed: int, out: Writer) -> None:
+def score(
+    settings: ScoreSettings, questions: Path, responses: Path, training: Training, seed: int, out: Writer
+) -> None:
     """Write tables ``scores`` and ``figures``.
 
-    ``pairs`` are what was trained on: they give the baselines of the probe and are searched for exam questions. Raises
-    InputError where there are no questions.
+    What was trained on gives the baselines of the probe, tells what was taught, and is searched for exam questions.
+    Raises InputError where there are no questions.
     """
     known = read_questions(questions)
+    taught = taught_facts(training) if any(q.kind == "knowledge" for q in known.values()) else set()
+    known = as_taught(known, taught)
+    asked: set[str] = set()
     values: Values = defaultdict(dict)
     readers = _readers(known.values())
     with bar("score", unit="answers") as shown:
@@ -65,11 +71,12 @@ def score(settings: ScoreSettings, questions: Path, responses: Path, pairs: Path
                 continue
             for one in scores_of(question, response, readers.get(question.subject), settings):
                 out.write("scores", one, uses=[response.id])
+                asked.add(question.id)
                 values[_group(question), _metric(one), one.model][question.id] = one.value
-    groups = _groups(known.values())
-    for figure in _figures(settings, groups, values, _baselines(groups, known.values(), pairs), seed):
+    groups = _groups(question for question in known.values() if question.id in asked)
+    for figure in _figures(settings, groups, values, _baselines(groups, known.values(), taught), seed):
         out.write("figures", figure)
-    for figure in _contamination(groups, pairs):
+    for figure in (*_empty(groups), *_contamination(groups, training.pairs)):
         out.write("figures", figure)
 
 
@@ -213,9 +220,18 @@ def _figures(
             leads = False
 
 
-def _clusters(questions: Sequence[Question]) -> list[str]:
-    """Questions about one entity stand or fall together; every exam question is for itself."""
-    return [question.entity if question.kind == "knowledge" else question.id for question in questions]
+def _clusters(questions: Sequence[Question]) -> list[list[str]]:
+    """What stands or falls together: questions about one entity, and questions of one wording; every exam question is
+    for itself."""
+    if all(question.kind == "knowledge" for question in questions):
+        return [[q.entity for q in questions], [f"{q.subject} {q.wording}" for q in questions]]
+    return [[question.id for question in questions]]
+
+
+def _empty(groups: Groups) -> Iterable[Figure]:
+    """A row without a number where no held-out wording is free of every trained word: it must not vanish silently."""
+    if HELD_OUT in groups and NO_SHARED_WORD not in groups:
+        yield _figure(NO_SHARED_WORD, "ours", "exact", stats.NO_DATA, SIGNATURES["exact"])
 
 
 def _seed(seed: int, *names: str) -> int:
@@ -273,11 +289,9 @@ def _figure(group: str, model: str, metric: str, estimate: stats.Estimate, signa
     )
 
 
-def _baselines(groups: Groups, questions: Iterable[Question], pairs: Path) -> dict[str, list[Figure]]:
+def _baselines(groups: Groups, questions: Iterable[Question], taught: set[str]) -> dict[str, list[Figure]]:
     """Both baselines of each group with right and wrong answers; none for a probe of which nothing was taught."""
-    asked_about = [question for question in questions if question.kind == "knowledge"]
-    taught = baselines.taught_facts(pairs) if asked_about else set()
-    sets = baselines.answer_sets(asked_about, taught)
+    sets = baselines.answer_sets([question for question in questions if question.kind == "knowledge"], taught)
     found: dict[str, list[Figure]] = {}
     for group, members in groups.items():
         exam = [question for question in members if question.kind in ("single", "multiple")]

@@ -92,10 +92,10 @@ def verdict(
         return "control-leak" if known and sign in ("up", "unknown") else "control-holds"
     if sign == "down":
         return "worse"
-    if sign == "up":
-        return "learned" if place == "above" else "better-no-baseline" if place == "unknown" else "better"
     if place in ("below", "level") and not control and 2 * ours.unscored > ours.n:
         return "unreadable"  # such answers count as wrong: "below guessing" would hide that they say nothing
+    if sign == "up" and place != "below":
+        return "learned" if place == "above" else "better-no-baseline" if place == "unknown" else "better"
     if place == "below":
         return "control-holds" if control else "below-guessing"
     if place == "level":

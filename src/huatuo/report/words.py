@@ -131,6 +131,7 @@ GROUPS: dict[str, Label] = {
     "held-out phrasings": ("没训练过的问法", "held-out phrasings"),
     "held-out, no shared word": ("没训练过、疑问词也不同的问法", "held-out, no shared word"),
     "trained phrasings": ("训练过的问法", "trained phrasings"),
+    "not taught after all": ("本应教、实际没教的", "not taught after all"),
     "withheld entities": ("特意不教的实体（对照）", "withheld entities (control)"),
 }
 
