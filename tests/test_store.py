@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from huatuo import store
 from huatuo.errors import BusyError, ConservationError, DataError, StageError
-from huatuo.records import Fact, Message, Origin, Pair, Provenance, Score, StepLog
+from huatuo.records import Dropped, Fact, Message, Origin, Pair, Provenance, Score, StepLog
 
 ORIGIN = Origin(source="s", file="f.jsonl", place="line 1")
 
@@ -250,3 +250,24 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new(tmp_path: Path) -> None:
             manifest = store.verify(tmp_path / "d", deep=True)
             assert len(list(store.read(tmp_path / "d", "facts", Fact))) == manifest.tables["facts"].rows
     assert (tmp_path / "d").exists()
+
+
+def test_refused_outputs_are_no_dropped_inputs(tmp_path: Path) -> None:
+    """1,000 facts that are all used, and 10 of 100 pairs of each refused: 10 % of what was made, nothing of the input."""
+    ids = [f"{i:032x}" for i in range(1000)]
+
+    def write(folder: Path, refused: int, most: float) -> None:
+        with store.writing(folder, stage="t", key="k", max_dropped=most) as out:
+            out.expect(ids)
+            for number, one in enumerate(ids):
+                out.write("facts", fact(number), uses=[one])
+                for k in range(refused):
+                    out.drop(f"{one}{k}", "foreign", "names another", parents=[one])
+
+    write(tmp_path / "a", 1, 0.5)
+    kept = store.read_manifest(tmp_path / "a")
+    assert (kept.kept, kept.dropped) == (1000, {"foreign": 1000})
+    first = next(store.read(tmp_path / "a", "dropped", Dropped))
+    assert first.parents == (ids[0],)
+    with pytest.raises(StageError, match="3,000 of 4,000 records of what it made"):
+        write(tmp_path / "b", 3, 0.5)

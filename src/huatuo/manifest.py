@@ -78,7 +78,7 @@ class Manifest(Record):
     kept: int
     """Input records that at least one output uses."""
     dropped: dict[str, int]
-    """Dropped input records per rule."""
+    """Dropped records per rule: inputs, and outputs that were refused."""
     left: dict[str, int]
     """Input records left for later, per rule."""
     figures: dict[str, float | None]

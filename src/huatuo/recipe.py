@@ -28,7 +28,7 @@ class RunSettings(Settings):
     threads: int = Field(1, ge=1)
     """Threads of torch; more than one rarely pays for small models on shared cores."""
     max_dropped: float = Field(0.9, ge=0, le=1)
-    """A stage that drops more than this share of its input fails."""
+    """A stage that drops more than this share of what it reads, or of what it makes, fails."""
 
 
 # ---------------------------------------------------------------- ingest

@@ -186,6 +186,8 @@ class Dropped(Record):
     """The record that proves it (the earlier twin, the exam question)."""
     excerpt: str = ""
     """Beginning of the text, for a person to look at."""
+    parents: tuple[str, ...] = ()
+    """Inputs that it was made from, where it is an output that was refused."""
 
 
 class Order(Record):

@@ -179,6 +179,23 @@ def _table(name: str) -> Callable[[Recipe], dict[str, Any]]:
     return lambda recipe: table(getattr(recipe, name))
 
 
+def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A table without what cannot change the output."""
+    return {name: value for name, value in shown.items() if name not in names}
+
+
+def _synth_table(recipe: Recipe) -> dict[str, Any]:
+    shown = table(recipe.synth)
+    way = ("url", "key_env", "concurrency", "timeout_s", "retries", "price_in", "price_out", "currency")
+    return {**shown, "teacher": _without(shown["teacher"], *way)}
+
+
+def _train_table(recipe: Recipe) -> dict[str, Any]:
+    """What the checkpoint depends on; its card says the title, and whether it must not be used."""
+    shown = _without(table(recipe.train), "checkpoint_every", "keep_checkpoints")
+    return {**shown, "title": recipe.run.title, "demonstration": recipe.run.demonstration}
+
+
 def _some_of_train(*names: str) -> Callable[[Recipe], dict[str, Any]]:
     return lambda recipe: {k: v for k, v in table(recipe.train).items() if k in names}
 
@@ -188,8 +205,8 @@ def _base_files(recipe: Recipe) -> list[Path]:
     return [] if base == "scratch" else [Path(base)]
 
 
-def _prompt_files(_: Recipe) -> list[Path]:
-    return sorted(PROMPTS.glob("*"))
+def _prompt_files(*beginnings: str) -> Callable[[Recipe], list[Path]]:
+    return lambda _: sorted(path for start in beginnings for path in PROMPTS.glob(f"{start}*"))
 
 
 STAGES: tuple[Stage, ...] = (
@@ -209,9 +226,9 @@ STAGES: tuple[Stage, ...] = (
         1,
         "knowledge to question-answer pairs",
         ("ingest", "curate"),
-        _table("synth"),
+        _synth_table,
         _synth,
-        _prompt_files,
+        _prompt_files("graph_", "passage_", PHRASINGS.name),
         resumable=True,
     ),
     Stage(
@@ -229,14 +246,21 @@ STAGES: tuple[Stage, ...] = (
         1,
         "pairs to token ids, once",
         ("unify", "ingest"),
-        _some_of_train("base", "scratch", "format", "window", "overlong"),
+        _some_of_train("base", "format", "window", "overlong"),
         _tokenise,
         _base_files,
     ),
+    Stage("train", 1, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
-        "train", 1, "one-stage training", ("order", "tokenise"), _table("train"), _train, _base_files, resumable=True
+        "ask",
+        1,
+        "ask the models",
+        ("questions", "train"),
+        _table("ask"),
+        _ask,
+        lambda r: [*_base_files(r), *_prompt_files("exam_")(r)],
+        resumable=True,
     ),
-    Stage("ask", 1, "ask the models", ("questions", "train"), _table("ask"), _ask, _base_files, resumable=True),
     Stage("score", 1, "score the answers", ("questions", "ask", "unify", "order", "train"), _table("score"), _score),
     Stage(
         "report",

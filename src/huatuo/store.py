@@ -127,6 +127,7 @@ class Writer:
         self._expected: set[str] = set()
         self._used: set[str] = set()
         self._outcome: dict[str, str] = {}
+        self._dropped_ids: set[str] = set()
         self.dropped: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
@@ -150,20 +151,31 @@ class Writer:
         """Say that input ids are used by an output that is not a record (a checkpoint, a page)."""
         self._used.update(ids)
 
-    def drop(self, record_id: str, rule: str, reason: str, witness: str = "", excerpt: str = "") -> None:
-        """Refuse a record, with the rule and the figures that decided."""
-        self._end("dropped", record_id, rule, reason, witness, excerpt)
+    def drop(
+        self, record_id: str, rule: str, reason: str, witness: str = "", excerpt: str = "", parents: Iterable[str] = ()
+    ) -> None:
+        """Refuse a record, with the rule and the figures that decided; ``parents``: the inputs of a refused output."""
+        self._end("dropped", record_id, rule, reason, witness, excerpt, parents)
 
     def leave(self, record_id: str, rule: str, reason: str, witness: str = "", excerpt: str = "") -> None:
         """Leave a record for later, with the reason."""
         self._end("left", record_id, rule, reason, witness, excerpt)
 
     def _end(
-        self, outcome: Literal["dropped", "left"], record_id: str, rule: str, reason: str, witness: str, excerpt: str
+        self,
+        outcome: Literal["dropped", "left"],
+        record_id: str,
+        rule: str,
+        reason: str,
+        witness: str,
+        excerpt: str,
+        parents: Iterable[str] = (),
     ) -> None:
         if record_id in self._outcome:
             return  # one outcome per record: the first rule that decided stands
         self._outcome[record_id] = rule
+        if outcome == "dropped":
+            self._dropped_ids.add(record_id)
         (self.dropped if outcome == "dropped" else self.left)[rule] += 1
         self._examples.setdefault(rule, f"{reason} {excerpt[:60]}".strip())
         self.write(
@@ -176,6 +188,7 @@ class Writer:
                 reason=reason,
                 witness=witness,
                 excerpt=excerpt[:200],
+                parents=tuple(parents),
             ),
         )
 
@@ -220,14 +233,18 @@ class Writer:
         extra = [p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".parquet" and p.name != "key.json"]
         if not outputs and not extra:
             raise StageError(f"stage {self.stage} wrote no record. {self._top_reasons()}")
-        total = len(self._expected | ended)
-        refused = sum(self.dropped.values())
-        if total and refused > max_dropped * total:
-            raise StageError(
-                f"stage {self.stage} dropped {refused:,} of {total:,} records, "
-                f"more than run.max_dropped = {max_dropped} allows. {self._top_reasons()}"
-                "next: mend the input, or raise run.max_dropped if this is as it should be"
-            )
+        lost_inputs = len(self._expected & self._dropped_ids)
+        refused = len(self._dropped_ids) - lost_inputs
+        for count, total, what in (
+            (lost_inputs, len(self._expected), "of what it read"),
+            (refused, refused + outputs, "of what it made"),
+        ):
+            if count > max_dropped * total:
+                raise StageError(
+                    f"stage {self.stage} dropped {count:,} of {total:,} records {what}, "
+                    f"more than run.max_dropped = {max_dropped} allows. {self._top_reasons()}"
+                    "next: mend the input, or raise run.max_dropped if this is as it should be"
+                )
         return len(self._expected & self._used)
 
     def _top_reasons(self) -> str:

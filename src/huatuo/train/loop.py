@@ -70,12 +70,11 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
     torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
     data = Samples(tokens)
-    places, steps, total = _plan(settings, run, data, order, out)
+    sequence = samples.in_order(order, data)
     ready = ready_model(settings, run, tokens, out)
-    model = ready.model
+    model, places = ready.model, sequence.samples
     layout = usable_layout(settings, model, data, places)
-    if layout != settings.layout:
-        steps = plan(data.lengths[places], settings.model_copy(update={"layout": layout}), run.seed)
+    steps, total = _plan(settings.model_copy(update={"layout": layout}), run, data, sequence, order, out)
     found = optimisers(model, settings)
     state, fingerprint = out.folder / STATE, _fingerprint(settings, run, tokens, order)
     progress = _resume(state, fingerprint, model, found)
@@ -140,10 +139,14 @@ def check_settings(settings: TrainSettings) -> None:
 
 
 def _plan(
-    settings: TrainSettings, run: RunSettings, data: Samples, order: Path, out: store.Writer
-) -> tuple[Integers, list[Step], int]:
-    """Sample at each place of the order, the optimiser steps over these places, and how many steps are taken."""
-    sequence = samples.in_order(order, data)
+    settings: TrainSettings,
+    run: RunSettings,
+    data: Samples,
+    sequence: samples.Sequence,
+    order: Path,
+    out: store.Writer,
+) -> tuple[list[Step], int]:
+    """The optimiser steps over the places of the order, and how many are taken; every pair is used or left."""
     out.expect(pair.decode() for pair in sequence.pair_ids)
     for pair in sequence.missing:
         out.leave(pair, samples.NOT_TOKENISED, "stage tokenise dropped it; its table `dropped` says why")
@@ -162,13 +165,14 @@ def _plan(
         if not out.is_ended(pair.decode()):
             out.leave(pair.decode(), "after the last step", f"train.steps = {settings.steps} ended before its turn")
     out.figures["planned_steps"] = float(len(steps))
-    return sequence.samples, steps, total
+    return steps, total
 
 
 def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
     """What a checkpoint must have been made with to be continued."""
     digests = [store.read_manifest(folder).digest for folder in (tokens, order)]
-    return store.content_id(settings.model_dump_json(exclude={"base"}), str(run.seed), *digests)
+    learned = settings.model_dump_json(exclude={"base", "checkpoint_every", "keep_checkpoints"})
+    return store.content_id(learned, str(run.seed), *digests)
 
 
 # ---------------------------------------------------------------- in the loop
