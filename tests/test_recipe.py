@@ -103,3 +103,13 @@ def test_a_table_hides_where_files_lie(tmp_path: Path) -> None:
     tables = [recipe.table(recipe_file.load(write(folder, text)).ingest) for folder in (tmp_path, tmp_path / "other")]
     assert tables[0] == tables[1]
     assert str(tmp_path) not in str(tables[0])
+
+
+def test_a_table_of_a_list_is_overridden_by_its_name(tmp_path: Path) -> None:
+    text = '[run]\nname = "x"\n[[ingest.graphs]]\nname = "a"\npath = "1"\n[[ingest.graphs]]\nname = "b"\npath = "2"\n'
+    loaded = recipe_file.load(write(tmp_path, text), ["ingest.graphs.b.path=/x y/三.json"])
+    assert [graph.path.name for graph in loaded.ingest.graphs] == ["1", "三.json"]
+    with pytest.raises(RecipeError, match=r"no table named 'c'; there are: a, b"):
+        recipe_file.load(tmp_path / "a.toml", ["ingest.graphs.c.path=3"])
+    with pytest.raises(RecipeError, match=r"list of tables; next: name one of them \(a, b\)"):
+        recipe_file.load(tmp_path / "a.toml", ["ingest.graphs.path=3"])

@@ -21,8 +21,8 @@ ASSUMED_CPU_FLOPS = 2e10
 """FLOP/s of one CPU core in fp32 for small matrices (between 17 and 103 GFLOPS were seen for one product)."""
 ASSUMED_GPU_FLOPS = 1.5e14
 """FLOP/s sustained by one data-centre GPU in bf16: about 40 % of an A100's 312 TFLOP/s."""
-RECORD_BYTES = 1_600
-"""Bytes of one graph record with about ten relations in CMeKG's shape."""
+PASSAGE_FILL = 0.6
+"""How full passages are on average: they end at headings and sentences. From the sample documents and drug labels."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,9 @@ def estimates(recipe: Recipe) -> dict[str, str]:
     """One sentence per stage: calls, tokens, hours, memory, each with what it assumes."""
     graph_bytes = sum(size(g.path) for g in recipe.ingest.graphs)
     text_bytes = sum(size(d.path) for d in recipe.ingest.documents)
-    records = graph_bytes // RECORD_BYTES
-    groups, passages = records * 6, int(text_bytes / BYTES_PER_CHAR / max(recipe.curate.max_chars * 0.6, 1))
-    generated = groups * (
-        recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else recipe.synth.pairs_per_call
-    )
-    generated += passages
+    groups, passages = _expected(recipe)
+    per_call = recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else recipe.synth.pairs_per_call
+    generated = groups * per_call + passages
     imported = sum(size(s.path) for s in recipe.unify.imports) / BYTES_PER_CHAR / CHARS_PER_PAIR
     return {
         "ingest": f"read {count_files(recipe):,} file(s), {(graph_bytes + text_bytes) / 1e6:,.1f} MB",
@@ -103,6 +100,26 @@ def estimates(recipe: Recipe) -> dict[str, str]:
         "train": _train_says(recipe, generated, imported),
         "ask": f"models {', '.join(recipe.ask.models)}, at most {recipe.ask.max_tokens} tokens an answer",
     }
+
+
+def _expected(recipe: Recipe) -> tuple[int, int]:
+    """About how many (entity, relation) to ask about, and how many passages; what cannot be read counts nothing here,
+    since the findings name it."""
+    from huatuo.knowledge.ingest import glimpse
+
+    full = max(recipe.curate.max_chars * PASSAGE_FILL, 1.0)
+    groups = passages = 0.0
+    for graph in recipe.ingest.graphs:
+        if not graph.path.exists() or (graph.mapping is not None and not graph.mapping.exists()):
+            continue
+        seen = glimpse(graph)
+        groups += seen.groups
+        passages += max(seen.prose[0], seen.prose[1] / full)
+    for source in recipe.ingest.documents:
+        files = [p for p in source.path.rglob("*") if p.is_file()] if source.path.is_dir() else [source.path]
+        passages += sum(max(1.0, size(path) / BYTES_PER_CHAR / full) for path in files if path.exists())
+    taught = 1 - recipe.ingest.withhold_share
+    return int(groups * taught), int(passages)
 
 
 def _synth_says(recipe: Recipe, groups: int, passages: int, generated: int) -> str:
@@ -126,7 +143,7 @@ def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
     per_char = 1.0 if train.base == "scratch" else TOKENS_PER_CHAR
     tokens = samples * min(CHARS_PER_PAIR * per_char, train.window)
     shape = shape_of(train)
-    says = f"at most {steps:,} steps of {train.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
+    says = f"about {steps:,} steps of {train.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
     if shape is None:
         return f"{says}; memory and hours need the base's config.json"
     memory = training_memory(shape, train)

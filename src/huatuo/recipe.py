@@ -185,7 +185,7 @@ class SynthSettings(Settings):
     share: dict[str, float] = Field(default_factory=dict)
     """Share of the possible pairs of a shape that is made, drawn by hash; absent: all."""
     pairs_per_call: int = Field(5, ge=1)
-    """Pairs asked for in one call of a model teacher (HuaTuo: five per record, issue #4)."""
+    """Pairs asked for in one call of a model teacher (HuaTuo: five per record)."""
     passage_language: Literal["source", "zh", "en"] = "source"
     """Language of the pairs made from passages (HuatuoGPT-II: always Chinese)."""
     ground: bool = True

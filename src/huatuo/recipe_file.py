@@ -77,10 +77,25 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         value = raw  # a bare word is a string
     table: Any = data
     for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
+        table = _member(table, key, override) if isinstance(table, list) else table.setdefault(key, {})
+        if not isinstance(table, (dict, list)):
             raise RecipeError(f"-s {override}: {key!r} is not a table; only keys of tables can be overridden")
+    if isinstance(table, list):
+        names = ", ".join(str(member.get("name")) for member in table if isinstance(member, dict))
+        raise RecipeError(
+            f"-s {override}: {keys[-2]} is a list of tables; next: name one of them ({names}), as in "
+            f"-s {'.'.join(keys[:-1])}.NAME.{keys[-1]}=..."
+        )
     table[keys[-1]] = value
+
+
+def _member(tables: list[Any], name: str, override: str) -> dict[str, Any]:
+    """The table of that name among tables in a list, as in ``ingest.graphs.my_graph.path``."""
+    named = {str(member.get("name")): member for member in tables if isinstance(member, dict)}
+    if name not in named:
+        raise RecipeError(f"-s {override}: no table named {name!r}; there are: {', '.join(named)}")
+    found: dict[str, Any] = named[name]
+    return found
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -5,8 +5,11 @@ Sources are read in the order of their names and joined by kind and name, so the
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from huatuo.errors import InputError, RecipeError
@@ -24,6 +27,9 @@ from huatuo.store import Writer, content_id
 
 GRAPH_SUFFIXES = (".json", ".jsonl", ".ndjson")
 """Endings of the files that are read from a folder of a graph."""
+
+GLIMPSE_RECORDS = 300
+"""Records of each file that a plan looks at."""
 
 
 def ingest(settings: IngestSettings, seed: int, out: Writer) -> None:
@@ -79,6 +85,50 @@ def item_id(where: Where, place: str) -> str:
     return content_id("item", where.source, where.path, place)
 
 
+@dataclass(frozen=True)
+class Glimpse:
+    """What a graph holds, judged by its first records."""
+
+    groups: float
+    """(entity, relation) with at least one value."""
+    prose: tuple[float, float]
+    """Texts beside the relations, and their characters."""
+
+
+def glimpse(source: GraphSource, most: int = GLIMPSE_RECORDS) -> Glimpse:
+    """About how much a graph holds: its first records counted, and scaled by the bytes of its files.
+
+    Raises InputError or RecipeError for a graph or a mapping that cannot be read at all.
+    """
+    used = mapping.load(source.mapping) if source.mapping is not None else None
+    groups = texts = characters = 0.0
+    for path, within in files_of(source.path, GRAPH_SUFFIXES)[0]:
+        where, own, seen, shown = Where(source.name, path.name, within), [0.0, 0.0, 0.0], 0, 0
+        for raw in islice(records(path), most) if path.stat().st_size else ():
+            seen += 1
+            shown += len(json.dumps(raw.value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            for made in _drafts(source, used, where, raw) if raw.value is not None else ():
+                if isinstance(made, Draft):
+                    own[0] += len({value.relation for value in made.values})
+                    own[1] += len(made.texts)
+                    own[2] += sum(len(prose.text) for prose in made.texts)
+        scale = max(1.0, path.stat().st_size / shown) if shown and seen == most else 1.0
+        groups, texts, characters = groups + scale * own[0], texts + scale * own[1], characters + scale * own[2]
+    return Glimpse(groups, (texts, characters))
+
+
+def _drafts(source: GraphSource, used: mapping.Mapping | None, where: Where, raw: Raw) -> Iterator[Draft | Refused]:
+    """The entries of one raw record."""
+    if used is None:
+        yield cmekg.draft(raw.value, raw.place, where, source.evidence)
+        return
+    unfolded = mapping.unfold(used, raw.value, raw.place)
+    if not unfolded:
+        yield Refused(raw.place, "no_records", f"nothing stands at {used.file.records}; expected a list of records")
+    for place, value in unfolded:
+        yield mapping.draft(used, value, place, where, source.evidence)
+
+
 class _Reader:
     """Collects entries while sources are read; documents and findings go straight to the writer."""
 
@@ -109,22 +159,11 @@ class _Reader:
             return
         if raw.problem is not None:
             self.take_problems(where, raw.place, (raw.problem,))
-        for made in self._drafts(source, where, raw):
+        for made in _drafts(source, self.mappings.get(source.name), where, raw):
             if isinstance(made, Refused):
                 self.refuse(where, made)
             else:
                 self._take(made)
-
-    def _drafts(self, source: GraphSource, where: Where, raw: Raw) -> Iterator[Draft | Refused]:
-        used = self.mappings.get(source.name)
-        if used is None:
-            yield cmekg.draft(raw.value, raw.place, where, source.evidence)
-            return
-        unfolded = mapping.unfold(used, raw.value, raw.place)
-        if not unfolded:
-            yield Refused(raw.place, "no_records", f"nothing stands at {used.file.records}; expected a list of records")
-        for place, value in unfolded:
-            yield mapping.draft(used, value, place, where, source.evidence)
 
     def _take(self, made: Draft) -> None:
         record_id = item_id(made.where, made.place)
