@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from huatuo import errors, manifest, recipe, recipe_file, records
 from huatuo.cli import cli
-from huatuo.run import STAGES
+from huatuo.stages import STAGES
 
 REFERENCE = Path(__file__).parent / "reference"
 

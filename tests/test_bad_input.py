@@ -72,7 +72,7 @@ def test_a_second_run_in_the_same_folder_is_told_so(tmp_path: Path) -> None:
         while not (tmp_path / "runs/t/ingest.part").exists():
             assert first.poll() is None
             time.sleep(0.01)
-        failed(huatuo("ingest", str(target), cwd=tmp_path), "ingest", "next:")
+        failed(huatuo("ingest", str(target), cwd=tmp_path), "runs/t", "another huatuo process", "next:")
     finally:
         first.communicate(timeout=120)
     assert first.returncode == 0

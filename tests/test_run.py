@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from huatuo import recipe_file, run, store
+from huatuo import recipe_file, run, stages, store
 from huatuo.recipe import Recipe
 from test_cli import diseases, graph, recipe
 
@@ -32,7 +32,7 @@ def keys(folder: Path, *overrides: str) -> dict[str, str]:
     """The key of each stage whose inputs are there."""
     loaded: Recipe = recipe_file.load(folder / "a.toml", overrides)
     found = {}
-    for stage in run.STAGES:
+    for stage in stages.STAGES:
         inputs = [folder / "runs" / name for name in stage.inputs]
         if all((path / "manifest.json").exists() for path in inputs):
             found[stage.name] = run.inputs_of(stage, loaded, folder / "runs")[1]
@@ -45,7 +45,7 @@ def changed(folder: Path, *overrides: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("override", "stages"),
+    ("override", "names"),
     [
         ("train.learning_rate=0.5", {"train"}),
         ("run.title=Clinic", {"train"}),
@@ -67,12 +67,12 @@ def changed(folder: Path, *overrides: str) -> set[str]:
         ("ingest.withhold_share=0.5", {"ingest"}),
     ],
 )
-def test_a_key_changes_with_what_matters_and_with_nothing_else(made: Path, override: str, stages: set[str]) -> None:
-    assert changed(made, override) == stages
+def test_a_key_changes_with_what_matters_and_with_nothing_else(made: Path, override: str, names: set[str]) -> None:
+    assert changed(made, override) == names
 
 
 @pytest.mark.parametrize(
-    ("prompt", "stages"),
+    ("prompt", "names"),
     [
         ("exam_choice.zh.txt", {"ask"}),
         ("graph_direct.zh.txt", {"synth"}),
@@ -81,18 +81,18 @@ def test_a_key_changes_with_what_matters_and_with_nothing_else(made: Path, overr
     ],
 )
 def test_a_prompt_counts_where_it_is_read(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str, stages: set[str]
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str, names: set[str]
 ) -> None:
     for name in ("train",):  # so that `ask` has its inputs
         if not (made / "runs" / name / "manifest.json").exists():
             with store.writing(made / "runs" / name, stage=name, key="k") as out:
                 store.write_atomic(out.folder / "weights.txt", "none")
     before = keys(made)
-    shutil.copytree(run.PROMPTS, tmp_path / "prompts")
-    monkeypatch.setattr(run, "PROMPTS", tmp_path / "prompts")
-    monkeypatch.setattr(run, "PHRASINGS", tmp_path / "prompts" / "phrasings.zh.toml")
+    shutil.copytree(stages.PROMPTS, tmp_path / "prompts")
+    monkeypatch.setattr(stages, "PROMPTS", tmp_path / "prompts")
+    monkeypatch.setattr(stages, "PHRASINGS", tmp_path / "prompts" / "phrasings.zh.toml")
     assert keys(made) == before
     with (tmp_path / "prompts" / prompt).open("a", encoding="utf-8") as file:
         file.write("\n# more\n")
     after = keys(made)
-    assert {name for name in before if before[name] != after[name]} == stages
+    assert {name for name in before if before[name] != after[name]} == names

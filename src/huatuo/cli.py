@@ -29,8 +29,19 @@ RUNS = click.option(
 )
 
 
+class _PipeClosedError(Exception):
+    """Nobody reads any more. No OSError: click would end with exit code 1 at one."""
+
+
 class Group(click.Group):
     """Verbs in the order in which they are used, with the nearest one named for a wrong verb."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a pipe that `| head` closed is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _PipeClosedError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs in the order they were defined."""
@@ -66,15 +77,25 @@ def _run(
 
     loaded = recipes.load(recipes.find(recipe), overrides)
     root = runs / loaded.run.name
+    if only and (first or last):
+        raise click.UsageError("--only names one stage; --from and --to a range: give one or the other")
     for done in running.run(loaded, root, running.select(first, last, only)):
-        click.echo(describe(done.manifest, done.skipped))
+        _say(describe(done.manifest, done.skipped))
     return root
+
+
+def _say(line: str) -> None:
+    """Print a line of a long job, which goes on where nobody reads any more (`| head`)."""
+    try:
+        click.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
 
 
 def describe(manifest: Any, skipped: bool = False) -> str:
     """One line on a finished stage: what it made, what it dropped and left, its CPU-seconds."""
-    made = ", ".join(f"{table.rows:,} {name}" for name, table in manifest.tables.items() if name != "dropped")
-    parts = [made or ", ".join(entry.name for entry in manifest.files[:3])]
+    parts = [_made(manifest)]
     for word, counts in (("dropped", manifest.dropped), ("left", manifest.left)):
         if counts:
             parts.append(f"{word} " + ", ".join(f"{n:,} {rule}" for rule, n in counts.items()))
@@ -82,16 +103,50 @@ def describe(manifest: Any, skipped: bool = False) -> str:
     return f"{manifest.stage:<10} {'; '.join(parts)} ({state})"
 
 
+def _made(manifest: Any) -> str:
+    """What a stage made, in the words of its reader."""
+    files = {entry.name for entry in manifest.files}
+    if "empty.json" in files:
+        return "nothing to do: the recipe names nothing for it"
+    if manifest.stage == "tokenise":
+        samples, tokens = manifest.figures["samples"], manifest.figures["tokens"]
+        return f"{samples:,.0f} samples, {tokens:,.0f} tokens"
+    if "report.html" in files:
+        return "report.html, tables and cards"
+    nouns = {"order": "places in the order"}
+    tables = ((nouns.get(name, name), table.rows) for name, table in manifest.tables.items() if name != "dropped")
+    return ", ".join(f"{rows:,} {name}" for name, rows in tables)
+
+
+def _program() -> str:
+    """How to call huatuo again from where the user is: its name where the shell finds it, else its path."""
+    import shutil
+
+    called = Path(sys.argv[0])
+    if shutil.which("huatuo") or called.name != "huatuo":
+        return "huatuo"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+
+
 @cli.command()
 @RUNS
 @OVERRIDES
 def demo(runs: Path, overrides: tuple[str, ...]) -> None:
     """The whole path on the sample knowledge that comes with huatuo, on one CPU core."""
+    from huatuo import show as showing
+
     root = _run("demo", runs, overrides, None, None, None)
-    click.echo(f"\nReport: {(root / 'report' / 'report.html').resolve()}\n\nNext:")
-    click.echo(f"  huatuo chat {root}                       talk with the model that was just trained")
-    click.echo(f"  huatuo show {root}/unify pairs           look at what it was taught")
-    click.echo("  huatuo run my.toml                       your own graph: see docs/guides/own-graph.md")
+    for line in ("", *showing.scores(root), "", f"Report: {(root / 'report' / 'report.html').resolve()}", "", "Next:"):
+        _say(line)
+    program = _program()
+    commands = {
+        f"{program} chat {root}": "talk with the model that was just trained",
+        f"{program} show {root}/unify pairs": "look at what it was taught",
+        f"{program} run my.toml": "your own graph: docs/guides/own-graph.md shows how to write my.toml",
+    }
+    width = max(map(len, commands))
+    for command, says in commands.items():
+        _say(f"  {command:<{width}}  {says}")
 
 
 @cli.command()
@@ -118,15 +173,17 @@ def run(
         return
     from huatuo import recipe_file as recipes
     from huatuo import run as running
+    from huatuo.preflight import findings
 
     loaded = recipes.load(recipes.find(recipe), overrides)
-    for planned in running.plan(loaded, runs / loaded.run.name, running.select(first, last, only)):
+    stages = running.select(first, last, only)
+    for planned in running.plan(loaded, runs / loaded.run.name, stages):
         click.echo(f"{planned.stage.name:<10} {planned.state:<13} {planned.says}")
-    missing = running.missing_files(loaded)
-    for line in missing:
+    found = findings(loaded, [stage.name for stage in stages])
+    for line in found:
         click.echo(f"finding    {line}")
-    if missing:
-        raise HuatuoError(f"{len(missing)} file(s) named in the recipe are missing; nothing was computed")
+    if found:
+        raise HuatuoError(f"{len(found)} thing(s) would stop this run; nothing was computed")
 
 
 def _stage_verb(name: str, first: str, last: str, says: str) -> None:
@@ -151,8 +208,8 @@ _stage_verb("score", "score", "score", "Score the answers; needs no model.")
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--max-tokens", default=256, show_default=True, help="Longest answer.")
-@click.option("--temperature", default=0.0, show_default=True, help="0: greedy.")
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Longest answer.")
+@click.option("--temperature", type=click.FloatRange(0, 10), default=0.0, show_default=True, help="0: greedy.")
 @click.option("--system", default="", help="System message, where the format has one.")
 @click.option("--format", "format_name", default="", help="Chat format of a model that does not carry one.")
 def chat(model: Path, max_tokens: int, temperature: float, system: str, format_name: str) -> None:
@@ -183,22 +240,31 @@ def report(recipe: str, runs: Path, overrides: tuple[str, ...]) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("table", required=False)
-@click.option("-n", "count", default=5, show_default=True, help="Records.")
+@click.option("-n", "count", type=click.IntRange(1), default=5, show_default=True, help="Records.")
 @click.option("--id", "wanted", default="", help="Only records whose id begins so, or that name it as parent.")
 @click.option("--tokens", is_flag=True, help="Pairs as tokens, with what is learned marked.")
+@click.option("--trace", "fact", default="", help="Follow one fact (the beginning of its id) through a run.")
 @click.option("--facts", is_flag=True, help="The ledger: which pairs teach each fact (FOLDER is a run).")
-def show(folder: Path, table: str | None, count: int, wanted: str, tokens: bool, facts: bool) -> None:
+def show(folder: Path, table: str | None, count: int, wanted: str, tokens: bool, fact: str, facts: bool) -> None:
     """Records of a data set as JSON, one a line; without TABLE: what the data set is."""
     from huatuo import show as showing
 
-    if facts:
+    if fact:
+        from huatuo.trace import trace
+
+        lines = trace(folder, fact)
+    elif facts:
         lines = showing.ledger(folder, count, wanted)
     elif tokens:
         lines = showing.tokens(folder, count, wanted)
     else:
         lines = showing.rows(folder, table, count, wanted) if table else showing.summary(folder)
+    shown = False
     for line in lines:
-        click.echo(line)
+        click.echo(_printable(line))
+        shown = True
+    if not shown:
+        raise HuatuoError(f"{folder}: no record{f' with an id that begins with {wanted!r}' if wanted else ''}")
 
 
 @cli.command()
@@ -241,10 +307,15 @@ def runs(runs: Path) -> None:
 
 
 def _utf8_output() -> None:
-    """Write UTF-8 whatever the locale says (LANG=C would make every Chinese answer an error)."""
-    for stream in (sys.stdout, sys.stderr):
+    """Read and write UTF-8 whatever the locale says (LANG=C would make every Chinese answer an error)."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal: control characters and marks that turn the direction of writing."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def main() -> None:
@@ -259,7 +330,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except HuatuoError as error:
         _fail(str(error))
-    except BrokenPipeError:
+    except _PipeClosedError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` closed the pipe: nothing is wrong
         sys.exit(0)
     except OSError as error:
@@ -274,5 +345,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {_printable(message)}", err=True)
     sys.exit(1)

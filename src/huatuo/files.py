@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from huatuo.errors import BusyError
+from huatuo.errors import BusyError, InputError
 
 VOLATILE_FIELDS = frozenset({"time", "seconds"})
 """Fields that say when, not what: never part of a digest."""
@@ -33,10 +33,41 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+def regular_files(folder: Path) -> list[tuple[str, Path]]:
+    """(path within the folder with ``/``, path) of every file below it, sorted; linked folders are entered once.
+
+    Hidden files and folders are left out. Raises InputError for a folder that may not be read, and for what is no
+    file: a broken link or a pipe would otherwise be lost in silence.
+    """
+    found, entered = [], set()
+    waiting = [(folder, "")]
+    while waiting:
+        place, prefix = waiting.pop()
+        identity = place.stat().st_dev, place.stat().st_ino
+        if identity in entered:
+            continue
+        entered.add(identity)
+        try:
+            names = sorted(os.listdir(place))
+        except OSError as error:
+            raise InputError(f"{place}: cannot be read ({error.strerror}); next: give the right to read it") from None
+        for name in names:
+            path, within = place / name, f"{prefix}{name}"
+            if name.startswith("."):
+                continue
+            if path.is_dir():
+                waiting.append((path, f"{within}/"))
+            elif path.is_file():
+                found.append((within, path))
+            else:
+                raise InputError(f"{path}: neither file nor folder (a broken link or a pipe); next: remove or mend it")
+    return sorted(found)
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes; of a folder: of the names and hashes of all files in it, sorted."""
     if path.is_dir():
-        lines = [f"{p.relative_to(path).as_posix()} {hash_file(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+        lines = [f"{within} {hash_file(p)}" for within, p in regular_files(path)]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     digest = hashlib.sha256()
     with path.open("rb") as file:

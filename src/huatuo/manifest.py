@@ -140,10 +140,16 @@ def verify(folder: Path, deep: bool = False) -> Manifest:
             )
         if path.stat().st_size != entry.bytes or (deep and hash_file(path) != entry.sha256):
             raise DataError(
-                f"{path}: changed since it was written ({path.stat().st_size:,} bytes, expected {entry.bytes:,}); "
+                f"{path}: changed since it was written ({_how(path, entry)}); "
                 f"next: restore it, or delete {folder} and run the stage again"
             )
     return manifest
+
+
+def _how(path: Path, entry: FileEntry) -> str:
+    """In what a file differs from its entry."""
+    size = path.stat().st_size
+    return "its SHA-256 differs" if size == entry.bytes else f"{size:,} bytes, expected {entry.bytes:,}"
 
 
 def package_versions() -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -17,13 +17,13 @@ class Settings(BaseModel):
 class RunSettings(Settings):
     """What holds for every stage."""
 
-    name: str
-    """Name of the run: its data sets lie in ``runs/<name>/<stage>``."""
+    name: str = Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=100)
+    """Name of the run: its data sets lie in ``runs/<name>/<stage>``. One folder name, not a path."""
     title: str = ""
     """First line of the report; the name when empty."""
     demonstration: bool = False
     """The result shows the path and is no medical model: the report and the model card say so."""
-    seed: int = 2023
+    seed: int = Field(2023, ge=0, lt=2**63)
     """Seed of everything random (HuaTuo's released script uses 2023)."""
     threads: int = Field(1, ge=1)
     """Threads of torch; more than one rarely pays for small models on shared cores."""
@@ -182,7 +182,9 @@ class SynthSettings(Settings):
         "vignette",
     )
     """Kinds of pairs made from the graph."""
-    share: dict[str, float] = Field(default_factory=dict)
+    share: dict[Literal["direct", "reverse", "comparison", "vignette"], Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict
+    )
     """Share of the possible pairs of a shape that is made, drawn by hash; absent: all."""
     pairs_per_call: int = Field(5, ge=1)
     """Pairs asked for in one call of a model teacher (HuaTuo: five per record)."""
@@ -239,6 +241,13 @@ class ScratchSettings(Settings):
     tokenizer: Literal["characters"] = "characters"
     """characters: one token per character of the training pairs and the facts."""
 
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden % (2 * self.heads):
+            said = f"hidden = {self.hidden} must be a multiple of 2 x heads = {2 * self.heads}"
+            raise ValueError(f"{said}, since rotary positions turn pairs; for example heads = 4 for 128")
+        return self
+
 
 class LoraSettings(Settings):
     """Low-rank adapters (HuaTuo: r 8, alpha 16, dropout 0.05 on q_proj and v_proj)."""
@@ -270,7 +279,7 @@ class TrainSettings(Settings):
     """Weight per source; every source of the data must have one when ``order = "priority"``."""
     copies: dict[str, int] = Field(default_factory=dict)
     """Epochs per source, 1 where absent (HuatuoGPT-II: SFT 3)."""
-    epochs: int = Field(1, ge=1)
+    epochs: int = Field(1, ge=1, le=1_000)
     """Times the whole order is repeated, each time drawn anew (multiplies ``copies``)."""
     window: int = Field(512, ge=8)
     """Longest sample in tokens."""
@@ -317,7 +326,7 @@ class TrainSettings(Settings):
 class AskSettings(Settings):
     """Asking the models: the only expensive part of an evaluation."""
 
-    models: tuple[Literal["base", "ours"], ...] = ("base", "ours")
+    models: tuple[Literal["base", "ours"], ...] = Field(("base", "ours"), min_length=1)
     """base: before training. ours: after."""
     max_tokens: int = Field(96, ge=1)
     """Longest answer."""

@@ -60,7 +60,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(path, text, dict(e)) for e in error.errors(include_url=False)]
+        given = [override.partition("=")[0].strip() for override in overrides]
+        lines = [_explain(path, text, dict(e), given) for e in error.errors(include_url=False)]
         raise RecipeError("\n".join(lines)) from None
     resolved: Recipe = _with_absolute_paths(recipe, path.resolve().parent)
     return resolved
@@ -111,11 +112,12 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
 
 
-def _explain(path: Path, text: str, error: dict[str, Any]) -> str:
-    """One line: file, line, key, what is wrong, nearest known key."""
+def _explain(path: Path, text: str, error: dict[str, Any], given: Sequence[str] = ()) -> str:
+    """One line: file and line, or the override ``given`` for it, key, what is wrong, nearest known key."""
     loc = tuple(error["loc"])
     dotted = ".".join(str(part) for part in loc if not isinstance(part, int))
-    where = f"{path}:{find_line(text, loc)}"
+    override = next((key for key in given if f"{dotted}.".startswith(f"{key}.")), "")
+    where = f"-s {override}" if override else f"{path}:{find_line(text, loc)}"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(dotted, list(_known_keys(Recipe)), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else "; see docs/reference/recipe.md"

@@ -1,292 +1,22 @@
-"""The stages of a recipe in order: skip what is finished, resume what is not, plan without computing.
+"""Running the stages of a recipe: skip what is finished, resume what is not, plan without computing.
 
-The only file that knows two stages. A stage is skipped when its key matches: its name and version, its own recipe
-table, the digests of its inputs and the hashes of its files; never times, paths, hosts or thread counts.
+A stage is skipped when its key matches: its name and version, its own part of the recipe, the digests of its inputs and
+the hashes of its files; never times, paths, hosts or thread counts.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huatuo import store
 from huatuo.errors import DataError, InputError, RecipeError
-from huatuo.recipe import Recipe, table
-from huatuo.store import InputEntry, Manifest, Writer
-
-PROMPTS = Path(__file__).parent / "prompts"
-PHRASINGS = PROMPTS / "phrasings.zh.toml"
-"""Wordings of the offline teacher; the probe asks some of them as "trained phrasings"."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the work of a stage is given."""
-
-    recipe: Recipe
-    root: Path
-    out: Writer
-
-    def folder(self, stage: str) -> Path:
-        """The finished data set of an earlier stage."""
-        return self.root / stage
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage: what it is called, what it depends on, what it does."""
-
-    name: str
-    version: int
-    """Raised when the output changes for the same input."""
-    says: str
-    """What it does, in a few words for people."""
-    inputs: tuple[str, ...]
-    """Earlier stages that it reads."""
-    settings: Callable[[Recipe], dict[str, Any]]
-    """The part of the recipe that it depends on."""
-    work: Callable[[Job], None]
-    files: Callable[[Recipe], list[Path]] = field(default=lambda _: [])
-    """Files from outside that it reads; their content is part of its key."""
-    resumable: bool = False
-    """Whether it goes on from what a killed attempt left."""
-
-
-# ---------------------------------------------------------------- the work of each stage: one call into its room
-
-
-def _ingest(job: Job) -> None:
-    from huatuo.knowledge.ingest import ingest
-
-    ingest(job.recipe.ingest, job.recipe.run.seed, job.out)
-
-
-def _questions(job: Job) -> None:
-    from huatuo.eval.probes import Taught
-    from huatuo.eval.questions import make
-
-    taught = Taught(PHRASINGS, _taught_phrasings(job.recipe))
-    make(job.recipe.questions, job.folder("ingest"), taught, job.recipe.run.seed, job.out)
-
-
-def _curate(job: Job) -> None:
-    from huatuo.corpus.curate import curate
-
-    curate(job.recipe.curate, job.folder("ingest"), job.folder("questions"), job.out)
-
-
-def _synth(job: Job) -> None:
-    from huatuo.llm.cache import Cached
-    from huatuo.synth.make import make_pairs
-
-    model = Cached(teacher(job.recipe), job.root / "calls.sqlite")
-    make_pairs(job.recipe.synth, job.folder("ingest"), job.folder("curate"), model, job.recipe.run.seed, job.out)
-
-
-def _unify(job: Job) -> None:
-    from huatuo.synth.unify import unify
-
-    unify(job.recipe.unify, job.folder("synth"), job.folder("questions"), job.recipe.run.seed, job.out)
-
-
-def _order(job: Job) -> None:
-    from huatuo.train.order import make_order
-
-    make_order(job.recipe.train, job.folder("unify"), job.recipe.run.seed, job.out)
-
-
-def _tokenise(job: Job) -> None:
-    from huatuo.train.tokenise import tokenise
-
-    tokenise(job.recipe.train, job.folder("unify"), job.folder("ingest"), job.out)
-
-
-def _train(job: Job) -> None:
-    from huatuo.train.loop import train
-
-    train(job.recipe.train, job.recipe.run, job.folder("tokenise"), job.folder("order"), job.out)
-
-
-def _ask(job: Job) -> None:
-    from huatuo.eval.ask import ask
-
-    models: dict[str, Any] = {name: checkpoint(job.recipe, job.root, name) for name in job.recipe.ask.models}
-    ask(job.recipe.ask, job.folder("questions"), models, job.recipe.run.seed, job.out)
-
-
-def _score(job: Job) -> None:
-    from huatuo.eval.score import score
-    from huatuo.eval.taught import Training
-
-    training = Training(job.folder("unify"), job.folder("order"), job.folder("train"))
-    score(job.recipe.score, job.folder("questions"), job.folder("ask"), training, job.recipe.run.seed, job.out)
-
-
-def _report(job: Job) -> None:
-    from huatuo.report.page import write
-
-    folders = {stage.name: job.folder(stage.name) for stage in STAGES if stage.name != "report"}
-    write(job.recipe.report, job.recipe.run, folders, job.out)
-
-
-def teacher(recipe: Recipe) -> Any:
-    """The model that asks and answers: the offline teacher or an endpoint."""
-    settings = recipe.synth.teacher
-    if settings.kind == "endpoint":
-        from huatuo.llm.http import Endpoint
-
-        return Endpoint(settings)
-    from huatuo.llm.template import OfflineTeacher
-
-    return OfflineTeacher(PHRASINGS, recipe.synth.phrasings, recipe.synth.answers)
-
-
-def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
-    """The local model ``base`` (before training) or ``ours`` (after) of a run."""
-    from huatuo.llm.local import LocalModel
-
-    if name == "ours":
-        folder = root / "train" / "model"
-    elif recipe.train.base == "scratch":
-        folder = root / "train" / "base"
-    else:
-        folder = Path(recipe.train.base)
-    return LocalModel(folder, batch=recipe.ask.batch, format=recipe.train.format)
-
-
-# ---------------------------------------------------------------- the stages
-
-
-def _taught_phrasings(recipe: Recipe) -> int:
-    """Wordings per relation that pairs are made with; 0 where a model words its questions itself."""
-    return recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else 0
-
-
-def _source_files(recipe: Recipe) -> list[Path]:
-    graphs = [path for g in recipe.ingest.graphs for path in (g.path, g.mapping) if path is not None]
-    return graphs + [d.path for d in recipe.ingest.documents]
-
-
-def _question_files(recipe: Recipe) -> list[Path]:
-    held_out = recipe.questions.probe.held_out
-    return [exam.path for exam in recipe.questions.exams] + ([held_out] if held_out else [])
-
-
-def _table(name: str) -> Callable[[Recipe], dict[str, Any]]:
-    return lambda recipe: table(getattr(recipe, name))
-
-
-def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
-    """A table without what cannot change the output."""
-    return {name: value for name, value in shown.items() if name not in names}
-
-
-def _synth_table(recipe: Recipe) -> dict[str, Any]:
-    shown = table(recipe.synth)
-    way = ("url", "key_env", "concurrency", "timeout_s", "retries", "price_in", "price_out", "currency")
-    return {**shown, "teacher": _without(shown["teacher"], *way)}
-
-
-def _train_table(recipe: Recipe) -> dict[str, Any]:
-    """What the checkpoint depends on; its card says the title, and whether it must not be used."""
-    shown = _without(table(recipe.train), "checkpoint_every", "keep_checkpoints")
-    return {**shown, "title": recipe.run.title, "demonstration": recipe.run.demonstration}
-
-
-def _some_of_train(*names: str) -> Callable[[Recipe], dict[str, Any]]:
-    return lambda recipe: {k: v for k, v in table(recipe.train).items() if k in names}
-
-
-def _base_files(recipe: Recipe) -> list[Path]:
-    base = recipe.train.base
-    return [] if base == "scratch" else [Path(base)]
-
-
-def _prompt_files(*beginnings: str) -> Callable[[Recipe], list[Path]]:
-    return lambda _: sorted(path for start in beginnings for path in PROMPTS.glob(f"{start}*"))
-
-
-STAGES: tuple[Stage, ...] = (
-    Stage("ingest", 1, "read and check knowledge", (), _table("ingest"), _ingest, _source_files),
-    Stage(
-        "questions",
-        1,
-        "what the models will be asked",
-        ("ingest",),
-        lambda recipe: {**table(recipe.questions), "taught_phrasings": _taught_phrasings(recipe)},
-        _questions,
-        lambda r: [*_question_files(r), PHRASINGS],
-    ),
-    Stage("curate", 1, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
-    Stage(
-        "synth",
-        1,
-        "knowledge to question-answer pairs",
-        ("ingest", "curate"),
-        _synth_table,
-        _synth,
-        _prompt_files("graph_", "passage_", PHRASINGS.name),
-        resumable=True,
-    ),
-    Stage(
-        "unify",
-        1,
-        "all pairs in one format",
-        ("synth", "questions"),
-        _table("unify"),
-        _unify,
-        lambda r: [source.path for source in r.unify.imports],
-    ),
-    Stage("order", 1, "priority order", ("unify",), _some_of_train("order", "priority", "copies", "epochs"), _order),
-    Stage(
-        "tokenise",
-        1,
-        "pairs to token ids, once",
-        ("unify", "ingest"),
-        _some_of_train("base", "format", "window", "overlong"),
-        _tokenise,
-        _base_files,
-    ),
-    Stage("train", 1, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
-    Stage(
-        "ask",
-        1,
-        "ask the models",
-        ("questions", "train"),
-        _table("ask"),
-        _ask,
-        lambda r: [*_base_files(r), *_prompt_files("exam_")(r)],
-        resumable=True,
-    ),
-    Stage("score", 1, "score the answers", ("questions", "ask", "unify", "order", "train"), _table("score"), _score),
-    Stage(
-        "report",
-        1,
-        "one page",
-        ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
-        lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},
-        _report,
-    ),
-)
-NAMES = tuple(stage.name for stage in STAGES)
-
-
-def is_wanted(stage: Stage, recipe: Recipe) -> bool:
-    """Whether a stage has anything to do in this recipe (a recipe of SFT sets alone has no knowledge to ask about)."""
-    has_questions = bool(recipe.questions.exams or recipe.questions.probe.relations)
-    has_knowledge = bool(recipe.ingest.graphs or recipe.ingest.documents)
-    wanted = {
-        "ingest": has_knowledge,
-        "questions": has_questions,
-        "curate": has_knowledge,
-        "synth": has_knowledge,
-        "ask": has_questions,
-        "score": has_questions,
-    }
-    return wanted.get(stage.name, True)
+from huatuo.preflight import findings
+from huatuo.recipe import Recipe
+from huatuo.stages import NAMES, STAGES, Job, Stage, is_wanted
+from huatuo.store import InputEntry, Manifest
 
 
 def select(first: str | None = None, last: str | None = None, only: str | None = None) -> list[Stage]:
@@ -308,18 +38,22 @@ def select(first: str | None = None, last: str | None = None, only: str | None =
 # ---------------------------------------------------------------- running
 
 
-def missing_files(recipe: Recipe) -> list[str]:
-    """One line for each file the recipe names that is not there."""
-    named = [
-        *[(f"ingest.graphs {g.name}", g.path) for g in recipe.ingest.graphs],
-        *[(f"ingest.graphs {g.name} mapping", g.mapping) for g in recipe.ingest.graphs if g.mapping],
-        *[(f"ingest.documents {d.name}", d.path) for d in recipe.ingest.documents],
-        *[(f"questions.exams {e.name}", e.path) for e in recipe.questions.exams],
-        *[(f"unify.imports {s.name}", s.path) for s in recipe.unify.imports],
-        *([("questions.probe.held_out", p)] if (p := recipe.questions.probe.held_out) else []),
-        *([("train.base", Path(recipe.train.base))] if recipe.train.base != "scratch" else []),
-    ]
-    return [f"{key}: {path}: not found" for key, path in named if not path.exists()]
+def check_lineage(root: Path, stage: Stage) -> None:
+    """Nothing, where all that a stage reads was made from what lies here now.
+
+    Stages can be run one by one, so an earlier one may have been made anew from another recipe. Raises DataError: a
+    page that mixes two runs would look like one.
+    """
+    for name in stage.inputs:
+        if not (root / name / "manifest.json").exists():
+            continue
+        for entry in store.verify(root / name).inputs:
+            source = root / entry.name / "manifest.json"
+            if entry.name in NAMES and source.exists() and store.read_manifest(source.parent).digest != entry.digest:
+                raise DataError(
+                    f"{root / name}: was made from another {entry.name} than the one that lies here now, and "
+                    f"{stage.name} would mix both; next: huatuo run RECIPE --from {name}"
+                )
 
 
 def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry], str]:
@@ -354,18 +88,33 @@ class Done:
 
 
 def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
-    """Each stage as it is finished or found finished.
+    """Each stage as it is finished or found finished; one process at a time in a run's folder.
 
-    Raises whatever a stage raises; finished stages stay finished, so the same call goes on where it stopped.
+    Raises RecipeError for what would stop a later stage, BusyError where another process runs here, and whatever a
+    stage raises; finished stages stay finished, so the same call goes on where it stopped.
     """
+    problems = findings(recipe, [stage.name for stage in stages])
+    if problems:
+        lines = "\n".join(f"  {line}" for line in problems)
+        raise RecipeError(f"{len(problems)} thing(s) would stop this run; nothing was computed:\n{lines}")
     os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))  # read when torch is first imported
+    with store.locked(root):
+        yield from _run_all(recipe, root, stages)
+
+
+def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
     for stage in stages:
+        for name in stage.inputs:
+            store.recover(root / name)
+        check_lineage(root, stage)
         entries, key = inputs_of(stage, recipe, root)
         folder = root / stage.name
         store.recover(folder)
         if store.is_finished(folder, key):
             yield Done(stage, store.read_manifest(folder), True)
             continue
+        for name in stage.inputs:
+            store.verify(root / name, deep=True)
         with store.writing(
             folder,
             stage=stage.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 
 from huatuo import store
 from huatuo.errors import DataError, InputError
-from huatuo.records import Dropped, Fact, Pair
+from huatuo.ledger import finished
+from huatuo.ledger import ledger as taught_facts
+from huatuo.records import Fact, Pair
 
 
 def summary(folder: Path) -> Iterator[str]:
@@ -72,24 +74,20 @@ def tokens(run: Path, count: int, wanted: str = "") -> Iterator[str]:
 
 def ledger(run: Path, count: int, wanted: str = "") -> Iterator[str]:
     """For each fact: how many pairs teach it, in which shapes; or why none does. Coverage first."""
-    shapes: dict[str, Counter[str]] = defaultdict(Counter)
-    for pair in store.read(run / "unify", "pairs", Pair):
-        for parent in pair.parents:
-            shapes[parent][pair.shape] += 1
-    outcome = {d.record_id: f"{d.outcome}: {d.rule}" for d in store.read(run / "synth", "dropped", Dropped)}
     facts = list(store.read(run / "ingest", "facts", Fact))
     if not facts:
         raise InputError(f"{run}: its graph holds no fact")
-    taught = Counter(fact.relation for fact in facts if fact.id in shapes)
+    entries = taught_facts(finished(run))
+    taught = Counter(fact.relation for fact in facts if entries[fact.id].pairs)
     every = Counter(fact.relation for fact in facts)
     yield f"{sum(taught.values()):,} of {len(facts):,} facts are taught"
     for relation, n in every.most_common():
         yield f"  {relation}: {taught[relation]:,} of {n:,}"
     chosen = (f for f in facts if not wanted or wanted in (f.entity, f.relation) or f.id.startswith(wanted))
     for fact in islice(chosen, count):
-        how = ", ".join(f"{shape} {n}" for shape, n in shapes[fact.id].items()) if fact.id in shapes else ""
-        why = outcome.get(fact.id, "not taught: every pair with it was dropped when the pairs were unified")
-        yield f"{fact.id[:8]} {fact.entity} {fact.relation} {fact.value}: {how or why}"
+        how = ", ".join(f"{shape} {n}" for shape, n in sorted(entries[fact.id].shapes.items()))
+        how = how or f"not taught: {entries[fact.id].why}"
+        yield f"{fact.id[:8]} {fact.entity} {fact.relation} {fact.value}: {how}"
 
 
 def runs(folder: Path, only: str = "") -> Iterator[str]:
@@ -113,6 +111,20 @@ def runs(folder: Path, only: str = "") -> Iterator[str]:
             yield f"{path.name}: {done}, {cpu:.0f} CPU-s, seed {last.seed}"
     if not shown:
         yield f"{folder}: no run yet"
+
+
+def scores(run: Path) -> Iterator[str]:
+    """The first table of the report as lines: each group's share of right answers, its interval, and what it means."""
+    from huatuo.records import Figure
+    from huatuo.report.tables import interval, percent, result_rows
+    from huatuo.report.words import VERDICTS
+
+    for row in result_rows(store.read(run / "score", "figures", Figure)):
+        if row.ours is None or row.ours.value is None:
+            continue
+        base = percent(row.base.value) if row.base else "–"
+        said = f"{row.group:<26} {row.metric:<8} {percent(row.ours.value):>8} {interval(row.ours):<14}"
+        yield f"{said} n {row.n:<6,} before {base:>7}   {VERDICTS[row.verdict][1]}"
 
 
 def check(path: Path) -> Iterator[str]:

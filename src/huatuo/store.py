@@ -106,7 +106,9 @@ def read_batches(folder: Path, table: str, columns: list[str] | None = None) -> 
     entry = verify(folder).tables.get(table)
     for shard in entry.files if entry else ():
         try:
-            yield from pq.ParquetFile(folder / shard.name).iter_batches(columns=columns)
+            for batch in pq.ParquetFile(folder / shard.name).iter_batches(columns=columns):
+                batch.validate(full=True)  # bytes that are no UTF-8 would become an error far from here
+                yield batch
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{folder / shard.name}: not readable ({error}); next: run the stage again") from None
 
@@ -232,7 +234,9 @@ class Writer:
         outputs = sum(d.rows for t, d in self._digests.items() if t != "dropped")
         extra = [p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".parquet" and p.name != "key.json"]
         if not outputs and not extra:
-            raise StageError(f"stage {self.stage} wrote no record. {self._top_reasons()}")
+            raise StageError(
+                f"stage {self.stage} wrote no record. {self._top_reasons()}next: mend the input, or the recipe"
+            )
         lost_inputs = len(self._expected & self._dropped_ids)
         refused = len(self._dropped_ids) - lost_inputs
         for count, total, what in (
@@ -250,7 +254,7 @@ class Writer:
     def _top_reasons(self) -> str:
         reasons = (self.dropped + self.left).most_common(5)
         if not reasons:
-            return "Nothing was dropped: the input holds nothing for this stage; next: check the paths and formats."
+            return "Nothing was dropped: the input holds nothing for this stage; check the paths and formats; "
         lines = [f"  {rule}: {n:,}, for example: {self._examples[rule]}" for rule, n in reasons]
         return "Top reasons:\n" + "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 import random
 
+import choice_cases
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,6 +165,81 @@ def test_multiple(text, expected):
 @pytest.mark.parametrize(("text", "expected"), OWN_ENGLISH)
 def test_english(text, expected):
     assert "".join(read(text, ENGLISH).labels) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), choice_cases.SINGLE)
+def test_formats_of_models_for_one_answer(text, expected):
+    found = read(text, choice_cases.OPTIONS)
+    assert ("".join(found.labels), bool(found.unscored)) == (expected, not expected), found
+
+
+@pytest.mark.parametrize(("text", "expected"), choice_cases.MULTIPLE)
+def test_formats_of_models_for_several_answers(text, expected):
+    found = read(text, choice_cases.OPTIONS, "multiple")
+    assert ("".join(found.labels), bool(found.unscored)) == (expected, not expected), found
+
+
+STATED = [
+    "答案：{}",
+    "故选{}",
+    "**答案：{}**",
+    "{}",
+    "【答案】{}",
+    "The answer is ({})",
+    "正确答案是{}项",
+    "（{}）",
+    "<think>{}?</think>{}",
+]
+EXPLAINED = [
+    "解析：{}项错误",
+    "解析：{}可致血小板减少。",
+    "解析如下：{}起效快",
+    "【解析】{}不对，{}也不对",
+    "{}需注射，所以不用。",
+    "### 解析\n{}错误",
+    "Explanation: {} is wrong",
+]
+
+
+@pytest.mark.parametrize("mark", ["\n", "\n\n", "\r\n", " \n", "。\n"])
+@pytest.mark.parametrize("stated", STATED)
+def test_an_explanation_after_the_answer_never_changes_it(stated, mark):
+    texts = {option.label: option.text for option in choice_cases.OPTIONS}
+    for label in texts:
+        for other in texts.keys() - {label}:
+            for explained in EXPLAINED:
+                for named in (other, texts[other]):
+                    text = stated.format(*[label] * 2) + mark + explained.format(named, named)
+                    found = read(text, choice_cases.OPTIONS)
+                    assert found.labels in ((label,), ()), (text, found)
+                    if stated != "<think>{}?</think>{}" and not (stated in ("{}", "（{}）") and mark == "。\n"):
+                        assert found.labels == (label,), (text, found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}. {}",
+        "{}（{}）",
+        "{}、{}",
+        "{} {}",
+        "{}：{}",
+        "答案：{}（{}）",
+        "选{}，即{}。",
+        "答案是{}. {}",
+        "{}\n{}",
+        "{}{}",
+        "{}. **{}**",
+    ],
+)
+def test_letter_and_text_that_disagree_are_unscored(form):
+    for option in choice_cases.OPTIONS:
+        for other in choice_cases.OPTIONS:
+            text = form.format(option.label, other.text)
+            found = read(text, choice_cases.OPTIONS)
+            assert found.labels == ((option.label,) if option == other else ()) or (
+                form == "{}{}" and not found.labels
+            ), (text, found)
 
 
 @pytest.mark.parametrize("text", [text for text, expected in PUBLISHED + OWN_SINGLE if not expected])

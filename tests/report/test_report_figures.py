@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from huatuo.report import cards, figures
+from huatuo.report import cards, figures, flow
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,21 @@ def test_ticks_cover_any_range_with_few_numbers(high):
 
 def test_a_flat_curve_and_a_curve_of_one_point_can_be_drawn():
     for points in ([(1.0, 0.5, 0.5, 0.5)], [(1.0, 0.0, 0.0, 0.0), (2.0, 0.0, 0.0, 0.0)]):
-        ET.fromstring(figures.curve(points, ("损失", "loss"), ("步", "step")))
+        tree = ET.fromstring(figures.curve(points, ("损失", "loss"), ("步", "step")))
+        (line,) = [node for node in tree.iter() if node.tag.endswith("polyline")]
+        places = [float(number) for place in line.get("points", "").split() for number in place.split(",")]
+        assert len(places) == 2 * len(points)
+        assert all(0 <= x <= figures.WIDTH for x in places[::2])
+        assert all(0 <= y <= figures.HEIGHT for y in places[1::2])
+        ends = [node.text for node in tree.iter() if node.get("font-weight") == "600"]
+        assert ends == [f"{points[0][1]:.3g}", f"{points[-1][1]:.3g}"]
 
 
 def test_text_is_cut_by_its_width_and_escaped():
     assert figures.fit("呼气性呼吸困难", 5) == "呼气性呼…"
     assert figures.fit("abc", 5) == "abc"
-    station = figures.Station(("知识", "K"), (("<b>&", "<b>&"),), (("− 3 <i>", "− 3 <i>"),))
-    picture = figures.flow([station], ("流程", "flow <1>"))
+    station = flow.Station(("知识", "K"), (("<b>&", "<b>&"),), (("− 3 <i>", "− 3 <i>"),))
+    picture = flow.flow([station], ("流程", "flow <1>"))
     assert "".join(ET.fromstring(picture).itertext()).count("<b>&") == 1
 
 
@@ -51,9 +58,8 @@ def test_short_counts(value, expected):
 
 
 def test_a_stage_that_has_not_run_is_drawn_dashed():
-    picture = figures.flow(
-        [figures.Station(("训练", "Training"), (("尚未运行", "not run yet"),), run=False)], ("a", "b"), vertical=True
-    )
+    station = flow.Station(("训练", "Training"), (("尚未运行", "not run yet"),), run=False)
+    picture = flow.flow([station], ("a", "b"), columns=1)
     assert "stroke-dasharray" in picture
 
 
@@ -66,11 +72,50 @@ def test_a_bar_without_a_number_is_a_dash():
     assert "50.0%" in picture
 
 
-def test_many_sources_wrap_in_the_legend():
-    series = [(f"a rather long source name {i}", [1 / 8] * 10) for i in range(8)]
-    picture = figures.stacked_shares(series, 1000, ("占比", "share"), ("位置", "position"))
-    tree = ET.fromstring(picture)
-    assert len({node.get("fill") for node in tree.iter() if node.tag.endswith("polygon")}) == 8
+def lines(picture: str) -> list[ET.Element]:
+    return [node for node in ET.fromstring(picture).iter() if node.tag.endswith("line")]
+
+
+def test_the_baseline_never_runs_through_a_number():
+    for value in (0.0, 0.02, 0.05, 0.08, 0.1, 0.12, 0.9, 1.0):
+        mark = figures.Mark(("我们", "ours"), value, value, value, True)
+        for baseline in (0.0, 0.06, 0.14, 0.168, 0.99, 1.0):
+            group = figures.BarGroup(("组", "group"), (mark,), baseline)
+            picture = figures.bars([group], ("得分", "scores"), ("参照", "baseline"), "en")
+            dashed = next(float(line.get("x1", "")) for line in lines(picture) if line.get("stroke-dasharray"))
+            number = next(n for n in ET.fromstring(picture).iter() if n.text == f"{100 * value:.1f}%")
+            start = float(number.get("x", ""))
+            end = start + figures.SMALL * figures.ems(number.text or "")
+            assert not start <= dashed <= end, (value, baseline)
+            assert end <= figures.WIDTH
+
+
+def test_a_small_source_that_ends_early_is_a_line_of_its_own_and_its_end_is_said():
+    large, small = [0.96] * 5 + [1.0] * 5, [0.04] * 5 + [0.0] * 5
+    found = figures.sources([("graph", large), ("documents", small), ("empty", [0.0] * 10)], 1000)
+    assert [(source.name, source.items, source.last) for source in found] == [
+        ("graph", 980, 1000.0),
+        ("documents", 20, 500.0),
+    ]
+    assert found[1].learned[3] == (300.0, 0.6)
+    picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), ("均匀", "evenly"), "en")
+    assert "documents: 20, learned by 500" in picture
+    drawn = [node for node in ET.fromstring(picture).iter() if node.tag.endswith("polyline")]
+    assert len({node.get("stroke-dasharray") for node in drawn}) == 3  # can be told apart in grey
+    heights = [float(place.split(",")[1]) for place in (drawn[2].get("points") or "").split()]
+    assert heights[0] - heights[-1] == figures.HEIGHT - figures.BOTTOM - figures.TOP  # from 0 to 100 %
+
+
+def test_the_flow_as_a_picture_can_be_read_on_a_phone_and_is_not_blown_up():
+    boxes = [flow.Station(("知识", "Knowledge"), (("2 条", "2 facts"),) * 3, (("− 1 重复", "− 1 duplicate"),))] * 6
+    tree = ET.fromstring(figures.standalone(flow.flow(boxes, ("流程", "flow"), 2, "en")).partition("?>")[2])
+    wide, high = (float(size) for size in (tree.get("viewBox") or "").split()[2:])
+    sizes = [float(node.get("font-size", "0")) for node in tree.iter() if node.tag.endswith("text")]
+    assert min(sizes) * 358 / wide >= 10  # a text column of 358 pixels
+    assert tree.get("width") == "720"
+    assert abs(float(tree.get("height", "0")) / 720 - high / wide) < 0.01
+    tops = {node.get("y") for node in tree.iter() if node.get("rx")}
+    assert len(tops) == 3
 
 
 def test_a_card_cell_cannot_break_the_table():

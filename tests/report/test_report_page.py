@@ -21,6 +21,9 @@ from huatuo.report.collect import collect
 RUN = RunSettings(name="demo", title="huatuo demo <1>", demonstration=True)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WARNING = "not a medical model"
+SMALLEST = """Math.min(...[...document.querySelectorAll("svg text")].filter(t => t.getClientRects().length).map(t =>
+  parseFloat(t.getAttribute("font-size")) * t.ownerSVGElement.clientWidth / t.ownerSVGElement.viewBox.baseVal.width))"""
+"""Pixels of the smallest type in a picture that is shown."""
 
 
 def made(folder: Path, folders: dict[str, Path], run: RunSettings = RUN, **settings) -> Path:
@@ -87,7 +90,68 @@ def test_the_first_words_say_that_it_is_a_demonstration_in_both_languages(text):
 
 def test_a_run_that_is_no_demonstration_does_not_say_so(finished, tmp_path):
     folder = made(tmp_path / "r", {"score": finished["score"]}, RunSettings(name="real"))
-    assert WARNING not in (folder / "report.html").read_text(encoding="utf-8")
+    shown = (folder / "report.html").read_text(encoding="utf-8")
+    assert WARNING not in shown
+    start = shown[shown.index("</h1>") : shown.index("Did it learn?")]  # it says in both languages what it is not
+    assert "不是医疗器械" in start
+    assert "no medical device and no physician" in start
+
+
+def test_a_recipe_without_questions_says_so_and_not_that_nothing_has_run(finished, tmp_path):
+    stages = {name: finished[name] for name in ("order", "train")}
+    for name in ("ingest", "questions", "ask", "score"):
+        with store.writing(tmp_path / name, stage=name, key="k") as out:
+            store.write_atomic(out.folder / "empty.json", "{}")
+        stages[name] = tmp_path / name
+    folder = made(tmp_path / "r", stages)
+    shown = words((folder / "report.html").read_text(encoding="utf-8"))
+    results = shown[shown.index("Did it learn?") : shown.index("From knowledge to answers")]
+    assert "Not asked: the recipe names no questions (next: [questions])." in results
+    assert "not run yet" not in results
+    assert "0 answers" not in shown
+    flow = (folder / "flow.en.svg").read_text(encoding="utf-8")
+    assert flow.count("not in the recipe") == 2  # knowledge and answers
+    assert flow.count("not run yet") == 2  # passages and pairs
+    card = (folder / "model-card.md").read_text(encoding="utf-8")
+    assert "Not asked: the recipe names no questions" in card
+
+
+def test_the_chinese_page_names_rules_kinds_and_models_in_chinese(finished, tmp_path):
+    shown = (made(tmp_path / "r", finished, language="zh") / "report.html").read_text(encoding="utf-8")
+    text = words(re.sub(r'<small class="code">.*?</small>|<code>.*?</code>', "", shown))
+    for word in (
+        "疾病",
+        "直接提问",
+        "造问答：特意不教",
+        "与考题重合",
+        "参照：最常见的答案",
+        "警告",
+        "对 50 x 20 组自助抽样",
+    ):
+        assert word in text
+    for name in ("disease", "vignette", "withheld", "contaminated", "baseline:", "exact", "bootstrap", "most frequent"):
+        assert name not in text, name
+    assert "withheld" in shown  # in small print
+
+
+def test_the_flow_says_what_its_score_is_of(report):
+    flow = (report / "flow.en.svg").read_text(encoding="utf-8")
+    for words in ("held-out phrasings", "exact %, n = 100", "base 0.0 [0.0, 9.8]", "ours 80.0 [70.2, 89.8]"):
+        assert f">{words}</text>" in flow
+
+
+def test_samples_are_not_called_a_fair_share(text):
+    assert "Up to 6 right and 6 wrong, each drawn by a hash of the question's id" in words(text)
+
+
+def test_all_numbers_are_folded_by_group_with_every_signature(text):
+    part = text[text.index("<details>") : text.index('<section id="flow">')]
+    assert part.count("<details>") == 1 + 5  # one for all, one per group
+    assert "the answer sentence that was taught" in part  # what BLEU compares with
+    places = set(re.findall(r">(S\d+)</abbr>", part))
+    assert places
+    for place in places:
+        assert re.search(rf"<li>{place} <code>metric:", text)
 
 
 def test_nothing_is_loaded_from_anywhere(text):
@@ -117,7 +181,9 @@ def test_the_first_table_holds_the_verdicts(text):
         "80.0 %",
         "+80.0",
         "[+70.2, +89.8]",
-        "control holds: not taught, not known",
+        "control: no sign of knowing it (up to 10.8 % is possible)",
+        "50 个实体 × 20 种问法",
+        "50 entities × 20 wordings",
     ):
         assert word in table
 
@@ -152,8 +218,10 @@ def test_ledger_losses_and_pairs_add_up(finished):
 
 
 def test_exam_questions_in_the_training_pairs_are_counted_not_given_in_percent(text):
-    part = words(text)[words(text).index("Exam questions that stand in the training pairs") :]
-    assert "sample_examnear340" in part  # group, grade, count 3 of 40
+    part = words(text)[words(text).index("Overlap of exam questions with the training pairs") :]
+    assert "sample_exam很可能 likelylikely3n40" in part  # group, grade, count 3 of 40
+    for grade, share in (("exact", 80), ("likely", 50), ("possible", 20)):  # each grade is defined
+        assert re.search(rf"{grade}: [^:]*one training pair holds at least {share}% of the runs of 5 tokens", part)
     assert "300.0 %" not in text
 
 
@@ -229,7 +297,7 @@ def test_files_beside_the_page(report):
         "learned",
         "learned",
         "learned",
-        "control holds: not taught, not known",
+        "control: no sign of knowing it (up to 10.8 % is possible)",
         "learned",
     ]
     assert float(rows[0]["ours"]) == 0.8
@@ -262,7 +330,7 @@ def test_no_horizontal_overflow_and_no_error_in_a_browser(report, language):
     asked: list[str] = []
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        for width in (360, 1280):
+        for width in (360, 1280, 1920):
             tab = browser.new_page(viewport={"width": width, "height": 800})
             tab.on("console", lambda message: said.append(message.text))
             tab.on("pageerror", lambda error: said.append(str(error)))
@@ -271,9 +339,13 @@ def test_no_horizontal_overflow_and_no_error_in_a_browser(report, language):
             for box in tab.query_selector_all("details"):
                 box.evaluate("node => { node.open = true }")
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.evaluate("[...document.querySelectorAll('.box')].every(n => n.scrollWidth <= n.clientWidth)")
+            assert float(tab.evaluate(SMALLEST)) >= 10.9
             assert tab.locator("h2").first.inner_text() == {"zh": "学到了吗？", "en": "Did it learn?"}[language]
             other = {"zh": "English", "en": "中文"}[language]
             tab.get_by_role("button", name=other).click()
+            assert tab.locator("h2").first.inner_text() == {"en": "学到了吗？", "zh": "Did it learn?"}[language]
+            tab.reload()  # the choice sticks
             assert tab.locator("h2").first.inner_text() == {"en": "学到了吗？", "zh": "Did it learn?"}[language]
         browser.close()
     assert said == []

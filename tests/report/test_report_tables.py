@@ -44,11 +44,14 @@ UP, LEVEL, DOWN = (number(d, d - 0.05, d + 0.05, metric="difference") for d in (
         ((0.6, 0.5, 0.7), None, None, None, False, "alone"),
         ((0.8, 0.7, 0.9), BASE, None, GUESS, False, "learned"),  # intervals that do not meet
         ((0.8, None, None), None, None, GUESS, False, "alone"),
-        ((0.22, 0.15, 0.3), BASE, LEVEL, GUESS, True, "control-holds"),
+        ((0.22, 0.15, 0.3), BASE, LEVEL, GUESS, True, "control-few"),
+        ((0.2, 0.15, 0.25), BASE, LEVEL, GUESS, True, "control-holds"),
+        ((0.0, 0.0, 0.793), BASE, LEVEL, GUESS, True, "control-few"),
+        ((0.0, None, None), BASE, LEVEL, GUESS, True, "control-few"),
         ((0.01, 0.0, 0.05), BASE, LEVEL, GUESS, True, "control-holds"),
         ((0.6, 0.5, 0.7), BASE, UP, GUESS, True, "control-leak"),
         ((0.6, 0.5, 0.7), None, None, GUESS, True, "control-leak"),
-        ((0.6, 0.5, 0.7), BASE, LEVEL, GUESS, True, "control-holds"),  # the base knew it before
+        ((0.6, 0.5, 0.7), BASE, LEVEL, GUESS, True, "control-known"),  # the base knew it before
         ((None, None, None), BASE, None, GUESS, False, "no-number"),
     ],
 )
@@ -163,3 +166,61 @@ def test_the_leading_difference_has_no_name_and_the_others_have_their_metric():
     assert row.metric == "exact"
     assert row.difference is not None
     assert row.difference.value == 0.7
+
+
+def control(high: float | None, method: str, n: int = 186) -> tables.Row:
+    ours = number(0.0, 0.0, high).model_copy(update={"name": tables.CONTROL_GROUP, "n": n, "method": method})
+    (row,) = tables.result_rows([ours])
+    return row
+
+
+@pytest.mark.parametrize(
+    ("high", "verdict", "words"),
+    [
+        (0.2153, "control-holds", "control: no sign of knowing it (up to 21.5 % is possible)"),
+        (0.7935, "control-few", "control: too few to tell (up to 79.3 % is possible)"),
+        (None, "control-few", "control: too few to tell (up to 100.0 % is possible)"),
+    ],
+)
+def test_a_control_says_what_its_interval_still_allows(high, verdict, words):
+    row = control(high, "all alike, Wilson over 14 clusters")
+    assert row.verdict == verdict
+    assert tables.verdict_words(row)[1] == words
+    assert words.partition(" (up")[0] in tables.to_tex([row])
+    assert words in tables.to_csv(tables.results_table([row]))
+
+
+@pytest.mark.parametrize(
+    ("method", "n", "expected"),
+    [
+        ("bootstrap over 122 x 48 clusters, 2000 resamples, t(47)", 1635, "122 entities × 48 wordings"),
+        ("paired, all alike, Wilson over 1400 clusters", 2000, "1,400 groups"),
+        ("one cluster, Wilson of one", 4, "1 group"),
+        ("Wilson", 107, None),
+        ("paired, all alike, Wilson over 107 clusters", 107, None),  # each question for itself
+    ],
+)
+def test_on_what_an_interval_rests(method, n, expected):
+    found = tables.rests_on(control(0.2, method, n).ours)
+    assert (found and found[1]) == expected
+
+
+def test_a_group_without_a_wording_is_called_that():
+    empty = Figure(
+        name=tables.NO_SHARED_WORD, model="ours", metric="exact", value=None, low=None, high=None, n=0, method="no data"
+    )
+    (row,) = tables.result_rows([empty])
+    assert row.verdict == "no-wording"
+    assert tables.verdict_words(row) == ("没有这样的问法", "no such wording")
+    (other,) = tables.result_rows([empty.model_copy(update={"name": "trained phrasings"})])
+    assert other.verdict == "no-number"
+
+
+def test_the_names_of_groups_are_those_that_are_scored():
+    from huatuo.eval import probes
+
+    assert (tables.CONTROL_GROUP, tables.NO_SHARED_WORD, tables.NOT_TAUGHT) == (
+        probes.CONTROL,
+        probes.NO_SHARED_WORD,
+        probes.NOT_TAUGHT,
+    )

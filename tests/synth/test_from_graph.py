@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from huatuo.checks.entities import Dictionary
 from huatuo.synth.from_graph import REVERSE_MOST, Call, Known, comparison, direct, group, reverse, vignette
 
 
@@ -28,7 +29,7 @@ def test_order_of_the_facts_does_not_matter() -> None:
     def made(facts: list[Known]) -> list[Call]:
         groups = group(facts)
         return [
-            *reverse(groups, [], 1, 0.5),
+            *reverse(groups, [], Dictionary(()), 1, 0.5),
             *comparison(groups, 1, 0.5),
             *vignette(groups, [], 1, 0.5),
         ]
@@ -46,20 +47,27 @@ def test_order_of_the_facts_does_not_matter() -> None:
 def test_reverse_names_every_entity_and_skips_common_and_untaught_values() -> None:
     facts = [known(f"病{n}", "临床症状", "甲症") for n in range(3)] + [known("病9", "临床症状", "乙症")]
     facts += [known(f"病{n}", "临床症状", "丙症") for n in range(REVERSE_MOST + 1)]
-    calls = list(reverse(group(facts), [("disease", "临床症状", "乙症")], 1, 1.0))
+    calls = list(reverse(group(facts), [("disease", "临床症状", "乙症")], Dictionary(()), 1, 1.0))
     assert [(c.block["value"], c.block["entities"], c.block["complete"]) for c in calls] == [
         ("甲症", ["病0", "病1", "病2"], True)
     ]
 
 
+def test_reverse_asks_nothing_about_a_withheld_name() -> None:
+    facts = [known(f"病{n}", "临床症状", f"{word}{n}") for n in range(300) for word in ("晕厥", "头痛")]
+    facts += [known("病0", "临床症状", "晕厥"), known("病0", "临床症状", "头昏")]
+    asked = {c.block["value"] for c in reverse(group(facts), [], Dictionary(["晕厥"]), 1, 1.0)}
+    assert asked == {f"头痛{n}" for n in range(300)} | {"头昏"}
+
+
 def test_share_draws_about_that_share_and_a_larger_one_adds_only() -> None:
     groups = group(many(1000))
-    some = {c.block["value"] for c in reverse(groups, [], 1, 0.2)}
-    more = {c.block["value"] for c in reverse(groups, [], 1, 0.4)}
-    every = len(list(reverse(groups, [], 1, 1.0)))
+    some = {c.block["value"] for c in reverse(groups, [], Dictionary(()), 1, 0.2)}
+    more = {c.block["value"] for c in reverse(groups, [], Dictionary(()), 1, 0.4)}
+    every = len(list(reverse(groups, [], Dictionary(()), 1, 1.0)))
     assert abs(len(some) / every - 0.2) < 0.03
     assert some < more
-    assert some != {c.block["value"] for c in reverse(groups, [], 2, 0.2)}
+    assert some != {c.block["value"] for c in reverse(groups, [], Dictionary(()), 2, 0.2)}
 
 
 def test_comparison_gives_each_entity_one_partner_under_all_relations() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from huatuo.checks.entities import Dictionary
 from huatuo.llm.template import OWN_WORDINGS, OfflineTeacher
 from huatuo.synth.from_graph import Known, comparison, direct, group, reverse
 from huatuo.synth.ground import Claim, Ground, name_dictionary
@@ -156,7 +160,7 @@ def test_comparison_keeps_the_sides_apart(answer: str, rule: str) -> None:
 
 def test_reverse_question_must_not_give_the_answer() -> None:
     facts = [Known("1", "甲病", "a", "disease", "临床症状", "腹痛")]
-    (call,) = reverse(group(facts), [], 1, 1.0)
+    (call,) = reverse(group(facts), [], Dictionary(()), 1, 1.0)
     refusal = GROUND.question("甲病会腹痛吗？", call.claim)
     assert refusal is not None
     assert refusal.rule == "no_entity"
@@ -197,3 +201,30 @@ def test_passage_answer_with_one_change_is_refused(answer: str, rule: str) -> No
     refusal = GROUND.passage("二甲双胍怎么用？", answer, "二甲双胍", PASSAGE)
     assert refusal is not None
     assert refusal.rule == rule
+
+
+GRADED = """
+from huatuo.checks.negation import conflicts
+from huatuo.synth.ground import Claim, Ground, name_dictionary
+names = [f"{word}{n}" for word in ("CT检查", "ct检查", "Ct检查", "甲病", "乙病") for n in range(40)]
+ground = Ground(name_dictionary(set(names), {"CT检查", "ct检查", "cT检查"}, ""), {"甲病1": ("癸病", "壬病")}, "")
+claim = Claim("direct", "检查", ("甲病1",), tuple(f"{a}{b}" for a in ("甲乙", "乙丙", "丙丁") for b in ("症", "病症")))
+for text in ("做ct检查。", "甲病1的检查有乙病3。", "甲乙丙丁病症症", "乙丙丁病症乙病病症", "甲乙病症丙乙病9病症"):
+    print(ground.answer(text, claim), ground.question(text, claim))
+mentions = lambda clause: [word for word in ("孕妇", "儿童", "老人") if word in clause]
+print(conflicts("孕妇禁用，孕妇慎用，孕妇没有禁忌，儿童可用，儿童慎用，老人不用", "孕妇可用，儿童禁用，老人可用", mentions))
+"""
+
+
+def test_refusals_are_the_same_under_every_hash_seed() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", GRADED],
+            env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in range(6)
+    }
+    assert len(said) == 1
+    assert b"CT" in said.pop()

@@ -13,7 +13,8 @@ from huatuo.llm.base import Reply, Sampling
 from huatuo.llm.template import OfflineTeacher, read_block
 from huatuo.recipe import SynthSettings
 from huatuo.records import Dropped, Fact, Message, Pair
-from huatuo.store import read, read_manifest, writing
+from huatuo.store import content_id, read, read_manifest, writing
+from huatuo.synth import prompts
 from huatuo.synth.make import make_pairs
 
 
@@ -195,3 +196,50 @@ def test_nothing_made_is_an_error_that_says_why(maker: Any) -> None:
     knowledge = maker.knowledge([maker.fact("甲病", "临床症状", "乙症", flags=("mixed",))])
     with pytest.raises(StageError, match="mixed"):
         run(maker, knowledge, maker.write("c", {"passages": []}), OfflineTeacher(maker.phrasings, 1))
+
+
+def test_no_question_asks_about_a_withheld_name_and_no_fact_says_a_withheld_one_the_other_way_round(maker: Any) -> None:
+    facts = [
+        maker.fact("川崎病", "药物治疗", "拜阿司匹灵", flags=("withheld",)),
+        maker.fact("川崎病", "并发症", "心肌炎", flags=("withheld",)),
+        maker.fact("阿司匹林", "适应证", "皮肤黏膜淋巴结综合征", "drug"),  # both sides under another name
+        maker.fact("阿司匹林", "适应证", "发热", "drug"),
+        maker.fact("阿司匹林", "不良反应", "川崎病", "drug"),  # the same two names: nothing tells it from the first
+        maker.fact("猩红热", "鉴别诊断", "川崎病"),  # an ordinary value of another entity
+        maker.fact("心肌炎", "病因", "病毒感染"),
+    ]
+    aliases = {"川崎病": ("皮肤黏膜淋巴结综合征",), "阿司匹林": ("拜阿司匹灵",)}
+    knowledge = maker.knowledge(facts, aliases)
+    folder = run(maker, knowledge, maker.write("c", {"passages": []}), OfflineTeacher(maker.phrasings, 4))
+    ended = outcomes(folder)
+    assert [fact.value for fact in facts if fact.id in ended] == [
+        "拜阿司匹灵",
+        "心肌炎",
+        "皮肤黏膜淋巴结综合征",
+        "发热",  # stands in the same list, which would be taught as if it were whole
+        "川崎病",
+    ]
+    assert set(ended.values()) == {("left", "withheld")}
+    witness = {d.record_id: d.witness for d in read(folder, "dropped", Dropped)}
+    assert witness[facts[2].id] == facts[0].id
+    pairs = list(read(folder, "pairs", Pair))
+    assert not any(name in p.messages[0].content for p in pairs for name in ("川崎病", "皮肤黏膜淋巴结综合征"))
+    assert any("川崎病" in p.messages[1].content for p in pairs if p.entities == ("猩红热",))
+    assert any(p.shape == "reverse" for p in pairs)
+
+
+def test_the_pair_of_a_passage_names_both_prompts(maker: Any) -> None:
+    passages = [maker.passage("跌倒", "穿合脚的鞋。")]
+    knowledge = maker.knowledge([maker.fact("甲病", "临床症状", "乙症")])
+    folder = run(
+        maker,
+        knowledge,
+        maker.write("c", {"passages": passages}),
+        OfflineTeacher(maker.phrasings, 1),
+        shapes=["direct"],
+    )
+    made = {p.shape: p.provenance for p in read(folder, "pairs", Pair)}
+    question, answer = prompts.load("passage_question.zh"), prompts.load("passage_answer.zh")
+    assert made["passage"].prompt_id == "passage_question.zh+passage_answer.zh"
+    assert made["passage"].prompt_hash == content_id(question.hash, answer.hash)
+    assert made["direct"].prompt_hash == prompts.load("graph_direct.zh").hash

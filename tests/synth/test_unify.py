@@ -7,19 +7,27 @@ from typing import Any
 import pytest
 
 from huatuo.errors import RecipeError
+from huatuo.eval.probes import HELD_OUT, TRAINED, WITHHELD
 from huatuo.recipe import ImportSource, UnifySettings
 from huatuo.records import Dropped, Finding, Pair
 from huatuo.store import read, read_manifest, writing
 from huatuo.synth.split import keys_of
-from huatuo.synth.unify import unify
+from huatuo.synth.unify import ASKED_AS_TAUGHT, unify
 
 
-def run(maker: Any, pairs: list[Pair], questions: list[Any] | None = None, seed: int = 1, **settings: Any) -> Path:
+def run(
+    maker: Any,
+    pairs: list[Pair],
+    questions: list[Any] | None = None,
+    seed: int = 1,
+    knowledge: Path | None = None,
+    **settings: Any,
+) -> Path:
     made = maker.write("synth", {"pairs": pairs})
     asked = maker.write("questions", {"questions": questions or []})
     folder: Path = maker.folder / "unify"
     with writing(folder, stage="unify", key="k") as out:
-        unify(UnifySettings(**settings), made, asked, seed, out)
+        unify(UnifySettings(**settings), made, asked, seed, out, knowledge)
     return folder
 
 
@@ -74,7 +82,8 @@ STEM = "患者男性五十岁突发胸骨后压榨样疼痛两小时伴大汗首
 
 def test_exam_questions_are_dropped_and_knowledge_questions_are_not(maker: Any) -> None:
     stem = "下述哪一种维生素缺乏会导致夜间视物不清并伴有皮肤干燥脱屑的表现"
-    questions = [maker.question(STEM), maker.question(stem, "knowledge")]
+    taught = maker.question(stem, "knowledge").model_copy(update={"group": TRAINED})
+    questions = [maker.question(STEM), taught]
     pairs = [
         maker.pair(STEM + "？", "应考虑急性心肌梗死。"),
         maker.pair(stem + "？", "缺乏维生素甲会这样。"),
@@ -85,6 +94,48 @@ def test_exam_questions_are_dropped_and_knowledge_questions_are_not(maker: Any) 
     (dropped,) = read(folder, "dropped", Dropped)
     assert (dropped.rule, dropped.witness) == ("contaminated", questions[0].id)
     assert len(rows(run(maker, pairs, questions, decontaminate=False))) == 3
+
+
+@pytest.mark.parametrize("group", [HELD_OUT, WITHHELD, ""])
+def test_a_held_out_question_of_the_probe_is_never_trained_on(maker: Any, group: str) -> None:
+    assert ASKED_AS_TAUGHT == TRAINED
+    asked = maker.question("讲讲甲病病人的症状特点。", "knowledge").model_copy(update={"group": group})
+    pairs = [
+        maker.pair("讲讲 甲病病人的症状特点", "甲病的症状有乙症。"),
+        maker.pair("讲讲甲病病人的饮食", "甲病病人要少吃盐。"),
+    ]
+    folder = run(maker, pairs, [asked])
+    (dropped,) = read(folder, "dropped", Dropped)
+    assert (dropped.rule, dropped.witness, dropped.record_id) == ("contaminated", asked.id, pairs[0].id)
+    assert "(exact)" in dropped.reason
+    assert [p.id for p in rows(folder)] == [pairs[1].id]
+
+
+def test_an_imported_pair_that_names_a_withheld_entity_is_left_and_a_generated_one_is_not(
+    maker: Any, tmp_path: Path
+) -> None:
+    knowledge = maker.knowledge(
+        [
+            maker.fact("川崎病", "临床症状", "发热", flags=("withheld",)),
+            maker.fact("猩红热", "临床症状", "咽痛"),
+            maker.fact("坏病", "临床症状", "无", flags=("mixed",)),
+        ],
+        {"川崎病": ("皮肤黏膜淋巴结综合征",)},
+    )
+    names = ("川崎病", "皮肤黏膜淋巴结综合征", "猩红热", "坏病")
+    records = [{"instruction": f"{names[n % 4]}第{n}问？", "output": f"第{n}个回答在这里。"} for n in range(1000)] + [
+        {"instruction": "发热要想到什么？", "output": "可能是川崎病。"}
+    ]
+    path = tmp_path / "old.json"
+    path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in records), encoding="utf-8")
+    source = ImportSource(name="old", path=path, format="huatuo")
+    made = [maker.pair("阿司匹林有什么不良反应？", "阿司匹林的不良反应有川崎病。")]
+    folder = run(maker, made, imports=(source,), knowledge=knowledge)
+    manifest = read_manifest(folder)
+    assert (manifest.left, manifest.kept) == ({"withheld": 501}, 501)
+    reasons = {d.reason for d in read(folder, "dropped", Dropped)}
+    assert reasons == {f"old names the withheld entity {name}" for name in names[:2]}
+    assert read_manifest(run(maker, made, imports=(source,))).left == {}
 
 
 def test_a_possible_overlap_is_only_flagged(maker: Any) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huatuo.records import Question
-from huatuo.text.ngram import BOILERPLATE, GRAM, Index, exam_index, grams
+from huatuo.records import Option, Question
+from huatuo.text.ngram import BOILERPLATE, CONTAINED, GRAM, ExamIndex, Index, grams
 from huatuo.text.zh import tokens
 
 SEED_SETS = Path(__file__).parents[3] / "shared" / "data" / "sft_huatuo_seed"
@@ -66,13 +66,57 @@ def test_short_questions_need_the_whole_line_or_sentence():
     index = Index([("q", "黄疸的病因？")])
     assert index.grade("黄疸 的病因").question_id == "q"
     assert index.grade("你好。黄疸的病因？有很多。").grade == "exact"
-    assert index.grade("新生儿黄疸的病因有很多").grade is None
+    assert Index([("q", "黄疸病因")]).grade("新生儿黄疸病因有很多").grade is None
 
 
-def test_same_question_twice_counts_once_under_the_smaller_id():
+@pytest.mark.parametrize(("size", "grade"), [(4, None), (5, "possible"), (6, "exact"), (7, "exact")])
+def test_a_short_question_inside_a_line_is_found_unless_it_is_an_everyday_word(size, grade):
+    assert CONTAINED.get(size) == grade
+    rng = random.Random(size)
+    bank = [(f"q{i:03}", made(rng, size)) for i in range(300)]
+    index = Index(bank)
+    texts = [made(rng, 40) + text + made(rng, 40) for _, text in bank]
+    found = [(overlap.grade, overlap.question_id) for overlap in index.grade_many(texts)]
+    assert found == [(grade, question_id if grade else "") for question_id, _ in bank]
+    assert {overlap.grade for overlap in index.grade_many([made(rng, 90) for _ in range(1000)])} == {None}
+
+
+def test_a_short_latin_question_is_found_as_whole_words_only():
+    index = Index([("q", "which drug treats acute gout")])
+    assert index.grade("Tell me which drug treats acute gout attacks").grade == "possible"
+    assert index.grade("Tell me which drug treats acute goutiness").grade is None
+
+
+def test_questions_with_one_text_are_all_named():
     text = "患者出现心悸气促等症状时应考虑什么病"
-    index = Index([(f"q{i}", text) for i in reversed(range(2, 30))])
-    assert index.grade(text).question_id == "q10"
+    index = Index([(f"q{i:02}", text) for i in reversed(range(12))])
+    assert index.grade(text).question_ids == tuple(f"q{i:02}" for i in range(12))
+    assert index.grade(text).question_id == "q00"
+
+
+def choice(number, stem, *options):
+    labelled = tuple(Option(label=label, text=text) for label, text in zip("ABCDE", options, strict=False))
+    return Question(id=f"q{number:02}", exam="e", kind="single", stem=stem, options=labelled)
+
+
+def test_of_twelve_questions_with_one_stem_the_one_that_stands_there_comes_first_and_the_others_are_named():
+    rng = random.Random(8)
+    stem = "下列关于该病的治疗说法错误的一项是"
+    bank = [choice(number, stem, *(made(rng, 9) for _ in range(5))) for number in range(12)]
+    text = "\n".join([stem, *(option.text for option in bank[7].options)])
+    index = ExamIndex(bank)
+    assert index.grade(text).question_ids == ("q07",)
+    held = {
+        question_id for overlap in index.overlaps([text])[0] if overlap.grade for question_id in overlap.question_ids
+    }
+    assert held == {question.id for question in bank}
+
+
+def test_options_find_a_question_whose_stem_says_nothing():
+    bank = [choice(n, "下列哪项是错误的", f"{n}号药物应当饭后服用为好", f"{n}号检查应当空腹进行为好") for n in range(3)]
+    text = "下列哪项是错误的 1号药物应当饭后服用为好 1号检查应当空腹进行为好"
+    assert "q01" in ExamIndex(bank).grade(text).question_ids
+    assert ExamIndex([]).grade_many([text, ""]) == [Index([]).grade("")] * 2
 
 
 def test_empty_index_and_empty_texts():
@@ -119,8 +163,8 @@ def test_knowledge_questions_are_not_protected():
     knowledge = Question(
         id="k", exam="probe", kind="knowledge", stem="二甲双胍的适应证有哪些请列出来", gold=("2型糖尿病",)
     )
-    assert exam_index([knowledge]).grade(knowledge.stem).grade is None
-    assert exam_index([knowledge.model_copy(update={"kind": "open"})]).grade(knowledge.stem).grade == "exact"
+    assert ExamIndex([knowledge]).grade(knowledge.stem).grade is None
+    assert ExamIndex([knowledge.model_copy(update={"kind": "open"})]).grade(knowledge.stem).grade == "exact"
 
 
 @pytest.mark.real_data

@@ -82,7 +82,7 @@ def conflicts(claim: str, source: str, mentions: Callable[[str], Iterable[str]])
     known = _by_term(source, mentions)
     problems = []
     for term, claimed in sorted(_by_term(claim, mentions).items()):
-        for stance in claimed:
+        for stance in sorted(claimed, key=sorted):
             if term in known and stance not in known[term]:
                 says = "/".join(sorted(stance)) or "plain"
                 had = " or ".join(sorted("/".join(sorted(s)) or "plain" for s in known[term]))

@@ -8,29 +8,19 @@ import pyarrow as pa
 
 from huatuo.corpus.rows import added, reasons
 from huatuo.records import Question
-from huatuo.text.ngram import Index
+from huatuo.text.ngram import ExamIndex
 
 DROPPED_GRADES = ("exact", "likely")
 """Grades that drop a passage; ``possible`` is too common in clean text."""
 
 
-def indexes(questions: Iterable[Question]) -> list[Index]:
-    """Two indexes of the exam and open questions: of stems, and of stems with options.
-
-    The second finds questions whose stem is too common to say anything. Knowledge questions are left out: they are made
-    from the facts that are taught.
-    """
-    asked = [question for question in questions if question.kind != "knowledge"]
-    with_options = [q for q in asked if q.options]
-    if not asked:
-        return []
-    found = [Index((q.id, q.stem) for q in asked)]
-    if with_options:
-        found.append(Index((q.id, "\n".join([q.stem, *(option.text for option in q.options)])) for q in with_options))
-    return found
+def indexes(questions: Iterable[Question]) -> list[ExamIndex]:
+    """The index of the exam and open questions; none where there are no such questions."""
+    index = ExamIndex(questions)
+    return [index] if index.ids else []
 
 
-def contaminated_batch(batch: pa.RecordBatch, made: list[Index]) -> pa.RecordBatch:
+def contaminated_batch(batch: pa.RecordBatch, made: list[ExamIndex]) -> pa.RecordBatch:
     """The batch with ``reason`` set where ``normal`` holds a question, and the question's id in ``witness``."""
     texts = batch.column("normal").to_pylist()
     why, witness = reasons(batch), ["" if w is None else w for w in batch.column("witness").to_pylist()]

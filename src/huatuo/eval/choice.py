@@ -1,8 +1,9 @@
 """Reading the chosen option out of an answer: labels with the rule and place that gave them, or the reason for none.
 
 It never guesses. Statements of an answer ("the answer is D", "应选CD") are collected with their strength; statements
-that are negated, conditional or undecided do not count; the strongest ones must agree. Matching works on the NFKC text
-without markdown and without thoughts; spans point into the original text.
+that are negated, conditional or undecided do not count; the strongest ones must agree, and a letter must agree with the
+option text that stands with it. Option texts alone are read only where no letter and no such statement is. Matching
+works on the NFKC text without markdown and without thoughts; spans point into the original text.
 """
 
 from __future__ import annotations
@@ -10,14 +11,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
+from huatuo.eval.choice_patterns import (
+    AFTER,
+    CLAUSE_END,
+    CLOSING,
+    CONCLUDED,
+    DISAGREE,
+    DOUBT,
+    ENGLISH_NOT,
+    EXPLAINED,
+    JUDGED_WRONG,
+    LATIN_AFTER,
+    MARKS,
+    NEGATED_BEFORE,
+    REFUSAL,
+    REVISION,
+    OptionReader,
+)
 from huatuo.records import Option
 from huatuo.text.zh import normalise_for_comparison
 
-RULES = "choice.v1"
+RULES = "choice.v2"
 """Name of this set of rules in signatures; raised when an extraction changes."""
 
 
@@ -72,111 +90,13 @@ class _Statement:
 _THOUGHT = re.compile(r"(?s)<(think|thinking|reasoning)>.*?(?:</\1>|\Z)")
 _THOUGHT_END = re.compile(r"(?s)\A.*</(?:think|thinking|reasoning)>")
 _MARKUP = re.compile(
-    r"\\(?:boxed|text|textbf|mathrm)\s*\{|\*+|`+|\$+|^[ \t]*(?:#+|>)[ \t]*|[\u200b\ufeff]", re.MULTILINE
+    r"</?answer>|\\(?:boxed|text|textbf|mathrm)\s*\{|\*+|`+|\$+|^[ \t]*(?:#+|>)[ \t]*|[\u200b\ufeff]", re.MULTILINE
 )
-_CLAUSE_END = re.compile(r"[,。;!?\n]|\.(?=\s|$)")
-_STATED = r"(?:应该|应当|应|就|也|只能|只|可能|最终|最可能|必须)*"
-_NOT = r"(?P<not>并不是|并非|不会是|不可能是|不应该是|不应是|不应为|不应选|不能选|不是|不选|不为|非)?"
-_IS = r"(?:\s|是|为|选择|选|:|=|\")*"
-_MARKS: tuple[tuple[int, str, re.Pattern[str]], ...] = (
-    (
-        3,
-        "answer",
-        re.compile(rf"(?:答案|正确的?选项|最佳选项|正确项|正确的?(?:一项)?(?=是|为|:)|答(?=:)){_STATED}{_NOT}{_IS}"),
-    ),
-    (
-        3,
-        "answer",
-        re.compile(
-            r"(?i:\b(?:answers?\b(?:\s+(?:is|are|would be|should be|must be)\b|\s*:)?"
-            r"|(?:option|choice)s?(?:\s+(?:is|are|would be|should be|must be)\b|\s*:))"
-            r"(?P<not>\s+not\b|n't\b)?[\s:]*(?:(?:clearly|most likely|probably|therefore|both|option|choice)\b\s*)*)"
-        ),
-    ),
-    (
-        2,
-        "choose",
-        re.compile(rf"(?:而是|而应是|应为|应是|应该是|应该选择?|应选择?|选择?|选取)(?!项|题|拔){_STATED}{_IS}"),
-    ),
-    (
-        2,
-        "choose",
-        re.compile(r"(?i:\b(?:choose|chose|select|pick|go with|opt for)\s+(?:(?:option|choice|answer)\s+)?)"),
-    ),
-    (1, "consider", re.compile(rf"(?:考虑|倾向于|判断为|诊断为|认为是|符合|属于){_IS}")),
-)
-_CLOSING = re.compile(
-    r"因此|所以|故|综上|总之|最终|最后|(?i:\b(?:therefore|thus|hence|finally|final|in conclusion|so)\b)"
-)
-_CONCLUDED = re.compile(r"(?:因此|所以|故|综上所述|综上|(?i:\b(?:therefore|thus|hence|so)\b))[\s,:]*")
-_DOUBT = re.compile(
-    r"如果|假如|假设|倘若|若是|若(?!干)|是否|无法|不能确定|不确定|不知道|不清楚|难以|有人|误认为|误选|误以为|容易选|易选|不要|除非|"
-    r"(?i:\b(?:if|whether|unless|cannot|can't|could not|unable|unsure|not sure|don't know|do not know|might|some)\b)"
-)
-_NEGATED_BEFORE = re.compile(
-    r"(?:不|别|勿|并非|而非)(?:能|可|会|要|宜|应|该|当|应该|应当|可以)?$|(?i:(?:\bnot|n't|\bnever)\s+(?:be\s+)?)$"
-)
-_REVISION = re.compile(r"不对|更正|纠正|修正|改为|重新|(?i:\b(?:wait|actually|correction|sorry)\b)")
-_REFUSAL = re.compile(
-    r"抱歉|对不起|无法(?:回答|确定|判断|提供)|不能(?:回答|确定|提供)|不知道|不清楚|"
-    r"(?i:\b(?:sorry|cannot|can't|unable|don't know|do not know|not able)\b)"
-)
-_ENGLISH_NOT = re.compile(r"(?i:\bnot?\b|n't\b)")
-_AFTER = "项选是为对错正不因理而即这都均两三四五者吧呢啊哦了"
-"""Han characters that may follow a label in a statement; any other (``B超``, ``AB型``) makes it part of a word."""
-_LATIN_AFTER = re.compile(r"(?i:because|since|is|are|and|as|with|which|for|due)\b")
-
-
-class _Reader:
-    """The patterns of one set of options."""
-
-    def __init__(self, options: tuple[tuple[str, str], ...]) -> None:
-        self.texts = dict(options)
-        self.labels = [label for label, _ in options]
-        plain = {unicodedata.normalize("NFKC", label): label for label in self.labels}
-        self.plain = plain | {label.lower(): kept for label, kept in plain.items()}
-        names = "|".join(re.escape(label) for label in sorted(plain, key=len, reverse=True))
-        one = rf"[(\[【<\"“']?\s?(?:{names})\s?[)\]】>\"”'}}]?"
-        tight = rf"{one}(?:[ \t]*(?:[、/+&]|以及|[和与及]|\band\b)?[ \t]*(?:选项)?{one})*"
-        loose = rf"(?:\s*[,;]\s*(?:and\s+|和)?{one}(?=\s*(?:[,;。.!)\n]|$)))*"
-        doubt = rf"(?P<or>(?:\s*(?:或者|或是|或|还是|\bor\b)\s*{one})+)?"
-        self.one = re.compile(names)
-        self.list = re.compile(rf"(?:选项)?\s*(?P<list>{tight}{loose}){doubt}(?![A-Za-z0-9])(?!-\w)")
-        self.bare = re.compile(
-            rf"\s*(?:选项|选|答)?\s*(?P<list>{tight}(?:\s*[,;]\s*{one})*)\s*(?:选?项)?\s*[。.!)、]*\s*"
-        )
-        self.low = re.compile(rf"\s*[(\[]?(?P<list>{names.lower()})[)\].。]?\s*")
-        self.low_after = re.compile(rf"\s*[(\[]?(?P<list>{names.lower()})[)\]]?(?=\s*(?:[.。!\n]|$))")
-        self.lead = re.compile(rf"\s*(?P<list>{one})(?P<mark>\s*[.。,:)、]|[ \t]+|\n|$)\s*")
-        self.judged = re.compile(
-            rf"(?<![A-Za-z0-9])(?P<list>{tight})\s*(?:选?项)?[^,。;!?\n]{{0,6}}?"
-            rf"(?:(?P<no>不正确|不对|错误|有误|不符合|错|(?i:is (?:incorrect|wrong|not correct)))"
-            rf"|(?P<yes>(?:是)?(?:正确|对的)|(?i:is (?:the )?(?:correct|right|best))))"
-        )
-        keys = {label: normalise_for_comparison(text) for label, text in options}
-        self.keys = {label: key for label, key in keys.items() if key and not self._is_label(key)}
-
-    def _is_label(self, key: str) -> bool:
-        return all(character.upper() in self.plain for character in key)
-
-    def named(self, text: str) -> list[str]:
-        """The labels in a matched list, as the source labels them, in the order of mention."""
-        return [self.plain[found] for found in self.one.findall(text) or self.one.findall(text.upper())]
-
-    def goes_on_with_text(self, label: str, rest: str) -> bool:
-        """Whether what follows a label is that option's own text."""
-        key = normalise_for_comparison(self.texts[label])
-        return bool(key) and normalise_for_comparison(rest[: 2 * len(self.texts[label]) + 8]).startswith(key)
-
-    def other_text(self, label: str, rest: str) -> bool:
-        """Whether the text that follows a label is another option's."""
-        key = normalise_for_comparison(re.split(r"[,。;!?\n]", rest.lstrip(" .:、)"), maxsplit=1)[0])
-        return bool(key) and self.keys.get(label) != key and key in self.keys.values()
 
 
 @lru_cache(maxsize=256)
-def _reader(options: tuple[tuple[str, str], ...]) -> _Reader:
-    return _Reader(options)
+def _reader(options: tuple[tuple[str, str], ...]) -> OptionReader:
+    return OptionReader(options)
 
 
 def extract(text: str, options: Sequence[Option], kind: Literal["single", "multiple"]) -> Extraction:
@@ -191,7 +111,7 @@ def extract(text: str, options: Sequence[Option], kind: Literal["single", "multi
     bare = _bare(view, reader)
     found = bare or _decided(view, reader) or _weak(view, reader, kind) or _by_text(view, reader, kind)
     if found is None:
-        refused = _REFUSAL.search(view.text)
+        refused = REFUSAL.search(view.text)
         return Extraction((), "", None, "refusal" if refused else "no option of this question is chosen")
     span = view.span(found.start, found.end)
     if found.trouble:
@@ -209,13 +129,13 @@ def _view(text: str) -> _View:
     return view.without(_THOUGHT).without(_THOUGHT_END).without(_MARKUP)
 
 
-def _statement(reader: _Reader, match: re.Match[str], strength: int, rule: str) -> _Statement:
+def _statement(reader: OptionReader, match: re.Match[str], strength: int, rule: str) -> _Statement:
     named = reader.named(match["list"])
     trouble = "undecided between options" if match.groupdict().get("or") else ""
     return _Statement(frozenset(named), match.start(), match.end(), strength, rule, trouble)
 
 
-def _bare(view: _View, reader: _Reader) -> _Statement | None:
+def _bare(view: _View, reader: OptionReader) -> _Statement | None:
     """Nothing but labels; a label said twice is a loop, not an answer."""
     match = reader.bare.fullmatch(view.text) or reader.low.fullmatch(view.text)
     if match is None:
@@ -230,30 +150,30 @@ def _bare(view: _View, reader: _Reader) -> _Statement | None:
 
 
 def _clause_before(text: str, start: int) -> str:
-    ends = [match.end() for match in _CLAUSE_END.finditer(text, 0, start)]
+    ends = [match.end() for match in CLAUSE_END.finditer(text, 0, start)]
     return text[ends[-1] if ends else 0 : start]
 
 
-def _fits(reader: _Reader, labels: Sequence[str], rest: str) -> bool:
+def _fits(reader: OptionReader, labels: Sequence[str], rest: str) -> bool:
     """Whether the text after the labels lets them be labels, not the beginning of a word or a sentence."""
     if not rest or reader.goes_on_with_text(labels[-1], rest):
         return True
     if "\u3400" <= rest[0] <= "\u9fff":
-        return rest[0] in _AFTER
+        return rest[0] in AFTER or bool(EXPLAINED.match(rest))
     latin = re.match(r"[ \t]+([a-z]+)|[.][ \t]*([a-z]+)", rest)
-    return latin is None or bool(_LATIN_AFTER.match(latin[1] or latin[2]))
+    return latin is None or bool(LATIN_AFTER.match(latin[1] or latin[2]))
 
 
-def _stated(view: _View, reader: _Reader) -> Iterator[_Statement]:
+def _stated(view: _View, reader: OptionReader) -> Iterator[_Statement]:
     """Every affirmed statement that a marker introduces."""
-    for strength, rule, pattern in _MARKS:
+    for strength, rule, pattern in MARKS:
         for mark in pattern.finditer(view.text):
             if mark.groupdict().get("not") or _rejected(view.text, mark.start()):
                 continue
             found = _after_mark(view.text, reader, mark, strength, rule)
             if found is not None:
                 yield found
-    for mark in _CONCLUDED.finditer(view.text):
+    for mark in CONCLUDED.finditer(view.text):
         match = reader.list.match(view.text, mark.end())
         if match and re.match(r"\s*(?:[。.!;\n]|$)", view.text[match.end() :]):
             yield _statement(reader, match, 3, "conclusion")
@@ -261,47 +181,86 @@ def _stated(view: _View, reader: _Reader) -> Iterator[_Statement]:
 
 def _rejected(text: str, start: int) -> bool:
     before = _clause_before(text, start)
-    return bool(_NEGATED_BEFORE.search(before) or _DOUBT.search(before))
+    return bool(NEGATED_BEFORE.search(before) or DOUBT.search(before))
 
 
-def _after_mark(text: str, reader: _Reader, mark: re.Match[str], strength: int, rule: str) -> _Statement | None:
-    closing = strength > 1 and bool(_CLOSING.search(_clause_before(text, mark.start()) + mark[0]))
+def _after_mark(text: str, reader: OptionReader, mark: re.Match[str], strength: int, rule: str) -> _Statement | None:
+    closing = strength > 1 and bool(CLOSING.search(_clause_before(text, mark.start()) + mark[0]))
     strength = 4 if closing else strength
     by_text = _text_after(text, reader, mark, strength, rule)
     match = reader.list.match(text, mark.end()) or reader.low_after.match(text, mark.end())
     if match is None:
+        unknown = re.compile(r"\s*[A-Z]{1,7}(?=\s*(?:[。.,;)\n]|$))").match(text, mark.end())
+        if unknown and by_text is None and strength > 2:
+            trouble = "a label that the question does not have"
+            return _Statement(frozenset(), unknown.start(), unknown.end(), strength, rule, trouble)
         return by_text
     named, rest = reader.named(match["list"]), text[match.end() :]
     if by_text and by_text.rule.endswith("whole text"):
         return by_text
+    found = _statement(reader, match, strength, rule)
+    if reader.other_text(named[-1], rest):
+        return replace(found, trouble=DISAGREE)
     if not _fits(reader, named, rest):
         return by_text
-    found = _statement(reader, match, strength, rule)
-    if len(named) == 1 and reader.other_text(named[0], rest):
-        return _Statement(found.labels, found.start, found.end, strength, rule, "letter and option text disagree")
-    if re.match(r"\s*(?:选?项)?\s*(?:错|不对|不正确|有误)", rest) or re.match(r"\s*(?:吗|么|呢)?\s*\?", rest):
+    if (JUDGED_WRONG.match(rest) and not rest.lstrip(" \t").startswith("\n")) or re.match(
+        r"\s*(?:吗|么|呢)?\s*\?", rest
+    ):
         return None
-    return found
+    if reader.also.match(re.sub(r"^[^,;。\n]*", "", rest)):
+        return replace(found, trouble="undecided between options")
+    more = reader.more.match(rest)
+    if more and not set(reader.named(more["list"])) <= set(named):
+        return replace(found, trouble="further labels on lines of their own")
+    return _with_texts(text, reader, found, named[-1])
 
 
-def _text_after(text: str, reader: _Reader, mark: re.Match[str], strength: int, rule: str) -> _Statement | None:
+def _with_texts(text: str, reader: OptionReader, found: _Statement, label: str) -> _Statement:
+    """A statement continued by further labels, each followed by its own text: ``A. 头孢 B. 青霉素``."""
+    labels, end = set(found.labels), found.end
+    while size := reader.text_end(label, text[end:]):
+        match = reader.next.match(text, end + size)
+        if match is None:
+            break
+        label, rest = reader.named(match["list"])[0], text[match.end() :]
+        if reader.other_text(label, rest):
+            return replace(found, trouble=DISAGREE)
+        own = reader.text_end(label, rest)
+        if not own or not re.match(r"[ \t)\]】]*(?:[\n、,;。.]|以及|[和与及]|\S?$|[A-Z])", rest[own:]):
+            break
+        labels.add(label)
+        end = match.end()
+    return replace(found, labels=frozenset(labels), end=end)
+
+
+def _text_after(text: str, reader: OptionReader, mark: re.Match[str], strength: int, rule: str) -> _Statement | None:
     """Option texts right after a marker, up to the end of the sentence."""
     if strength < 2:
         return None
     end = re.compile(r"[。;!?\n]|\.(?=\s|$)|$").search(text, mark.end())
     stop = end.start() if end else len(text)
     segment = text[mark.end() : stop]
-    whole = [label for label, key in reader.keys.items() if key == normalise_for_comparison(segment)]
+    whole = _at_once(text[mark.end() :], segment, reader)
     labels, left = (whole, "") if len(whole) == 1 else _texts_in(segment, reader)
     if not labels or re.search(r"不是|并非|而非|或|还是|\bor\b|\bnot\b", left) or len(whole) > 1:
         return None
+    if not whole and reader.mentions(segment) - set(labels):
+        return _Statement(frozenset(labels), mark.end(), max(stop, mark.end() + 1), strength, rule, DISAGREE)
     name = f"{rule}, whole text" if whole else f"{rule}, option text"
     if not whole and len(left) > len(segment) / 2:
         return None  # the option is only mentioned on the way
     return _Statement(frozenset(labels), mark.end(), max(stop, mark.end() + 1), strength, name)
 
 
-def _texts_in(segment: str, reader: _Reader) -> tuple[list[str], str]:
+def _at_once(rest: str, sentence: str, reader: OptionReader) -> list[str]:
+    """Labels whose whole text stands right after a marker as a clause, in a sentence that names no other text."""
+    ends = {label: size for label in reader.keys if (size := reader.text_end(label, rest))}
+    whole = [label for label, size in ends.items() if re.match(r"\s*(?:[,。;!?\n]|\.(?=\s|$)|$)", rest[size:])]
+    named = {reader.keys[label] for label in _texts_in(sentence, reader)[0]}
+    return whole if named <= {reader.keys[label] for label in whole} else []
+
+
+def _texts_in(segment: str, reader: OptionReader) -> tuple[list[str], str]:
     """Labels whose texts stand in the segment, longest first so that a part of another does not count, and the rest."""
     rest, labels = normalise_for_comparison(segment), []
     for label, key in sorted(reader.keys.items(), key=lambda item: -len(item[1])):
@@ -311,7 +270,7 @@ def _texts_in(segment: str, reader: _Reader) -> tuple[list[str], str]:
     return labels, rest
 
 
-def _decided(view: _View, reader: _Reader) -> _Statement | None:
+def _decided(view: _View, reader: OptionReader) -> _Statement | None:
     """The statement that counts: the strongest ones must agree, or the last one must correct the others."""
     found = sorted(_stated(view, reader), key=lambda s: (s.end, s.start))
     if not found:
@@ -319,26 +278,31 @@ def _decided(view: _View, reader: _Reader) -> _Statement | None:
     best = max(statement.strength for statement in found)
     top = [statement for statement in found if statement.strength == best]
     last = top[-1]
-    if len({statement.labels for statement in top}) == 1 or _revised(view, top):
+    if len({(statement.labels, statement.trouble) for statement in top}) == 1 or _revised(view, top):
         return last
     return _Statement(last.labels, last.start, last.end, best, last.rule, "contradicts itself")
 
 
 def _revised(view: _View, top: Sequence[_Statement]) -> bool:
-    others = [statement for statement in top if statement.labels != top[-1].labels]
-    return bool(_REVISION.search(view.text, others[-1].end, top[-1].start))
+    others = [one for one in top if (one.labels, one.trouble) != (top[-1].labels, top[-1].trouble)]
+    return bool(others) and bool(REVISION.search(view.text, others[-1].end, top[-1].start))
 
 
 # ---------------------------------------------------------------- weaker rules, used where nothing is stated
 
 
-def _weak(view: _View, reader: _Reader, kind: str) -> _Statement | None:
-    if _REFUSAL.search(view.text):
+def _weak(view: _View, reader: OptionReader, kind: str) -> _Statement | None:
+    if REFUSAL.search(view.text):
         return None
-    return _leading(view, reader, kind) or _last_line(view, reader) or _declared(view, reader, kind)
+    return (
+        _leading(view, reader, kind)
+        or _first_line(view, reader)
+        or _last_line(view, reader)
+        or _declared(view, reader, kind)
+    )
 
 
-def _leading(view: _View, reader: _Reader, kind: str) -> _Statement | None:
+def _leading(view: _View, reader: OptionReader, kind: str) -> _Statement | None:
     """Lines that begin with a label: one for a single answer, a list of options with their texts for several."""
     led: list[tuple[str, int, int]] = []
     place = 0
@@ -348,7 +312,9 @@ def _leading(view: _View, reader: _Reader, kind: str) -> _Statement | None:
         if match and _leads(reader, label, match["mark"], line[match.end() :]):
             led.append((label, place + match.start("list"), place + match.end("list")))
         elif match and not led and line.strip():
-            return None
+            disagrees = reader.other_text(label, match["mark"] + view.text[place + match.end() :])
+            span = (place + match.start("list"), place + match.end("list"))
+            return _Statement(frozenset([label]), *span, 1, "leading label", DISAGREE) if disagrees else None
         place += len(line)
     mentioned = {
         reader.plain[c] for c in re.findall(r"(?<![A-Za-z0-9])[A-Z](?![A-Za-z0-9])", view.text) if c in reader.plain
@@ -358,31 +324,51 @@ def _leading(view: _View, reader: _Reader, kind: str) -> _Statement | None:
         return None
     if len(names) == len(reader.labels) and len(names) > 1:
         return None  # the options are repeated, nothing is chosen
-    if kind == "single" and len(names) > 1:
+    if len(led) > len(names) or (kind == "single" and len(names) > 1):
         return None
+    if len(led) == 1 and reader.other_text(led[0][0], view.text[led[0][2] :]):
+        return _Statement(frozenset(names), led[0][1], led[0][2], 1, "leading label", DISAGREE)
     return _Statement(frozenset(names), led[0][1], led[-1][2], 1, "leading label")
 
 
-def _leads(reader: _Reader, label: str, mark: str, rest: str) -> bool:
+def _first_line(view: _View, reader: OptionReader) -> _Statement | None:
+    """Labels alone on the first line, before an explanation that may name others."""
+    first, _, rest = view.text.lstrip().partition("\n")
+    led = reader.lead.match(first)
+    own = led and reader.text_end(reader.named(led["list"])[0], first[led.end() :])
+    match = led if led and own == len(first) - led.end() > 0 else reader.bare.fullmatch(first)
+    if match is None or not rest.strip() or JUDGED_WRONG.match(rest) or REVISION.search(rest):
+        return None
+    label = reader.named(match["list"])[-1]
+    start = len(view.text) - len(view.text.lstrip()) + match.start("list")
+    found = _Statement(frozenset(reader.named(match["list"])), start, start + len(match["list"]), 1, "first line")
+    if reader.other_text(label, "\n" + rest.lstrip()):
+        return replace(found, trouble=DISAGREE)
+    return None if reader.lead.match(rest.lstrip()) else found
+
+
+def _leads(reader: OptionReader, label: str, mark: str, rest: str) -> bool:
     if reader.goes_on_with_text(label, rest) or not rest.strip():
         return not re.search(r"错误|不正确|不对|不选|排除", rest)
-    if reader.other_text(label, rest) or re.match(r"[^,。;]{0,8}(?:错误|不正确|不对|有误)", rest):
+    if reader.other_text(label, mark + rest) or re.match(r"[^,。;]{0,8}(?:错误|不正确|不对|有误)", rest):
         return False
+    if EXPLAINED.match(rest):
+        return True
     if not mark.strip():
         return False
-    return not re.match(r"[A-Za-z]", rest) or bool(_LATIN_AFTER.match(rest))
+    return not re.match(r"[A-Za-z]", rest) or bool(LATIN_AFTER.match(rest))
 
 
-def _last_line(view: _View, reader: _Reader) -> _Statement | None:
+def _last_line(view: _View, reader: OptionReader) -> _Statement | None:
     lines = view.text.rstrip().splitlines()
     match = reader.bare.fullmatch(lines[-1]) if len(lines) > 1 else None
-    if match is None:
+    if match is None or reader.bare.fullmatch(lines[-2]):
         return None
     start = len(view.text.rstrip()) - len(lines[-1]) + match.start("list")
     return _Statement(frozenset(reader.named(match["list"])), start, start + len(match["list"]), 1, "last line")
 
 
-def _declared(view: _View, reader: _Reader, kind: str) -> _Statement | None:
+def _declared(view: _View, reader: OptionReader, kind: str) -> _Statement | None:
     """Options that the answer calls right; for several answers every option must be judged."""
     right: set[str] = set()
     wrong: set[str] = set()
@@ -397,19 +383,25 @@ def _declared(view: _View, reader: _Reader, kind: str) -> _Statement | None:
     return _Statement(frozenset(right), start, end, 1, "declared right")
 
 
-def _by_text(view: _View, reader: _Reader, kind: str) -> _Statement | None:
-    """The one option whose text stands in the answer; for several answers nothing but option texts may stand there."""
+def _by_text(view: _View, reader: OptionReader, kind: str) -> _Statement | None:
+    """The one option whose text stands in the answer; for several answers nothing but option texts may stand there.
+    Nothing where a label or a marker of an answer stands, which no other rule could read: that is no answer by text."""
     key = normalise_for_comparison(view.text)
     whole = [label for label, text in reader.keys.items() if text == key]
     start, end = 0, len(view.text)
     if len(whole) == 1:
         return _Statement(frozenset(whole), start, end, 1, "option text alone")
-    if _REFUSAL.search(view.text) or _DOUBT.search(view.text):
+    if REFUSAL.search(view.text) or DOUBT.search(view.text):
         return None
     labels, rest = _texts_in(view.text, reader)
+    marked = any(pattern.search(view.text) for strength, _, pattern in MARKS if strength > 1)
+    if marked or reader.low_lead.match(view.text) or reader.mentions(view.text) - set(labels):
+        return None
     left = re.sub(r"[\n和与及以、]|还有|以及", "", rest)
     if kind == "multiple":
         return _Statement(frozenset(labels), start, end, 1, "option texts alone") if labels and not left else None
-    if len(labels) != 1 or re.search(r"排除|除外|无关|错误|没有|不|未|非", rest) or _ENGLISH_NOT.search(view.text):
+    if len(labels) != 1 or re.search(r"排除|除外|无关|错误|没有|不|未|非", rest) or ENGLISH_NOT.search(view.text):
         return None
-    return _Statement(frozenset(labels), start, end, 1, "unique option text")
+    said = re.escape(unicodedata.normalize("NFKC", reader.texts[labels[0]]))
+    stands = rf"(?i:(?:^|是|为|考虑|诊断|即|:|\bis\b|\bbe\b)\s*(?:an?\s+|the\s+)?[\"“']?{said}\s*(?:[\"”'(。.!,;\n]|$))"
+    return _Statement(frozenset(labels), start, end, 1, "unique option text") if re.search(stands, view.text) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -34,23 +35,44 @@ def make(settings: QuestionsSettings, knowledge: Path, phrasings: Taught, seed: 
     ``knowledge`` is the data set of ingest, ``phrasings`` the wordings that are trained on. Raises InputError for a
     file that cannot be used as a whole; a question that cannot be asked is dropped with the reason.
     """
-    seen: dict[str, str] = {}
     for exam in settings.exams:
-        for raw_id, raw in _raw_questions(exam):
-            out.expect([raw_id])
-            try:
-                question = _question(exam, raw)
-            except _Unfit as unfit:
-                out.drop(raw_id, unfit.rule, f"{exam.path.name} {raw.place}: {unfit}", excerpt=_excerpt(raw))
-                continue
-            if question.id in seen:
-                reason = f"{exam.path.name} {raw.place}: the same stem and options as {seen[question.id]}"
-                out.drop(raw_id, "duplicate", reason, witness=question.id, excerpt=question.stem)
-                continue
-            seen[question.id] = raw.place
-            out.write("questions", question, uses=[raw_id])
+        _write_exam(exam, out)
     with bar("questions", unit="facts") as shown:
         make_probe(settings.probe, _facts(knowledge, shown.advance), phrasings, seed, out)
+
+
+def _write_exam(exam: ExamSource, out: Writer) -> None:
+    """The questions of one exam; twins once, and none of those whose right answers contradict each other.
+
+    Raises InputError where not one can be asked.
+    """
+    found: dict[str, list[tuple[str, str, Question]]] = {}
+    reasons: Counter[str] = Counter()
+    for raw_id, raw in _raw_questions(exam):
+        out.expect([raw_id])
+        try:
+            question = _question(exam, raw)
+        except _Unfit as unfit:
+            reasons[unfit.rule] += 1
+            out.drop(raw_id, unfit.rule, f"{exam.path.name} {raw.place}: {unfit}", excerpt=_excerpt(raw))
+            continue
+        found.setdefault(question.id, []).append((raw_id, raw.place, question))
+    if not found:
+        why = ", ".join(f"{rule} {n:,}" for rule, n in reasons.most_common(3)) or "it holds no record"
+        raise InputError(f"{exam.path}: exam {exam.name!r} has no question that can be asked ({why}); next: mend it")
+    for twins in found.values():
+        golds = {(question.kind, question.gold, question.reference) for _, _, question in twins}
+        for number, (raw_id, place, question) in enumerate(twins):
+            if len(golds) > 1:
+                reason = (
+                    f"{exam.path.name} {place}: the same stem and options have {len(golds)} different right answers"
+                )
+                out.drop(raw_id, "contradictory answers", reason, excerpt=question.stem)
+            elif number:
+                reason = f"{exam.path.name} {place}: the same stem and options as {twins[0][1]}"
+                out.drop(raw_id, "duplicate", reason, witness=question.id, excerpt=question.stem)
+            else:
+                out.write("questions", question, uses=[raw_id])
 
 
 def _facts(knowledge: Path, advance: Any) -> Iterator[Fact]:
@@ -116,6 +138,8 @@ def _text(value: dict[str, Any], name: str) -> str:
     found = value.get(name)
     if not isinstance(found, str) or not found.strip():
         raise _Unfit(f"no {name}", f"{name} is {found!r}; expected text")
+    if "\0" in found or "\ufffd" in found:
+        raise _Unfit("broken character", f"{name} holds a character that was lost: {found[:60]!r}")
     return found.strip()
 
 
@@ -134,6 +158,8 @@ def _options(value: dict[str, Any]) -> tuple[Option, ...]:
     for label, text in found.items():
         if not label.strip() or not isinstance(text, str) or not text.strip():
             raise _Unfit("empty option", f"option {label!r} is {text!r}; expected text")
+    if len({text.strip() for text in found.values()}) < len(found):
+        raise _Unfit("options alike", f"two options say the same: {found}")
     return tuple(Option(label=label.strip(), text=text.strip()) for label, text in found.items())
 
 

@@ -105,7 +105,7 @@ def _readers(questions: Iterable[Question]) -> dict[str, knowledge.Reader]:
         if question.kind == "knowledge":
             values[question.subject].update(question.gold)
             entities[question.subject].add(question.entity)
-    return {relation: knowledge.Reader(values[relation], entities[relation]) for relation in values}
+    return {relation: knowledge.Reader(values[relation], entities[relation], relation) for relation in values}
 
 
 # ---------------------------------------------------------------- scores
@@ -178,8 +178,11 @@ def _knowledge(
 
 
 def _overlap(question: Question, response: Response, reason: str, settings: ScoreSettings, make: Make) -> list[Score]:
-    """Overlap with the reference, or with the right values joined by 、 where the answer is a set of values."""
-    reference = question.reference or "、".join(question.gold)
+    """Overlap with the reference: of a knowledge question the taught answer. A set of values alone is none, since a
+    right sentence around it would score badly."""
+    reference = question.reference
+    if question.kind == "knowledge" and not reference:
+        return []
     if not bleu_rouge.tokenise(reference):
         reason = "the question has no reference"
     found = []

@@ -83,7 +83,7 @@ _HTML = re.compile(
     r"|&(?:nbsp|lt|gt|amp|quot|#\d+|#x[0-9a-fA-F]+);",
     re.IGNORECASE,
 )
-_BROKEN = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BROKEN = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _MOJIBAKE = re.compile(r"[\u00a1-\u00ff]{4,}")
 _OPEN_END = ("～", "~", "，", ",", "、", "：", ":", "（", "(", "[", "【", "《", "“", "...", "…", "..")
 _SENTENCE_END = re.compile(r"[。！？!?.;；…”\"'’」』）)\]】》~～%\d|]$")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from huatuo.knowledge.entries import Draft, Refused, Where, as_items, clean, take_aliases, take_values
+from huatuo.knowledge.entries import Draft, Refused, Where, as_items, clean, take_aliases, take_values, unfit_name
 from huatuo.knowledge.relations import canonical
 
 NAME_KEYS = ("中心词", "核心词")
@@ -54,10 +54,10 @@ def draft(value: Any, place: str, where: Where, evidence: str = "") -> Draft | R
         )
     name = next((value[key] for key in NAME_KEYS if key in value), None)
     if not isinstance(name, str) or not clean(name):
-        keys = "、".join(list(value)[:8])
-        return Refused(
-            place, "no_name", f"expected a name under 中心词 or 核心词; the keys are {keys}", str(value)[:80]
-        )
+        found = f"found {type(name).__name__}" if name is not None else f"the keys are {'、'.join(list(value)[:8])}"
+        return Refused(place, "no_name", f"expected a name as text under 中心词 or 核心词; {found}", str(value)[:80])
+    if reason := unfit_name(clean(name)):
+        return Refused(place, "unfit_name", reason, name[:80])
     made = Draft(_kind(value), clean(name), place, where)
     for key in ALIAS_KEYS:
         take_aliases(made, as_items(value.get(key)), key)
@@ -86,4 +86,11 @@ def _evidence(value: dict[str, Any], made: Draft) -> dict[str, str]:
         reason = f"来源 of {made.name}: expected {{relation: kind of source}}, found {type(stated).__name__}"
         made.refused.append(Refused(f"{made.place} 来源", "not_text", reason, repr(stated)[:80]))
         return {}
+    for key, item in stated.items():
+        if not isinstance(item, str):
+            reason = f"来源 of {made.name}, {key}: expected text, found {type(item).__name__}"
+            made.refused.append(Refused(f"{made.place} 来源.{key}", "not_text", reason, repr(item)[:80]))
+        elif key not in value:
+            reason = f"来源 of {made.name} names {key!r}, which the record does not have"
+            made.refused.append(Refused(f"{made.place} 来源.{key}", "no_such_relation", reason, item[:80]))
     return {canonical(key): clean(item) for key, item in stated.items() if isinstance(item, str)}

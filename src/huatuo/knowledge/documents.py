@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from huatuo.errors import InputError
+from huatuo.files import regular_files
 from huatuo.knowledge.entries import Refused, Where
 from huatuo.readers.encoding import Problem, check_file, read_text
 from huatuo.readers.markup import blocks, heading_text
@@ -31,8 +32,7 @@ def files_of(path: Path, suffixes: tuple[str, ...]) -> tuple[list[tuple[Path, st
         raise InputError(f"{path}: no such file or folder; next: check the path in the recipe")
     if not path.is_dir():
         return [(path, path.name)], []
-    found = sorted((p.relative_to(path).as_posix(), p) for p in path.rglob("*") if p.is_file())
-    seen = [(name, p) for name, p in found if not any(part.startswith(".") for part in name.split("/"))]
+    seen = regular_files(path)
     taken = [(p, name) for name, p in seen if p.suffix.lower() in suffixes]
     if not taken:
         raise InputError(f"{path}: holds no {', '.join(suffixes)} file; next: check the path in the recipe")

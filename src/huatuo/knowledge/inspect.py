@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from huatuo.errors import InputError
+from huatuo.files import regular_files
 from huatuo.knowledge import cmekg
 from huatuo.knowledge.check import check, text_rules
 from huatuo.knowledge.documents import files_of
@@ -192,7 +193,7 @@ def inspect(path: Path) -> Inspection:
 def _choose(path: Path) -> tuple[list[tuple[Path, str]], bool]:
     """The files to read, and whether they are JSON."""
     if path.is_dir():
-        names = [p.suffix.lower() for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        names = [p.suffix.lower() for _, p in regular_files(path)]
         is_json = any(name in JSON_SUFFIXES for name in names)
         return files_of(path, JSON_SUFFIXES if is_json else (".md", ".markdown", ".txt"))[0], is_json
     if path.suffix.lower() in JSON_SUFFIXES:

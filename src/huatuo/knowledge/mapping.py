@@ -31,7 +31,17 @@ import jmespath.exceptions
 from pydantic import Field, ValidationError
 
 from huatuo.errors import RecipeError
-from huatuo.knowledge.entries import Draft, Prose, Refused, Where, as_items, clean, take_aliases, take_values
+from huatuo.knowledge.entries import (
+    Draft,
+    Prose,
+    Refused,
+    Where,
+    as_items,
+    clean,
+    take_aliases,
+    take_values,
+    unfit_name,
+)
 from huatuo.recipe import Settings
 from huatuo.recipe_file import find_line
 
@@ -116,6 +126,8 @@ class Mapping:
             return self.paths[path].search(value)
         except jmespath.exceptions.JMESPathTypeError:
             return None
+        except jmespath.exceptions.UnknownFunctionError as error:
+            raise RecipeError(f"mapping path {path!r}: {error}; next: mend the path in the mapping file") from None
 
     def items(self, path: str, value: Any, split: str) -> list[Any]:
         """The items at ``path``; strings are cut by ``split``, and what is empty between two cuts is left out."""
@@ -144,7 +156,7 @@ def load(path: Path) -> Mapping:
         lines = []
         for e in error.errors(include_url=False):
             dotted = ".".join(str(part) for part in e["loc"])
-            lines.append(f"{path}:{find_line(text, e['loc'])}: {dotted}: {e['msg']}; see docs/reference/formats.md")
+            lines.append(f"{path}:{find_line(text, e['loc'])}: {dotted}: {e['msg']}; see docs/guides/own-graph.md")
         raise RecipeError("\n".join(lines)) from None
     return _compiled(file, path, text)
 
@@ -206,6 +218,8 @@ def draft(mapping: Mapping, value: Any, place: str, where: Where, evidence: str 
     if not isinstance(name, str) or not clean(name):
         keys = "、".join(list(value)[:8])
         return Refused(place, "no_name", f"expected a name at {entity.name}; the keys are {keys}", str(value)[:80])
+    if reason := unfit_name(clean(name)):
+        return Refused(place, "unfit_name", reason, name[:80])
     made = Draft(entity.kind, clean(name), place, where)
     if entity.aliases:
         take_aliases(made, mapping.items(entity.aliases, value, entity.split_aliases), entity.aliases)

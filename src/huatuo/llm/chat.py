@@ -53,10 +53,15 @@ def chat_loop(folder: Path, max_tokens: int, temperature: float, system: str, fo
     out = sys.stdout
     out.write(introduce(folder) + "\n")
     while True:
+        if sys.stdin is None:  # closed by whoever started this
+            return
         if sys.stdin.isatty():
             out.write("\n> ")
         out.flush()
         line = sys.stdin.readline()
+        if "\ufffd" in line:
+            out.write("This line is not UTF-8 and was not asked. 这一行不是 UTF-8，没有提问。\n")
+            continue
         question = line.strip()
         if not line or question in EXIT:
             return

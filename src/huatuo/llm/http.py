@@ -85,8 +85,7 @@ class Window:
 class Endpoint:
     """A model behind ``{url}/chat/completions``. Sends top_k, seed and the like only where set."""
 
-    digest = ""
-    format = ""
+    digest = format = ""
 
     def __init__(self, settings: TeacherSettings):
         """Check the address; the key is read when the first call is made.
@@ -101,8 +100,7 @@ class Endpoint:
                 f"synth.teacher (host {self.host!r}, model {settings.model!r}) cannot be asked; expected a model and a "
                 "url like https://host/v1 without user name or password; next: mend the recipe"
             )
-        self.name = settings.model
-        self._settings = settings
+        self.name, self._settings = settings.model, settings
         self._url = parts._replace(path=parts.path.rstrip("/") + "/chat/completions", fragment="").geturl()
         self._loopback = bool(LOOPBACK.fullmatch(self.host))
         direct = self._loopback or urllib.request.proxy_bypass(self.host)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from huatuo.errors import RecipeError
 from huatuo.recipe import ScratchSettings
 
 INITIAL_STD = 0.02
@@ -16,17 +15,11 @@ def build(
 ) -> Any:
     """A ``LlamaForCausalLM`` in fp32 with tied embeddings; the same seed gives the same weights, bit by bit.
 
-    ``window``: longest sequence in tokens. Raises RecipeError where the heads do not divide the hidden size.
+    ``window``: longest sequence in tokens.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    if settings.hidden % settings.heads or (settings.hidden // settings.heads) % 2:
-        raise RecipeError(
-            f"train.scratch.heads = {settings.heads} must divide train.scratch.hidden = {settings.hidden} into "
-            "even parts "
-            "(rotary positions turn pairs); next: set heads to a divisor, for example 4 for 128"
-        )
     config = LlamaConfig(
         vocab_size=vocab_size,
         hidden_size=settings.hidden,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from huatuo.recipe import RunSettings
 from huatuo.report.collect import Found
-from huatuo.report.tables import Row, interval, percent, points
-from huatuo.report.words import VERDICTS, WORDS
+from huatuo.report.flow import not_named
+from huatuo.report.tables import Row, interval, percent, points, verdict_words
+from huatuo.report.words import WORDS
 
 
 def cell(text: object) -> str:
@@ -51,13 +52,17 @@ def model_card(run: RunSettings, found: Found, rows: Sequence[Row]) -> str:
             percent(row.base.value if row.base else None),
             f"{percent(row.ours.value if row.ours else None)} {interval(row.ours)}",
             f"{points(row.difference.value if row.difference else None)} {interval(row.difference, signed=True)}",
-            VERDICTS[row.verdict][1],
+            verdict_words(row)[1],
         )
         for row in rows
     ]
     columns = ("questions", "metric", "n", "base", "ours [95 %]", "difference in points [95 %]", "verdict")
-    parts += ["## Results", markdown_table(columns, results) if results else "Not scored yet."]
+    parts += ["## Results", markdown_table(columns, results) if results else _no_results(found)]
     return "\n\n".join(parts) + "\n"
+
+
+def _no_results(found: Found) -> str:
+    return WORDS["not_asked"][1] if not_named(found, "questions", "score") else "Not scored yet."
 
 
 def data_card(run: RunSettings, found: Found) -> str:

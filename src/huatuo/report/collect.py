@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from huatuo import store
+from huatuo.ledger import ledger
 from huatuo.records import Figure, Question, Response, Score
 from huatuo.report.tables import primary_metric
 
@@ -168,38 +169,14 @@ def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
 
 def _ledger(folders: Mapping[str, Path]) -> Ledger:
     """Facts by the number of pairs that were learned: a pair that a later stage dropped or left teaches nothing."""
-    facts = {str(row["id"]): tuple(row["flags"]) for row in columns(folders["ingest"], "facts", "id", "flags")}
-    gone = {
-        pair: reason for stage in ("unify", "order", "tokenise", "train") for pair, reason in _ended(folders, stage)
-    }
-    taught: Counter[str] = Counter()
-    lost: dict[str, str] = {}
-    made = [stage for stage in ("unify", "synth") if stage in folders]
-    for stage in made:
-        for row in columns(folders[stage], "pairs", "id", "parents", "split"):
-            if stage == made[0] and row["split"] == "train" and row["id"] not in gone:
-                taught.update(parent for parent in row["parents"] if parent in facts)
-            else:
-                lost |= dict.fromkeys(row["parents"], gone.get(str(row["id"]), "unify: validation"))
+    facts = ledger(folders)
     bins = []
     for low, high in TAUGHT_BINS:
         name = str(low) if low == high else f"{low}–{high}" if high else f"≥ {low}"
         top = high or (0 if low == 0 else math.inf)
-        bins.append((name, sum(low <= taught[fact] <= top for fact in facts)))
-    why = dict(reason for stage in ("synth", "ingest") for reason in _ended(folders, stage))
-    counts = Counter(
-        why.get(fact) or lost.get(fact) or (f"ingest: {flags[0]}" if flags else "–")
-        for fact, flags in facts.items()
-        if not taught[fact]
-    )
+        bins.append((name, sum(low <= entry.pairs <= top for entry in facts.values())))
+    counts = Counter(entry.why for entry in facts.values() if not entry.pairs)
     return Ledger(len(facts), tuple(bins), tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
-
-
-def _ended(folders: Mapping[str, Path], stage: str) -> Iterator[tuple[str, str]]:
-    """(record id, ``stage: rule``) of what a stage dropped or left; nothing where it has not run."""
-    if stage in folders:
-        for row in columns(folders[stage], "dropped", "record_id", "rule"):
-            yield str(row["record_id"]), f"{stage}: {row['rule']}"
 
 
 # ---------------------------------------------------------------- order and steps

@@ -7,6 +7,7 @@ alternates so that neighbours also differ on a grey print.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,22 +20,16 @@ PALETTE = ("#0072B2", "#E69F00", "#004D40", "#CC79A7", "#56B4E9", "#D55E00", "#F
 """Series colours; the last is for what is lumped together."""
 
 INK, MUTED, LINE, FILL = "#1a1a1a", "#555555", "#9a9a9a", "#f4f6f8"
-WIDTH, HEIGHT = 400, 270
-"""User units of a chart: drawn for a phone, where one unit is a little less than a pixel."""
+WIDTH, HEIGHT = 356, 270
+"""User units of a chart: drawn for a phone, where one unit is a pixel."""
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 14, 42
-TITLE, ROW, LOST = 36, 20, 18
-"""Heights within the flow: the head of a box, a line of it, a line of what was lost."""
+SMALL = 12
+"""Smallest type."""
+NARROW = frozenset(" .,:;|!'()[]il")
+"""Characters of about half the width of a letter."""
+DASHES = ("", "9 3", "4 3", "2 3", "12 3 2 3", "9 3 2 3 2 3", "6 6", "1 3")
+"""Patterns of lines, so that they can be told apart in grey."""
 FONT = "system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
-
-
-@dataclass(frozen=True)
-class Station:
-    """One box of the flow: what there is, and below it what was lost."""
-
-    title: Label
-    lines: tuple[Label, ...]
-    lost: tuple[Label, ...] = ()
-    run: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,11 +45,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class BarGroup:
-    """Bars that belong together, and the baseline that they stand against."""
+    """Bars that belong together, what they rest on, and the baseline that they stand against."""
 
     name: Label
     marks: tuple[Mark, ...]
     baseline: float | None = None
+    rests_on: Label = ("", "")
 
 
 @dataclass
@@ -71,7 +67,7 @@ class Canvas:
     def text(self, x: float, y: float, words: Label | str, width: float = 0.0, **attributes: object) -> None:
         """Live text, in both languages where the reader may switch, cut to ``width`` units where one is given."""
         both = (words, words) if isinstance(words, str) else words
-        size = float(str(attributes.get("font_size", 12)))
+        size = float(str(attributes.get("font_size", SMALL)))
         if both[0] == both[1] or self.language != "both":
             self._one(x, y, both[self.language == "en"], width / size, "", attributes)
             return
@@ -80,7 +76,7 @@ class Canvas:
 
     def _one(self, x: float, y: float, word: str, ems: float, css: str, attributes: dict[str, object]) -> None:
         shown = fit(word, ems) if ems else word
-        every = {"x": _n(x), "y": _n(y), "font_size": 12, "fill": INK, **attributes}
+        every = {"x": _n(x), "y": _n(y), "font_size": SMALL, "fill": INK, **attributes}
         if css:
             every |= {"class": css, "lang": css}
         self.parts.append(Markup("<text{}>{}</text>").format(_attributes(every), shown))
@@ -105,8 +101,8 @@ def _n(value: float) -> str:
 
 
 def ems(text: str) -> float:
-    """Estimated width of a text in font sizes: 1 for a Chinese character, 0.56 for others."""
-    return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.56 for c in text)
+    """Estimated width of a text in font sizes: 1 for a Chinese character, 0.56 for others, 0.34 for narrow ones."""
+    return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.34 if c in NARROW else 0.56 for c in text)
 
 
 def fit(text: str, width_ems: float) -> str:
@@ -146,12 +142,12 @@ def _frame(canvas: Canvas, x_end: float, y_ticks: Sequence[float], x_name: Label
         y = _at(value, y_ticks, HEIGHT - BOTTOM, TOP)
         canvas.add("line", x1=LEFT, x2=WIDTH - RIGHT, y1=_n(y), y2=_n(y), stroke="#dddddd", stroke_width=1)
         name = f"{value:.0%}" if share else short(value)
-        canvas.text(LEFT - 6, y + 4, name, text_anchor="end", font_size=11, fill=MUTED)
+        canvas.text(LEFT - 6, y + 4, name, text_anchor="end", font_size=SMALL, fill=MUTED)
     for value in (tick for tick in ticks(0.0, x_end) if tick <= x_end):
         x = _at(value, (0.0, x_end), LEFT, WIDTH - RIGHT)
         canvas.add("line", x1=_n(x), x2=_n(x), y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM + 4, stroke=LINE)
         anchor = "end" if x > WIDTH - RIGHT - 16 else "middle"
-        canvas.text(x, HEIGHT - BOTTOM + 17, short(value), text_anchor=anchor, font_size=11, fill=MUTED)
+        canvas.text(x, HEIGHT - BOTTOM + 17, short(value), text_anchor=anchor, font_size=SMALL, fill=MUTED)
     canvas.add("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, stroke=LINE)
     canvas.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_name, text_anchor="middle", fill=MUTED)
 
@@ -165,39 +161,67 @@ def _points(pairs: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{_n(x)},{_n(y)}" for x, y in pairs)
 
 
-def stacked_shares(
-    series: Sequence[tuple[str, Sequence[float]]], total: int, title: Label, x_name: Label, language: str = "both"
+@dataclass(frozen=True)
+class Source:
+    """How far one source is learned along the training order."""
+
+    name: str
+    items: int
+    learned: tuple[tuple[float, float], ...]
+    """(position, share of this source's items up to there)."""
+
+    @property
+    def last(self) -> float:
+        """The position by which all of it is learned."""
+        return next(position for position, share in self.learned if share >= 1.0)
+
+
+def sources(shares: Sequence[tuple[str, Sequence[float]]], total: int) -> list[Source]:
+    """Each source's progress along ``total`` positions, from its share in equal bins of them; none for empty ones."""
+    found = []
+    for name, own in shares:
+        edges = [-(-i * total // len(own)) for i in range(len(own) + 1)]
+        counts = [share * (end - start) for share, start, end in zip(own, edges[:-1], edges[1:], strict=True)]
+        items = round(sum(counts))
+        if items:
+            sums = [round(math.fsum(counts[:i])) for i in range(len(edges))]
+            points = tuple((float(edge), n / items) for edge, n in zip(edges, sums, strict=True))
+            found.append(Source(name, items, points))
+    return found
+
+
+def progress(
+    found: Sequence[Source], total: int, title: Label, x_name: Label, even: Label, language: str = "both"
 ) -> Markup:
-    """A stacked area chart of shares along ``total`` positions; each series has one share per bin."""
-    canvas, bins = Canvas(language), len(series[0][1]) if series else 0
-    y_ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    """A line per source: the share of its items that is learned by a position. A small source is as visible as a large
+    one, and where it ends is marked and said below; the dashed diagonal is what even mixing would give."""
+    canvas, y_ticks, scale = Canvas(language), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, float(total))
     _frame(canvas, float(total), y_ticks, x_name, share=True)
-    floor = [0.0] * bins
-    xs = [LEFT + (WIDTH - RIGHT - LEFT) * i / max(bins - 1, 1) for i in range(bins)]
-    for index, (_, shares) in enumerate(series):
-        roof = [low + share for low, share in zip(floor, shares, strict=True)]
-        edge = [(x, _at(v, y_ticks, HEIGHT - BOTTOM, TOP)) for x, v in zip(xs, roof, strict=True)]
-        back = [(x, _at(v, y_ticks, HEIGHT - BOTTOM, TOP)) for x, v in zip(xs, floor, strict=True)]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _at(x, scale, LEFT, WIDTH - RIGHT), _at(y, y_ticks, HEIGHT - BOTTOM, TOP)
+
+    diagonal = _points((place(0.0, 0.0), place(float(total), 1.0)))
+    canvas.add("polyline", points=diagonal, fill="none", stroke=MUTED, stroke_width=1, stroke_dasharray="3 4")
+    for index, source in enumerate(found):
         colour = PALETTE[index % len(PALETTE)]
-        canvas.add("polygon", points=_points([*edge, *reversed(back)]), fill=colour, stroke="#ffffff", stroke_width=1)
-        floor = roof
-    rows = _legend(canvas, [name for name, _ in series])
-    return canvas.svg(WIDTH, HEIGHT + rows * 18, title)
-
-
-def _legend(canvas: Canvas, names: Sequence[str]) -> int:
-    """Draw names with their colours below the chart; return the number of rows."""
-    x, row = float(LEFT), 0
-    for index, name in enumerate(names):
-        shown = fit(name, 24)
-        width = 18 + ems(shown) * 12 + 14
-        if x + width > WIDTH and x > LEFT:
-            x, row = float(LEFT), row + 1
-        y = HEIGHT + 8 + row * 18
-        canvas.add("rect", x=_n(x), y=_n(y - 9), width=12, height=12, fill=PALETTE[index % len(PALETTE)])
-        canvas.text(x + 17, y + 1, shown)
-        x += width
-    return row + 1
+        line = _points(place(x, y) for x, y in source.learned if x <= source.last)
+        style = {"stroke_dasharray": DASHES[index % len(DASHES)]} if index % len(DASHES) else {}
+        canvas.add("polyline", points=line, fill="none", stroke=colour, stroke_width=2.5, **style)
+        x, y = place(source.last, 1.0)
+        canvas.add("circle", cx=_n(x), cy=_n(y), r=4.5, fill=colour, stroke="#ffffff")
+        row = HEIGHT + 8 + 20 * index
+        canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=colour, stroke_width=2.5, **style)
+        ends = (
+            f"{source.items:,} 条，到 {short(source.last)} 学完",
+            f"{source.items:,}, learned by {short(source.last)}",
+        )
+        name = fit(source.name, 12)
+        canvas.text(42, row + 4, (f"{name}：{ends[0]}", f"{name}: {ends[1]}"), width=WIDTH - 44)
+    row = HEIGHT + 8 + 20 * len(found)
+    canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=MUTED, stroke_width=1, stroke_dasharray="3 4")
+    canvas.text(42, row + 4, even, fill=MUTED)
+    return canvas.svg(WIDTH, row + 14, title)
 
 
 def curve(
@@ -225,52 +249,39 @@ def curve(
 
 def bars(groups: Sequence[BarGroup], title: Label, baseline_name: Label, language: str = "both") -> Markup:
     """Horizontal bars with intervals: base hollow, ours solid, the baseline as a dashed line with its name."""
-    canvas, y, left, right = Canvas(language), 8.0, 70, 52
+    canvas, y, left, right = Canvas(language), 8.0, 56, 54
     span = WIDTH - left - right
-    ended = 0.0
     for group in groups:
-        canvas.text(4, y + 13, group.name, width=WIDTH - 8, font_weight=600)
-        top = y + 20
-        y = top
+        canvas.text(4, y + 13, group.name, width=WIDTH - 8, font_weight=600, font_size=13)
+        if any(group.rests_on):
+            y += 17
+            canvas.text(4, y + 13, group.rests_on, width=WIDTH - 8, fill=MUTED)
+        y += 20
         for mark in group.marks:
-            _bar(canvas, mark, left, span, y)
+            _bar(canvas, mark, (left, span), y, group.baseline)
             y += 21
         if group.baseline is not None:
-            x = left + span * group.baseline
-            canvas.add(
-                "line",
-                x1=_n(x),
-                x2=_n(x),
-                y1=_n(top - 2),
-                y2=_n(y - 2),
-                stroke=PALETTE[5],
-                stroke_width=2,
-                stroke_dasharray="4 2",
-            )
+            _dashed(canvas, left + span * group.baseline, y - 21 * len(group.marks) - 2, y - 2)
         y += 10
-        ended = y
     for i in range(5):
         x = left + span * i / 4
-        canvas.add("line", x1=_n(x), x2=_n(x), y1=_n(ended - 4), y2=_n(ended), stroke=LINE)
-        canvas.text(x, ended + 13, f"{i * 25}%", text_anchor="middle", font_size=11, fill=MUTED)
-    canvas.add("line", x1=left, x2=left + span, y1=_n(ended - 4), y2=_n(ended - 4), stroke=LINE)
+        canvas.add("line", x1=_n(x), x2=_n(x), y1=_n(y - 4), y2=_n(y), stroke=LINE)
+        canvas.text(x, y + 13, f"{i * 25}%", text_anchor="middle", fill=MUTED)
+    canvas.add("line", x1=left, x2=left + span, y1=_n(y - 4), y2=_n(y - 4), stroke=LINE)
     if any(group.baseline is not None for group in groups):
-        canvas.add(
-            "line",
-            x1=4,
-            x2=24,
-            y1=_n(ended + 30),
-            y2=_n(ended + 30),
-            stroke=PALETTE[5],
-            stroke_width=2,
-            stroke_dasharray="4 2",
-        )
-        canvas.text(30, ended + 34, baseline_name, fill=MUTED)
-        ended += 20
-    return canvas.svg(WIDTH, ended + 22, title)
+        _dashed(canvas, 14, y + 22, y + 38)
+        canvas.text(24, y + 34, baseline_name, fill=MUTED)
+        y += 20
+    return canvas.svg(WIDTH, y + 22, title)
 
 
-def _bar(canvas: Canvas, mark: Mark, left: float, span: float, y: float) -> None:
+def _dashed(canvas: Canvas, x: float, y1: float, y2: float) -> None:
+    style = {"stroke": PALETTE[5], "stroke_width": 2, "stroke_dasharray": "4 2"}
+    canvas.add("line", x1=_n(x), x2=_n(x), y1=_n(y1), y2=_n(y2), **style)
+
+
+def _bar(canvas: Canvas, mark: Mark, across: tuple[float, float], y: float, baseline: float | None) -> None:
+    left, span = across
     canvas.text(left - 6, y + 13, mark.name, width=left - 10, text_anchor="end")
     canvas.add("line", x1=_n(left), x2=_n(left), y1=_n(y), y2=_n(y + 17), stroke=LINE)
     if mark.value is None:
@@ -284,71 +295,18 @@ def _bar(canvas: Canvas, mark: Mark, left: float, span: float, y: float) -> None
         path = f"M{_n(x1)} {_n(middle)}H{_n(x2)}M{_n(x1)} {_n(middle - 4)}v8M{_n(x2)} {_n(middle - 4)}v8"
         canvas.add("path", d=path, stroke=INK, stroke_width=1.5, fill="none")
         end = max(end, mark.high)
-    canvas.text(left + span * end + 5, y + 13, f"{100 * mark.value:.1f}%")
+    shown = f"{100 * mark.value:.1f}%"
+    x = left + span * end + 5
+    if baseline is not None and x - 4 <= left + span * baseline <= x + SMALL * ems(shown) + 4:
+        x = left + span * baseline + 5  # the dashed line would run through the number
+    canvas.text(x, y + 13, shown)
 
 
-# ---------------------------------------------------------------- the flow
-
-
-def flow(stations: Sequence[Station], title: Label, vertical: bool = False, language: str = "both") -> Markup:
-    """The path from knowledge to answers: a box with counts per station, joined by arrows, losses beside each box."""
-    canvas = Canvas(language)
-    if vertical:
-        return _flow_down(canvas, stations, title)
-    box, gap, tall = 180.0, 24.0, TITLE + ROW * max(len(s.lines) for s in stations)
-    lost = max(len(s.lost) for s in stations)
-    for index, station in enumerate(stations):
-        x = 2 + index * (box + gap)
-        _box(canvas, station, x, 2, box, tall)
-        if index:
-            _arrow(canvas, x - gap + 2, 2 + tall / 2, x - 3, 2 + tall / 2)
-        for row, words in enumerate(station.lost):
-            canvas.text(x + 16, 2 + tall + 26 + LOST * row, words, width=box - 6, fill=MUTED, font_size=13)
-        if station.lost:
-            foot = 2 + tall + 10 + LOST * len(station.lost)
-            canvas.add(
-                "path", d=f"M{_n(x + 8)} {_n(2 + tall)}V{_n(foot)}", stroke=LINE, stroke_dasharray="3 3", fill="none"
-            )
-    return canvas.svg(len(stations) * (box + gap) - gap + 4, tall + 20 + LOST * lost + 4, title, "flow wide")
-
-
-def _flow_down(canvas: Canvas, stations: Sequence[Station], title: Label) -> Markup:
-    y, box, foot = 2.0, 340.0, 0.0
-    for index, station in enumerate(stations):
-        tall = TITLE + ROW * len(station.lines)
-        if index:
-            _arrow(canvas, 24, foot, 24, y - 3)
-        _box(canvas, station, 2, y, box, tall)
-        foot = y + tall
-        for row, words in enumerate(station.lost):
-            canvas.text(44, foot + 20 + LOST * row, words, width=box - 46, fill=MUTED, font_size=13)
-        y = foot + 24 + LOST * len(station.lost)
-    return canvas.svg(box + 4, y - 14, title, "flow narrow")
-
-
-def _box(canvas: Canvas, station: Station, x: float, y: float, wide: float, tall: float) -> None:
-    style: dict[str, object] = {"fill": FILL, "stroke": PALETTE[0], "stroke_width": 1.5}
-    if not station.run:
-        style = {"fill": "#ffffff", "stroke": LINE, "stroke_width": 1.5, "stroke_dasharray": "5 4"}
-    canvas.add("rect", x=_n(x), y=_n(y), width=_n(wide), height=_n(tall), rx=6, **style)
-    canvas.text(x + 12, y + 24, station.title, font_size=17, font_weight=700)
-    for row, words in enumerate(station.lines):
-        canvas.text(x + 12, y + 46 + ROW * row, words, width=wide - 18, font_size=15)
-
-
-def _arrow(canvas: Canvas, x1: float, y1: float, x2: float, y2: float) -> None:
-    down = x1 == x2
-    head = (
-        f"{_n(x2 - 4)},{_n(y2 - 6)} {_n(x2 + 4)},{_n(y2 - 6)}"
-        if down
-        else f"{_n(x2 - 6)},{_n(y2 - 4)} {_n(x2 - 6)},{_n(y2 + 4)}"
-    )
-    canvas.add("line", x1=_n(x1), y1=_n(y1), x2=_n(x2), y2=_n(y2), stroke=MUTED, stroke_width=1.5)
-    canvas.add("polygon", points=f"{_n(x2)},{_n(y2)} {head}", fill=MUTED)
-
-
-def standalone(svg: Markup) -> str:
-    """The picture as a file of its own: with an XML header and a white ground, so that it reads on any page."""
+def standalone(svg: Markup, width: int = 720) -> str:
+    """The picture as a file of its own: an XML header, a white ground, and a size of ``width`` pixels, beyond which a
+    page does not blow it up."""
     opened, closed, rest = str(svg).partition("</title>")
+    wide, high = (float(size) for size in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opened)[0])
+    opened = opened.replace("<svg ", f'<svg width="{width}" height="{round(width * high / wide)}" ', 1)
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opened}{closed}{ground}{rest}\n'

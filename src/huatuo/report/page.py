@@ -13,9 +13,11 @@ from markupsafe import Markup
 from huatuo import store
 from huatuo.progress import bar
 from huatuo.recipe import ReportSettings, RunSettings
-from huatuo.report import cards, figures, tables
-from huatuo.report.collect import Found, Loss, collect
-from huatuo.report.words import BASELINES, GROUPS, METRICS, STAGES, VERDICTS, WORDS, Label, label, spoken
+from huatuo.records import Figure
+from huatuo.report import cards, figures, flow, names, tables
+from huatuo.report.collect import Found, collect
+from huatuo.report.words import WORDS, Label, named, spoken
+from huatuo.text.ngram import GRAM, THRESHOLDS
 
 LONGEST_ANSWER = 600
 """Characters of an answer that are shown; the rest is counted."""
@@ -45,10 +47,10 @@ def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path
         }
         progress.advance()
         for name in ("zh", "en"):
-            svg = figures.flow(stations(found, rows), WORDS["flow"], language=name)
+            svg = flow.flow(flow.stations(found, rows), WORDS["flow"], columns=2, language=name)
             files[f"flow.{name}.svg"] = figures.standalone(svg)
-            if rows:
-                scores = figures.bars([_bar_group(row) for row in rows], WORDS["scores"], WORDS["baseline"], name)
+            if groups := _bar_groups(rows):
+                scores = figures.bars(groups, WORDS["scores"], WORDS["baseline"], name)
                 files[f"scores.{name}.svg"] = figures.standalone(scores)
         for name, text in files.items():
             store.write_atomic(out.folder / name, clean(text))
@@ -67,7 +69,34 @@ def clean(text: str) -> str:
 
 def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[tables.Row]) -> str:
     """The whole page. Everything that is not ours passes through the template's escaping."""
-    language = settings.language
+    signatures = sorted({figure.signature for figure in found.figures if figure.signature})
+    return _template().render(
+        **_vocabulary(settings),
+        run=run,
+        found=found,
+        rows=rows,
+        language=settings.language,
+        demo=WORDS["demo"],
+        device=WORDS["device"],
+        warnings=[(key, groups) for key, code in _WARNINGS if (groups := _groups(rows, code))],
+        not_named=lambda *stages: flow.not_named(found, *stages),
+        flows=flows(found, rows, settings.language),
+        charts=charts(found, rows, settings.language),
+        by_group=by_group(found.figures),
+        has_overlap=any(figure.metric in ("bleu", "rouge-l") for figure in found.figures),
+        leaks=[figure for figure in found.figures if tables.is_count(figure)],
+        grades=grades(),
+        stage_figures=stage_figures(found),
+        pair_table=pair_table(found.pairs),
+        recipe=recipe_lines(found),
+        versions=versions(found),
+        signatures=signatures,
+        signature_place={signature: f"S{place}" for place, signature in enumerate(signatures, 1)},
+        seed=next((m.seed for m in found.manifests.values()), run.seed),
+    )
+
+
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("huatuo", "report"),
         autoescape=True,
@@ -78,36 +107,76 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("page.html.j2")
-    return template.render(
-        run=run,
-        found=found,
-        rows=rows,
-        language=language,
-        demo=WORDS["demo"],
-        t=lambda key: spoken(WORDS[key], language),
-        group=lambda name: spoken(label(GROUPS, name), language),
-        metric=lambda name: spoken(label(METRICS, name), language),
-        baseline=lambda name: spoken(label(BASELINES, name.removeprefix("baseline: ")), language),
-        stage=lambda name: spoken(label(STAGES, name), language),
-        verdict=lambda name: spoken(VERDICTS[name], language),
-        percent=tables.percent,
-        points=tables.points,
-        interval=tables.interval,
-        shown=tables.shown,
-        is_difference=tables.is_difference,
-        answer=shorten,
-        warnings=[(key, _groups(rows, code)) for key, code in _WARNINGS if _groups(rows, code)],
-        flows=flows(found, rows, language),
-        charts=charts(found, rows, language),
-        leaks=[figure for figure in found.figures if tables.is_count(figure)],
-        stage_figures=stage_figures(found),
-        pair_table=pair_table(found.pairs),
-        recipe=recipe_lines(found),
-        versions=versions(found),
-        signatures=sorted({figure.signature for figure in found.figures if figure.signature}),
-        seed=next((m.seed for m in found.manifests.values()), run.seed),
-    )
+    return environment.get_template("page.html.j2")
+
+
+def _vocabulary(settings: ReportSettings) -> dict[str, Any]:
+    """What the template says things with."""
+    language = settings.language
+
+    def said(words: Label | None) -> Markup:
+        return spoken((clean(words[0]), clean(words[1])), language) if words else Markup("")
+
+    def code(words: Label) -> Markup:
+        return named((clean(words[0]), clean(words[1])), language)
+
+    return {
+        "t": lambda key: said(WORDS[key]),
+        "samples_note": said(
+            (WORDS["samples_note"][0].format(n=settings.samples), WORDS["samples_note"][1].format(n=settings.samples))
+        ),
+        "aria": lambda key: WORDS[key][language == "en"] if language != "both" else " / ".join(WORDS[key]),
+        "group": lambda name: said(names.label(names.GROUPS, name)),
+        "metric": lambda name: said(names.metric(name)),
+        "baseline": lambda name: said(names.baseline(name)),
+        "model": lambda name: said(names.label(names.MODELS, name)),
+        "method": lambda name: said(names.method(name)),
+        "stage": lambda name: said(names.label(names.STAGES, name)),
+        "rule": lambda name: code(names.rule(name)),
+        "why": lambda name: code(names.why(name)),
+        "kind": lambda name: code(names.chinese(names.KINDS, name)),
+        "shape": lambda name: code(names.chinese(names.SHAPES, name)),
+        "severity": lambda name: code(names.chinese(names.SEVERITIES, name)),
+        "number": lambda name: code(names.number(name)),
+        "grade": lambda name: code((names.label(names.GRADES, name)[0], name)),
+        "said": said,
+        "verdict": lambda row: said(tables.verdict_words(row)),
+        "rests_on": lambda row: said(tables.rests_on(row.ours or row.base)),
+        "tone": tone,
+        "percent": tables.percent,
+        "points": tables.points,
+        "interval": tables.interval,
+        "shown": tables.shown,
+        "is_difference": tables.is_difference,
+        "answer": shorten,
+    }
+
+
+_GOOD = ("learned", "control-holds")
+_BAD = ("worse", "control-leak", "below-guessing", "unreadable")
+
+
+def tone(row: tables.Row) -> str:
+    """``good``, ``bad`` or ``level``: the colour of a row. Not knowing what was not taught is no fault."""
+    expected = row.group == tables.NOT_TAUGHT and row.verdict == "below-guessing"
+    return "good" if row.verdict in _GOOD else "bad" if row.verdict in _BAD and not expected else "level"
+
+
+def by_group(every: list[Figure]) -> dict[str, list[Figure]]:
+    """The figures by group, in their order."""
+    found: dict[str, list[Figure]] = {}
+    for figure in every:
+        found.setdefault(figure.name, []).append(figure)
+    return found
+
+
+def grades() -> list[tuple[str, Label]]:
+    """Each grade of overlap with its definition."""
+    zh, en = WORDS["grade"]
+    return [
+        (grade, (zh.format(share=f"{share:.0%}", gram=GRAM), en.format(share=f"{share:.0%}", gram=GRAM)))
+        for grade, share in THRESHOLDS
+    ]
 
 
 _WARNINGS = (("worse_first", "worse"), ("leak_first", "control-leak"))
@@ -172,24 +241,25 @@ def versions(found: Found) -> list[tuple[str, str]]:
 
 def flows(found: Found, rows: list[tables.Row], language: str) -> list[Markup]:
     """The flow across for wide screens and down for phones; the page shows one of them."""
-    boxes = stations(found, rows)
-    return [figures.flow(boxes, WORDS["flow"], vertical, language) for vertical in (False, True)]
+    boxes = flow.stations(found, rows)
+    return [flow.flow(boxes, WORDS["flow"], columns, language) for columns in (6, 1)]
 
 
 def charts(found: Found, rows: list[tables.Row], language: str) -> list[tuple[str, Markup]]:
     """(word of the caption, picture) of each chart that there is data for."""
     drawn = []
-    groups = [_bar_group(row) for row in rows]
-    if groups:
+    if groups := _bar_groups(rows):
         drawn.append(("scores", figures.bars(groups, WORDS["scores"], WORDS["baseline"], language)))
-    if found.shares:
-        picture = figures.stacked_shares(
-            found.shares, found.positions, WORDS["composition"], WORDS["position"], language
-        )
-        drawn.append(("composition", picture))
+    if sources := figures.sources(found.shares, found.positions):
+        title, axis, even = WORDS["composition"], WORDS["position"], WORDS["even"]
+        drawn.append(("composition", figures.progress(sources, found.positions, title, axis, even, language)))
     if found.curve:
         drawn.append(("loss", figures.curve(found.curve, WORDS["loss"], WORDS["step"], language)))
     return drawn
+
+
+def _bar_groups(rows: list[tables.Row]) -> list[figures.BarGroup]:
+    return [_bar_group(row) for row in rows if row.n]
 
 
 def _bar_group(row: tables.Row) -> figures.BarGroup:
@@ -197,65 +267,12 @@ def _bar_group(row: tables.Row) -> figures.BarGroup:
     for figure, name in ((row.base, "base"), (row.ours, "ours")):
         if figure is not None:
             marks.append(figures.Mark(WORDS[name], figure.value, figure.low, figure.high, ours=name == "ours"))
-    zh, en = label(GROUPS, row.group)
-    measure = label(METRICS, row.metric)
+    zh, en = names.label(names.GROUPS, row.group)
+    measure = names.metric(row.metric)
     baseline = row.baseline.value if row.baseline else None
-    return figures.BarGroup((f"{zh}（{measure[0]}）", f"{en} ({measure[1]})"), tuple(marks), baseline)
-
-
-def stations(found: Found, rows: list[tables.Row]) -> list[figures.Station]:
-    """The six boxes from knowledge to answers with their counts."""
-    loss = f"{found.curve[0][1]:.3g} → {found.curve[-1][1]:.3g}" if found.curve else "–"
-    models = len({figure.model for figure in found.figures if figure.model in ("base", "ours")})
-    knowledge = [
-        _counted(found.rows("ingest", "facts"), "条事实", "facts"),
-        _counted(found.rows("ingest", "entities"), "个实体", "entities"),
-        _counted(found.rows("ingest", "documents"), "篇文档", "documents"),
-    ]
-    passages = [_counted(found.rows("curate", "passages"), "段", "passages")]
-    pairs = [
-        _counted(found.rows("synth", "pairs"), "对生成", "made"),
-        _counted(found.rows("unify", "pairs"), "对可用", "kept"),
-    ]
-    order = [_counted(found.positions, "个位置", "positions"), _counted(len(found.shares), "个来源", "sources")]
-    training = [
-        _counted(found.rows("train", "steps"), "步", "steps"),
-        _counted(found.tokens, "词元", "tokens"),
-        (f"损失 {loss}", f"loss {loss}"),
-    ]
-    answers = [_counted(found.rows("ask", "responses"), "个回答", "answers"), _counted(models, "个模型", "models")]
-    return [
-        _station(found, "知识", "Knowledge", ("ingest",), knowledge),
-        _station(found, "段落", "Passages", ("curate",), passages),
-        _station(found, "问答对", "Pairs", ("synth", "unify"), pairs),
-        _station(found, "训练顺序", "Order", ("order", "tokenise"), order),
-        _station(found, "训练", "Training", ("train",), training),
-        _station(found, "回答", "Answers", ("ask", "score"), [*answers, *_headline(rows)]),
-    ]
-
-
-def _counted(n: int, zh: str, en: str) -> Label:
-    return f"{n:,} {zh}", f"{n:,} {en}"
-
-
-def _headline(rows: list[tables.Row]) -> list[Label]:
-    """Base and ours of the first row: the question that the whole run asks."""
-    if not rows:
-        return []
-    base, ours = (tables.percent(figure.value if figure else None) for figure in (rows[0].base, rows[0].ours))
-    return [(f"{base} → {ours}",) * 2]
-
-
-def _station(found: Found, zh: str, en: str, stages: tuple[str, ...], lines: list[Label]) -> figures.Station:
-    ran = any(stage in found.manifests for stage in stages)
-    if not ran:
-        return figures.Station((zh, en), (WORDS["not_run"],), (), run=False)
-    lost = sorted((loss for loss in found.losses if loss.stage in stages), key=lambda loss: -loss.count)
-    shown = [_lost(loss) for loss in lost[:3]]
-    if rest := sum(loss.count for loss in lost[3:]):
-        shown.append((f"− {rest:,} 其他", f"− {rest:,} other rules"))
-    return figures.Station((zh, en), tuple(lines), tuple(shown))
-
-
-def _lost(loss: Loss) -> Label:
-    return f"− {loss.count:,} {loss.rule}", f"− {loss.count:,} {loss.rule}"
+    groups = tables.rests_on(row.ours or row.base)
+    rests = (
+        f"n = {row.n:,}" + (f"（{groups[0]}）" if groups else ""),
+        f"n = {row.n:,}" + (f" ({groups[1]})" if groups else ""),
+    )
+    return figures.BarGroup((f"{zh}（{measure[0]}）", f"{en} ({measure[1]})"), tuple(marks), baseline, rests)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from huatuo.records import Figure
-from huatuo.report.words import VERDICTS
+from huatuo.report.words import RESTS, VERDICTS, Label
 
 Verdict = Literal[
     "learned",
@@ -23,12 +24,25 @@ Verdict = Literal[
     "above-guessing",
     "alone",
     "no-number",
+    "no-wording",
     "control-holds",
+    "control-few",
+    "control-known",
     "control-leak",
 ]
 
 CONTROL_GROUP = "withheld entities"
 """The group whose facts were kept from training: here knowing the answer is a fault."""
+
+NOT_TAUGHT = "not taught after all"
+"""The group that was meant to be taught and was not."""
+
+NO_SHARED_WORD = "held-out, no shared word"
+"""The group that may have no question: where no held-out wording is free of every trained word."""
+
+CONTROL_LIMIT = 0.25
+"""Highest upper end of the control's interval that is still called a control that holds: what could still be a quarter
+known rests on too few questions."""
 
 PRIMARY = ("accuracy", "exact", "f1", "bleu", "rouge-l")
 """Metrics in the order in which one stands for its group in the first table."""
@@ -89,7 +103,9 @@ def verdict(
     place = _against(ours, baseline)
     if control and place != "below":
         known = place == "above" or (place == "unknown" and (ours.low or 0.0) > 0.0)
-        return "control-leak" if known and sign in ("up", "unknown") else "control-holds"
+        if known:
+            return "control-leak" if sign in ("up", "unknown") else "control-known"
+        return _control(ours)
     if sign == "down":
         return "worse"
     if place in ("below", "level") and not control and 2 * ours.unscored > ours.n:
@@ -97,12 +113,40 @@ def verdict(
     if sign == "up" and place != "below":
         return "learned" if place == "above" else "better-no-baseline" if place == "unknown" else "better"
     if place == "below":
-        return "control-holds" if control else "below-guessing"
+        return _control(ours) if control else "below-guessing"
     if place == "level":
         return "guessing"
     if sign == "level":
         return "same"
     return "above-guessing" if place == "above" else "alone"
+
+
+def _control(ours: Figure) -> Verdict:
+    """Whether a control that shows no knowledge can tell: by how much the interval still allows."""
+    return "control-holds" if ours.high is not None and ours.high <= CONTROL_LIMIT else "control-few"
+
+
+def verdict_words(row: Row) -> Label:
+    """The verdict in Chinese and English, with what the interval still allows where it says so."""
+    high = row.ours.high if row.ours and row.ours.high is not None else 1.0
+    zh, en = (words.format(high=percent(high)) for words in VERDICTS[row.verdict])
+    return zh, en
+
+
+def rests_on(figure: Figure | None) -> Label | None:
+    """On how many groups of questions the interval rests; None where each question stands for itself."""
+    method = figure.method if figure else ""
+    if method.startswith("one cluster"):
+        sizes = ["1"]
+    elif found := re.search(r"over (\d+(?: x \d+)*) clusters", method):
+        sizes = found[1].split(" x ")
+    else:
+        return None
+    if figure and sizes == [str(figure.n)]:
+        return None
+    zh, en = RESTS["two" if len(sizes) == 2 else "single" if sizes == ["1"] else "one"]
+    counts = [f"{int(size):,}" for size in sizes]
+    return zh.format(*counts), en.format(*counts)
 
 
 def _sign(base: Figure | None, ours: Figure, difference: Figure | None) -> Literal["up", "level", "down", "unknown"]:
@@ -169,6 +213,8 @@ def _row(group: str, figures: Sequence[Figure]) -> Row | None:
     baselines = [f for f in plain if is_baseline(f) and f.value is not None]
     baseline = max(baselines, key=lambda f: f.value or 0.0, default=None)
     word = verdict(base, ours, difference, baseline, control=group == CONTROL_GROUP)
+    if word == "no-number" and group == NO_SHARED_WORD and (ours is None or ours.n == 0):
+        word = "no-wording"
     return Row(group, metric, base, ours, difference, baseline, word)
 
 
@@ -216,7 +262,7 @@ def results_table(rows: Iterable[Row], language: str = "en") -> Table:
         for figure in (row.base, row.ours, row.difference):
             cells += [figure.value, figure.low, figure.high] if figure else [None, None, None]
         cells += [row.baseline.model.removeprefix("baseline: "), row.baseline.value] if row.baseline else [None, None]
-        cells += [VERDICTS[row.verdict][language == "en"], row.ours.signature if row.ours else ""]
+        cells += [verdict_words(row)[language == "en"], row.ours.signature if row.ours else ""]
         lines.append(tuple(cells))
     return Table("results", tuple(columns), tuple(lines))
 
@@ -285,7 +331,7 @@ def to_tex(rows: Iterable[Row], language: str = "en") -> str:
             percent(row.base.value if row.base else None),
             percent(row.ours.value if row.ours else None),
             change.strip(),
-            VERDICTS[row.verdict][language == "en"],
+            verdict_words(row)[language == "en"],
         ]
         lines.append(" & ".join(tex_escape(cell) for cell in cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])

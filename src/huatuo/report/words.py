@@ -1,4 +1,4 @@
-"""The page's own words in Chinese and English. Rule names, sources and model output are shown as they are."""
+"""The page's own words in Chinese and English. Sources and model output are shown as they are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ WORDS: dict[str, Label] = {
         "This is a demonstration of the path, not a medical model. It was trained on a little sample knowledge and its "
         "answers are wrong at times: do not use it for diagnosis, medication or any health advice.",
     ),
+    "device": (
+        "本模型不是医疗器械，也不能代替医生：回答可能有错，不得自行据此诊断或用药。",
+        "This model is no medical device and no physician: its answers may be wrong; do not diagnose or treat by them.",
+    ),
     "worse_first": (
         "注意：训练后的模型在下列项目上比基础模型差：",
         "Mind: after training the model is worse than the base on:",
@@ -24,9 +28,11 @@ WORDS: dict[str, Label] = {
     "switch": ("语言", "Language"),
     "results": ("学到了吗？", "Did it learn?"),
     "results_note": (
-        "同样的问题，训练前（基础）与训练后（我们）各答一次。方括号内为 95 % 置信区间；参照是不懂内容也能得的分数。",
+        "同样的问题，训练前（基础）与训练后（我们）各答一次。方括号内为 95 % 置信区间；参照是不懂内容也能得的分数。"
+        "n 是题数；其下是区间所依据的组：同一实体、同一问法的题目往往同对同错，算作一组。",
         "The same questions before (base) and after training (ours). Brackets hold the 95 % interval; "
-        "the baseline is what can be scored without knowing anything.",
+        "the baseline is what can be scored without knowing anything. n counts questions; below it are the groups that "
+        "the interval rests on: questions about one entity, or of one wording, mostly stand or fall together.",
     ),
     "group": ("项目", "questions"),
     "metric": ("指标", "metric"),
@@ -38,7 +44,19 @@ WORDS: dict[str, Label] = {
     "verdict": ("结论", "verdict"),
     "unscored": ("无法评分", "unscored"),
     "all_figures": ("全部数字、区间与签名", "All numbers, intervals and signatures"),
+    "overlap_note": (
+        "BLEU 与 ROUGE-L 把回答同参考句比较：参考是教过的回答句（没有固定句式时，是以、相连的正确值）；"
+        "“完全正确”只看值，所以换一种说法的正确回答 BLEU 也低。",
+        "BLEU and ROUGE-L compare an answer with its reference: the answer sentence that was taught (where there is no "
+        "set sentence, the right values joined by 、). Exact looks at the values alone, so a right answer in other "
+        "words has a low BLEU.",
+    ),
     "not_run": ("尚未运行", "not run yet"),
+    "not_asked": (
+        "没有提问：配方里没有题目（下一步：[questions]）。",
+        "Not asked: the recipe names no questions (next: [questions]).",
+    ),
+    "not_named": ("配方里没有", "not in the recipe"),
     "nothing": ("无", "none"),
     "flow": ("从知识到回答", "From knowledge to answers"),
     "flow_note": (
@@ -46,7 +64,11 @@ WORDS: dict[str, Label] = {
         "Under each box: what the stage dropped or left for later.",
     ),
     "figures": ("图", "Figures"),
-    "composition": ("训练过程中各来源的占比", "Share of each source along training"),
+    "composition": (
+        "各来源学到了多少（高于虚线：排在前面）",
+        "How far each source is learned (above the dashed line: it comes early)",
+    ),
+    "even": ("均匀混合", "evenly mixed"),
     "loss": ("训练损失（每个所学词元）", "Training loss (per learned token)"),
     "loss_short": ("损失", "loss"),
     "scores": ("训练前后得分（线段为 95 % 区间）", "Scores before and after (lines: 95 % interval)"),
@@ -54,8 +76,9 @@ WORDS: dict[str, Label] = {
     "step": ("步", "step"),
     "samples": ("回答样例", "Sample answers"),
     "samples_note": (
-        "按问题编号的散列抽取，不是挑选的。模型的回答原样显示，可能有误。",
-        "Drawn by a hash of the question's id, not chosen. Answers are shown as given and may be wrong.",
+        "至多 {n} 个答对、{n} 个答错，各按问题编号的散列抽取：对错之比见上表，不在这里。模型的回答原样显示，可能有误。",
+        "Up to {n} right and {n} wrong, each drawn by a hash of the question's id: the table above says how many are "
+        "right, not the cards. Answers are shown as given and may be wrong.",
     ),
     "right": ("答对", "right"),
     "wrong": ("答错", "wrong"),
@@ -75,9 +98,24 @@ WORDS: dict[str, Label] = {
     "taught_by": ("教它的问答对数", "pairs that teach it"),
     "untaught": ("未教的事实及原因", "Untaught facts, with the reason"),
     "contamination": ("与考题重合而去掉的记录", "Records dropped because they overlap with the questions"),
-    "leaks": ("训练数据中出现的考题", "Exam questions that stand in the training pairs"),
+    "leaks": ("考题与训练问答的重合", "Overlap of exam questions with the training pairs"),
+    "grade": (
+        "一条训练问答含有该题（题干，或题干加选项）至少 {share} 的 {gram} 词元片段",
+        "one training pair holds at least {share} of the runs of {gram} tokens of the question (its stem, or stem with "
+        "options)",
+    ),
+    "grade_short": (
+        "每题只计最重的一级。短题须整题出现：6、7 个词元算几乎原样，5 个算可能，更短的须独占一行或一句。",
+        "Each question counts once, by its worst grade. A short one must stand there whole: of 6 or 7 tokens it counts "
+        "as exact, of 5 as possible, a shorter one only as a whole line or sentence.",
+    ),
+    "grade_name": ("程度", "grade"),
     "stage_figures": ("各阶段的数字", "Numbers of the stages"),
     "facts": ("事实", "facts"),
+    "model": ("模型", "model"),
+    "method": ("区间的算法", "method"),
+    "signature": ("签名", "signature"),
+    "numbers": ("个数字", "numbers"),
     "rule": ("规则", "rule"),
     "severity": ("级别", "severity"),
     "count": ("数量", "count"),
@@ -111,6 +149,13 @@ WORDS: dict[str, Label] = {
     "n": ("n", "n"),
 }
 
+RESTS: dict[str, Label] = {
+    "single": ("{0} 组", "{0} group"),
+    "one": ("{0} 组", "{0} groups"),
+    "two": ("{0} 个实体 × {1} 种问法", "{0} entities × {1} wordings"),
+}
+"""What an interval rests on: groups of one factor, or of both."""
+
 VERDICTS: dict[str, Label] = {
     "learned": ("学会了", "learned"),
     "better": ("比基础好，但与猜测无法区分", "better than the base, not distinguishable from guessing"),
@@ -123,48 +168,21 @@ VERDICTS: dict[str, Label] = {
     "above-guessing": ("高于猜测（没有基础可比）", "above guessing (no base to compare with)"),
     "alone": ("没有可比的", "nothing to compare with"),
     "no-number": ("没有数字", "no number"),
-    "control-holds": ("对照成立：没教的答不出", "control holds: not taught, not known"),
+    "no-wording": ("没有这样的问法", "no such wording"),
+    "control-holds": (
+        "对照：看不出会答（至多可能 {high}）",
+        "control: no sign of knowing it (up to {high} is possible)",
+    ),
+    "control-few": (
+        "对照：题太少，无法判断（至多可能 {high}）",
+        "control: too few to tell (up to {high} is possible)",
+    ),
+    "control-known": (
+        "对照无效：训练前就会",
+        "control says nothing: known before training",
+    ),
     "control-leak": ("对照失效：没教的也答得出", "control fails: knows what it was not taught"),
 }
-
-GROUPS: dict[str, Label] = {
-    "held-out phrasings": ("没训练过的问法", "held-out phrasings"),
-    "held-out, no shared word": ("没训练过、疑问词也不同的问法", "held-out, no shared word"),
-    "trained phrasings": ("训练过的问法", "trained phrasings"),
-    "not taught after all": ("本应教、实际没教的", "not taught after all"),
-    "withheld entities": ("特意不教的实体（对照）", "withheld entities (control)"),
-}
-
-BASELINES: dict[str, Label] = {
-    "random": ("随机猜测", "random"),
-    "most frequent": ("最常见的答案", "most frequent"),
-}
-
-METRICS: dict[str, Label] = {
-    "accuracy": ("正确率", "accuracy"),
-    "exact": ("完全正确", "exact"),
-    "f1": ("F1", "F1"),
-    "bleu": ("BLEU", "BLEU"),
-    "rouge-l": ("ROUGE-L", "ROUGE-L"),
-}
-
-STAGES: dict[str, Label] = {
-    "ingest": ("读入知识", "ingest"),
-    "questions": ("出题", "questions"),
-    "curate": ("整理文本", "curate"),
-    "synth": ("造问答", "synth"),
-    "unify": ("统一格式", "unify"),
-    "order": ("排序", "order"),
-    "tokenise": ("切词元", "tokenise"),
-    "train": ("训练", "train"),
-    "ask": ("提问", "ask"),
-    "score": ("评分", "score"),
-}
-
-
-def label(table: dict[str, Label], name: str) -> Label:
-    """The two words for a name; the name itself twice where the table has none."""
-    return table.get(name, (name, name))
 
 
 def spoken(words: Label, language: str) -> Markup:
@@ -172,3 +190,11 @@ def spoken(words: Label, language: str) -> Markup:
     if words[0] == words[1] or language in ("zh", "en"):
         return escape(words[1] if language == "en" else words[0])
     return Markup('<span class="zh" lang="zh">{}</span><span class="en" lang="en">{}</span>').format(*words)
+
+
+def named(words: Label, language: str) -> Markup:
+    """HTML of a name that the code makes: as `spoken`, with the code's own name in small print beside Chinese."""
+    if words[0] == words[1] or language == "en":
+        return escape(words[1])
+    chinese = Markup('{} <small class="code">{}</small>').format(*words)
+    return chinese if language == "zh" else spoken((chinese, words[1]), language)

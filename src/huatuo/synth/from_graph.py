@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from huatuo.checks.entities import Dictionary
 from huatuo.synth.ground import Claim
 from huatuo.synth.pair import fraction
 
@@ -116,13 +117,15 @@ def direct(groups: Groups) -> Iterator[Call]:
         yield Call("direct", block, tuple(f.id for f in facts), (first.entity,), claim)
 
 
-def reverse(groups: Groups, withheld: Iterable[tuple[str, str, str]], seed: int, share: float) -> Iterator[Call]:
+def reverse(
+    groups: Groups, untaught: Iterable[tuple[str, str, str]], withheld: Dictionary, seed: int, share: float
+) -> Iterator[Call]:
     """One call per (kind, relation, value) that few entities have.
 
-    ``withheld`` names the (kind, relation, value) of facts that are not taught: an answer without their entities would
-    not be the whole set, so these values are not asked about.
+    ``untaught`` names the (kind, relation, value) of facts that are not taught: an answer without their entities would
+    not be the whole set, so these values are not asked about; nor are those that name a ``withheld`` entity.
     """
-    closed = set(withheld)
+    closed = set(untaught)
     by_value: dict[tuple[str, str, str], list[Known]] = defaultdict(list)
     for facts in groups.values():
         for fact in facts:
@@ -133,7 +136,9 @@ def reverse(groups: Groups, withheld: Iterable[tuple[str, str, str]], seed: int,
         entities = list(dict.fromkeys(fact.entity for fact in facts))
         if key in closed or len(entities) > REVERSE_MOST or len(value) > REVERSE_LONGEST or "。" in value.rstrip("。"):
             continue
-        if any(entity in value for entity in entities) or fraction(str(seed), "reverse", *key) >= share:
+        if withheld.find(value) or any(entity in value for entity in entities):
+            continue
+        if fraction(str(seed), "reverse", *key) >= share:
             continue
         block = {
             "shape": "reverse",

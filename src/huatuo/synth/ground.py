@@ -122,16 +122,14 @@ def _clean(value: str) -> str:
     return value.strip().rstrip("。.；;，,、 ")
 
 
-def name_dictionary(
-    names: Iterable[str], values: Iterable[str], wordings: str, aliases: Mapping[str, Sequence[str]] | None = None
-) -> Dictionary:
+def name_dictionary(names: Iterable[str], values: Iterable[str], wordings: str) -> Dictionary:
     """The names of a graph that an answer is searched for.
 
     Left out: what is no name (see `is_name`) and what occurs in the teacher's own ``wordings`` (症状, 治疗): a word of
     the question's form is no claim.
     """
-    every = {*names, *values, *(alias for group in (aliases or {}).values() for alias in group)}
-    return Dictionary(name for name in map(_clean, every) if is_name(name) and name not in wordings)
+    every = sorted({*map(_clean, names), *map(_clean, values)})  # of CT检查 and ct检查 the first is shown
+    return Dictionary(name for name in every if is_name(name) and name not in wordings)
 
 
 class Ground:
@@ -192,7 +190,7 @@ class Ground:
             if name in said.known or name in said.claim.relation or _inside(text, mention, said.allowed):
                 continue
             rest = name
-            for other in sorted(said.known, key=len, reverse=True):
+            for other in sorted(said.known, key=lambda known: (-len(known), known)):
                 rest = rest.replace(other, "")
             if rest == name or _PERSONS.sub("", rest):
                 return Refusal("foreign", f"{mention.name!r} is not among the facts of this pair")

@@ -7,7 +7,7 @@ of the calls. Each fact and each passage ends used, dropped or left exactly once
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -19,23 +19,16 @@ from huatuo.llm.template import OWN_WORDINGS
 from huatuo.progress import Bar, bar
 from huatuo.recipe import SynthSettings
 from huatuo.records import Document, Entity, Message, Provenance
-from huatuo.store import Writer, read, read_batches
+from huatuo.store import Writer, content_id, read, read_batches
 from huatuo.synth import from_graph, from_text, prompts
 from huatuo.synth.from_graph import SYMPTOM_RELATIONS, Call, Known
 from huatuo.synth.ground import Ground, Refusal, name_dictionary
 from huatuo.synth.pair import ask, fraction, make_pair
 from huatuo.synth.parse import QA, parse
+from huatuo.synth.withheld import WITHHELD, Said, mirrored, searchable
 
 BATCH = 1024
 """Conversations handed to the model at once: bounds memory, and is enough to fill any endpoint's concurrency."""
-
-WITHHELD = "withheld"
-"""Flag of the facts that ingest keeps from training on purpose."""
-
-
-def prompt_ids() -> list[str]:
-    """Ids of the prompt files that the stage reads: their hashes belong to its key."""
-    return [prompt for prompt in prompts.ids() if prompt.startswith(("graph_", "passage_"))]
 
 
 def make_pairs(settings: SynthSettings, knowledge: Path, passages: Path, model: Model, seed: int, out: Writer) -> None:
@@ -55,7 +48,7 @@ class _Graph(NamedTuple):
 
     groups: dict[tuple[str, str], list[Known]]
     """Facts that may be taught."""
-    withheld_names: frozenset[str]
+    withheld: Dictionary
     """Names and aliases of withheld entities."""
     untaught: frozenset[tuple[str, str, str]]
     """(kind, relation, value) of facts that are not taught."""
@@ -83,39 +76,55 @@ def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...]]]:
 
 
 def _read_graph(knowledge: Path, out: Writer) -> _Graph:
-    """The graph; all facts expected, flagged ones left under their flag."""
-    taught, flagged, withheld_ids = [], [], set()
+    """The graph; all facts expected, those that are not taught left under their flag."""
+    every, untaught, withheld = [], dict[str, Known](), list[Known]()
     for fact, flags in _facts(knowledge):
         out.expect((fact.id,))
+        every.append(fact)
         if flags:
+            untaught[fact.id] = fact
+            withheld += [fact] if WITHHELD in flags else []
             rule = WITHHELD if WITHHELD in flags else flags[0]
-            flagged.append(fact)
-            withheld_ids |= {fact.entity_id} if rule == WITHHELD else set()
             out.leave(fact.id, rule, f"the fact is flagged {', '.join(flags)}", excerpt=_shown(fact))
-        else:
-            taught.append(fact)
+    entities = list(read(knowledge, "entities", Entity))
+    for fact, witness in _turned_round(every, untaught, withheld, entities):
+        untaught[fact.id] = fact
+        reason = "it, or another value of the same list, says a withheld fact the other way round"
+        out.leave(fact.id, WITHHELD, reason, witness, _shown(fact))
     aliases: dict[str, tuple[str, ...]] = {}
-    names, withheld_names = set[str](), set[str]()
-    for entity in read(knowledge, "entities", Entity):
-        own = {entity.name, *entity.aliases}
-        names |= own
-        withheld_names |= own if entity.id in withheld_ids else set()
+    for entity in entities:
         if entity.aliases:
-            aliases[entity.name] = tuple({*entity.aliases, *aliases.get(entity.name, ())})
+            aliases[entity.name] = tuple(dict.fromkeys((*aliases.get(entity.name, ()), *entity.aliases)))
     words = _wordings()
-    values = (fact.value.strip() for fact in (*taught, *flagged))
-    ground = Ground(name_dictionary(names, values, words), aliases, words)
+    names = (name for entity in entities for name in (entity.name, *entity.aliases))
+    ground = Ground(name_dictionary(names, (fact.value for fact in every), words), aliases, words)
     symptoms: dict[str, set[str]] = {}
-    for fact in flagged:
+    for fact in untaught.values():
         if fact.relation in SYMPTOM_RELATIONS:
             symptoms.setdefault(fact.entity_id, set()).add(fact.value.strip())
+    hidden = {fact.entity_id for fact in withheld}
     return _Graph(
-        from_graph.group(taught),
-        frozenset(name for name in withheld_names if len(name) >= 2),
-        frozenset((fact.kind, fact.relation, fact.value.strip()) for fact in flagged),
+        from_graph.group(fact for fact in every if fact.id not in untaught),
+        Dictionary(sorted(searchable(entity for entity in entities if entity.id in hidden))),
+        frozenset((fact.kind, fact.relation, fact.value.strip()) for fact in untaught.values()),
         [frozenset(found) for _, found in sorted(symptoms.items())],
         ground,
     )
+
+
+def _turned_round(
+    every: Iterable[Known], untaught: Container[str], withheld: Iterable[Known], entities: Iterable[Entity]
+) -> Iterator[tuple[Known, str]]:
+    """Facts that say a withheld one the other way round, each with that fact's id, and all values beside them: a list
+    without one of its values would be taught as if it were whole."""
+    names = {entity.id: (entity.name, *entity.aliases) for entity in entities}
+    open_facts = {fact.id: fact for fact in every if fact.id not in untaught}
+    said = (Said(fact.id, fact.entity_id, fact.value) for fact in open_facts.values())
+    turned = mirrored(said, (Said(fact.id, fact.entity_id, fact.value) for fact in withheld), names)
+    lists = {(open_facts[turned_id].entity_id, open_facts[turned_id].relation): w for turned_id, w in turned.items()}
+    for fact in open_facts.values():
+        if (fact.entity_id, fact.relation) in lists:
+            yield fact, lists[fact.entity_id, fact.relation]
 
 
 def _shown(fact: Known) -> str:
@@ -150,18 +159,20 @@ class _Maker:
         lost = Reply(text="", finish_reason="error", error="the model gave no reply")
         return [reply or lost for reply in replies]
 
-    def _provenance(self, prompt_id: str, time: str) -> Provenance:
-        key = (prompt_id, time)
+    def _provenance(self, time: str, *prompt_ids: str) -> Provenance:
+        """What made a pair: of two prompts both names, and one hash of their hashes."""
+        key = ("+".join(prompt_ids), time)
         if key not in self._provenances:
             if len(self._provenances) > BATCH:
                 self._provenances.clear()
+            hashes = [prompts.load(prompt_id).hash for prompt_id in prompt_ids]
             self._provenances[key] = Provenance(
                 by="model",
                 model=self.model.name,
                 digest=self.model.digest,
                 sampling=self.sampling.canonical(),
-                prompt_id=prompt_id,
-                prompt_hash=prompts.load(prompt_id).hash,
+                prompt_id=key[0],
+                prompt_hash=hashes[0] if len(hashes) == 1 else content_id(*hashes),
                 format=self.model.format,
                 time=time,
             )
@@ -178,7 +189,8 @@ class _Maker:
                 if fraction(str(self.seed), "direct", *call.facts) < wanted:
                     yield call
         if "reverse" in shapes:
-            yield from from_graph.reverse(graph.groups, graph.untaught, self.seed, share.get("reverse", 1.0))
+            part = share.get("reverse", 1.0)
+            yield from from_graph.reverse(graph.groups, graph.untaught, graph.withheld, self.seed, part)
         if "comparison" in shapes:
             yield from from_graph.comparison(graph.groups, self.seed, share.get("comparison", 1.0))
         if "vignette" in shapes:
@@ -200,7 +212,7 @@ class _Maker:
 
     def _take(self, call: Call, reply: Reply) -> None:
         found, rule, reason = _read_reply(reply)
-        provenance = self._provenance(f"graph_{call.shape}.zh", reply.time)
+        provenance = self._provenance(reply.time, f"graph_{call.shape}.zh")
         answers: dict[str, Refusal | None] = {}
         for qa in found:
             refusal = self._check(qa, call, answers)
@@ -248,17 +260,16 @@ class _Maker:
     def make_from_passages(self, folder: Path) -> None:
         """Pairs from the passages, each with its document source's name."""
         shared = _shared_titles(folder)
-        names = Dictionary(self.graph.withheld_names)
-        waiting = self._open_passages(folder, names)
+        waiting = self._open_passages(folder)
         with bar("synth passages", None, "passages") as progress:
             while batch := list(islice(waiting, BATCH)):
                 self._take_passages(batch, shared, progress)
 
-    def _open_passages(self, folder: Path, withheld: Dictionary) -> Iterator[Document]:
+    def _open_passages(self, folder: Path) -> Iterator[Document]:
         for passage in read(folder, "passages", Document):
             self.out.expect((passage.id,))
             text = f"{passage.title}\n{passage.text}"
-            named = next((mention.name for mention in withheld.find(text)), "")
+            named = next((mention.name for mention in self.graph.withheld.find(text)), "")
             if named:
                 self.out.leave(passage.id, WITHHELD, f"names the withheld entity {named}", excerpt=passage.title)
             else:
@@ -298,7 +309,7 @@ class _Maker:
             if refusal is None and self.settings.ground and language in (passage.language, "zh"):
                 refusal = self.graph.ground.passage(qa.question, qa.answer, passage.title, passage.text)
             if refusal is None:
-                provenance = self._provenance(f"passage_answer.{language}", reply.time)
+                provenance = self._provenance(reply.time, f"passage_question.{language}", f"passage_answer.{language}")
                 parents = (passage.id, passage.parent) if passage.parent else (passage.id,)
                 self._write(qa, passage.origin.source, "passage", provenance, parents, (passage.id,), ())
                 return

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from huatuo.checks.entities import Dictionary
 from huatuo.errors import RecipeError
 from huatuo.progress import bar
 from huatuo.recipe import UnifySettings
@@ -17,7 +18,9 @@ from huatuo.synth.imports import read_pairs
 from huatuo.synth.lint import RULES, lint
 from huatuo.synth.pair import pair_id
 from huatuo.synth.split import Components, keys_of
-from huatuo.text.ngram import Index, Overlap, exam_index
+from huatuo.synth.withheld import WITHHELD, withheld_names
+from huatuo.text.ngram import ExamIndex, Overlap
+from huatuo.text.zh import normalise_for_comparison
 
 BATCH = 2048
 """Pairs graded against the exam questions at once."""
@@ -26,10 +29,18 @@ FAR_FROM_SHARE = 0.5
 """A validation set smaller than this part of what was asked for is reported as a finding."""
 
 
-def unify(settings: UnifySettings, pairs: Path, questions: Path, seed: int, out: Writer) -> None:
+ASKED_AS_TAUGHT = "trained phrasings"
+"""Group of the probe's questions whose words are trained on purpose; those of its other groups must not be."""
+
+
+def unify(
+    settings: UnifySettings, pairs: Path, questions: Path, seed: int, out: Writer, knowledge: Path | None = None
+) -> None:
     """Write ``pairs``: those of the folder ``pairs`` and of all imports, each used, dropped or left once.
 
-    The inputs are read twice: once to decide, once to write, so memory holds only decisions.
+    The inputs are read twice: once to decide, once to write, so memory holds only decisions. An imported pair that
+    names an entity which ``knowledge`` withholds is left. A pair made from the graph may: there such a name is an
+    ordinary value of another entity.
     Raises RecipeError for an unknown lint rule, InputError for an import that cannot be read at all.
     """
     unknown = sorted(set(settings.drop_flagged) - set(RULES))
@@ -37,7 +48,7 @@ def unify(settings: UnifySettings, pairs: Path, questions: Path, seed: int, out:
         raise RecipeError(
             f"unify.drop_flagged: no lint rule {unknown[0]!r} (known: {', '.join(RULES)}); next: correct it"
         )
-    decided = _Decided(settings, questions, out)
+    decided = _Decided(settings, questions, withheld_names(knowledge) if knowledge else frozenset(), out)
     for batch in _batches(settings, pairs, out, "unify 1/2", account=True):
         decided.look(batch)
     chosen, sizes = decided.components.draw(settings.validation_share, seed)
@@ -90,11 +101,17 @@ def _batches(
 class _Decided:
     """What becomes of each pair, in the order of reading: 2 bytes per pair, and 16 per different pair."""
 
-    def __init__(self, settings: UnifySettings, questions: Path, out: Writer):
+    def __init__(self, settings: UnifySettings, questions: Path, withheld: frozenset[str], out: Writer):
         self._settings, self._out = settings, out
-        self._index: Index | None = None
+        self._withheld = Dictionary(sorted(withheld))
+        self._index: ExamIndex | None = None
+        self._held_out: dict[str, str] = {}
+        """Ids of the probe's questions that must not be trained on, by their stems."""
         if settings.decontaminate:
-            self._index = exam_index(read(questions, "questions", Question))
+            asked = list(read(questions, "questions", Question))
+            self._index = ExamIndex(asked)
+            probe = [q for q in asked if q.kind == "knowledge" and q.group != ASKED_AS_TAUGHT]
+            self._held_out = {normalise_for_comparison(question.stem): question.id for question in probe}
         self._seen: set[bytes] = set()
         self._flag_numbers: dict[tuple[str, ...], int] = {}
         self.flags: list[tuple[str, ...]] = []
@@ -126,6 +143,12 @@ class _Decided:
             reason = f"holds {overlap.share:.0%} of an exam question's 5-grams ({overlap.grade})"
             self._out.drop(item, "contaminated", reason, overlap.question_id, shown)
             return -1
+        if asked := self._asks(pair):
+            self._out.drop(item, "contaminated", "asks a held-out question of the probe (exact)", asked, shown)
+            return -1
+        if named := self._names_withheld(pair):
+            self._out.leave(item, WITHHELD, f"{pair.source} names the withheld entity {named}", excerpt=shown)
+            return -1
         self._seen.add(key)
         if overlap and overlap.grade == "possible":
             found["possible_exam_overlap"] = overlap.question_id
@@ -137,6 +160,18 @@ class _Decided:
         if number == len(self.flags):
             self.flags.append(flags)
         return number
+
+    def _asks(self, pair: Pair) -> str:
+        """Id of the held-out probe question that a user's turn asks word for word, or an empty string."""
+        turns = (normalise_for_comparison(m.content) for m in pair.messages if m.role == "user" and self._held_out)
+        return next((self._held_out[turn] for turn in turns if turn in self._held_out), "")
+
+    def _names_withheld(self, pair: Pair) -> str:
+        """Name of the withheld entity that an imported pair speaks of, or an empty string."""
+        if pair.provenance.by != "import" or not len(self._withheld):
+            return ""
+        found = (mention.name for message in pair.messages for mention in self._withheld.find(message.content))
+        return next(found, "")
 
 
 def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int, kept: int, out: Writer) -> None:

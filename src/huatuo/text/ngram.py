@@ -38,6 +38,12 @@ MIN_GRAMS = 4
 """A question with fewer counting grams (under 8 tokens) is compared by its exact key instead: with three grams a single
 one would already be a third of it."""
 
+CONTAINED: dict[int, Grade] = {5: "possible", 6: "exact", 7: "exact"}
+"""Grade of a text that holds a whole short question somewhere inside a line, by the question's tokens. Of the short
+stems of 6,811 licensing-exam questions (CMExam), 16 of the 64 with 2 to 4 tokens stand in 11,099 drug monographs and
+question-answer pairs as everyday words, and so do 4 of the 69 with 5 tokens (one in 52 texts); of the 266 with 6 or 7
+tokens one does, once. Shorter ones count only as a whole line or sentence."""
+
 CHUNK_CHARS = 2_000_000
 """Characters hashed at once: about 100 MB of arrays."""
 
@@ -54,13 +60,24 @@ class Overlap:
 
     grade: Grade | None
     """exact, likely, possible, or None below all thresholds."""
-    question_id: str
-    """The question with the largest share (the smaller id where two are alike); empty where the grade is None."""
+    question_ids: tuple[str, ...]
+    """All questions with this wording, sorted; none where the grade is None."""
     share: float
-    """Share of that question's grams that stand in the text, 0 to 1."""
+    """Share of that wording's grams that stand in the text, 0 to 1."""
+
+    @property
+    def question_id(self) -> str:
+        """The first of the questions; empty where the grade is None."""
+        return self.question_ids[0] if self.question_ids else ""
+
+    def rank(self) -> tuple[int, float, int, tuple[str, ...]]:
+        """Key that sorts the worst first: grade, share, and of two alike the one that fits fewer questions."""
+        places = [grade for grade, _ in THRESHOLDS]
+        place = places.index(self.grade) if self.grade else len(places)
+        return place, -self.share, len(self.question_ids), self.question_ids
 
 
-NOTHING = Overlap(None, "", 0.0)
+NOTHING = Overlap(None, (), 0.0)
 """The overlap of a text that shares no gram with any question."""
 
 
@@ -99,10 +116,14 @@ def _token_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
 
 def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
     """Hash of every gram of all texts in order, and the number of the text that it stands in."""
-    tokens, owner = _token_hashes(texts)
-    count = max(0, len(tokens) - GRAM + 1)
+    return _windows(*_token_hashes(texts), GRAM)
+
+
+def _windows(tokens: Hashes, owner: Places, size: int) -> tuple[Hashes, Places]:
+    """Hash of every run of ``size`` tokens that lies in one text, and the number of that text."""
+    count = max(0, len(tokens) - size + 1)
     rolled = np.zeros(count, dtype=np.uint64)
-    for offset in range(GRAM):
+    for offset in range(size):
         rolled = rolled * _ROLL + _mix(tokens[offset : offset + count])
     whole = owner[:count] == owner[len(tokens) - count :]
     return _mix(rolled[whole]), owner[:count][whole]
@@ -123,17 +144,19 @@ class Index:
     """The grams of a set of questions, made once. Read-only afterwards, so threads and processes may share it."""
 
     def __init__(self, questions: Iterable[tuple[str, str]]) -> None:
-        """Index ``(id, text)`` pairs. Questions with the same text count as one, under the smallest id."""
-        by_key: dict[str, tuple[str, str]] = {}
+        """Index ``(id, text)`` pairs. Questions with the same text are one wording, under all their ids."""
+        by_key: dict[str, list[tuple[str, str]]] = {}
         for question_id, text in questions:
-            key = normalise_for_comparison(text)
-            if key and (key not in by_key or question_id < by_key[key][0]):
-                by_key[key] = (question_id, text)
-        rows = sorted((question_id, text, key) for key, (question_id, text) in by_key.items())
-        self.ids = [question_id for question_id, _, _ in rows]
-        self._link([text for _, text, _ in rows])
-        self._keys = {key: place for place, (_, _, key) in enumerate(rows) if self._totals[place] < MIN_GRAMS}
+            if key := normalise_for_comparison(text):
+                by_key.setdefault(key, []).append((question_id, text))
+        rows = sorted((sorted(same), key) for key, same in by_key.items())
+        self.ids = [tuple(question_id for question_id, _ in same) for same, _ in rows]
+        texts = [same[0][1] for same, _ in rows]
+        self._link(texts)
+        short = [place for place in range(len(rows)) if self._totals[place] < MIN_GRAMS]
+        self._keys = {rows[place][1]: place for place in short}
         self._longest_key = max(map(len, self._keys), default=0)
+        self._contained = _contained(texts, short)
 
     def _link(self, texts: Sequence[str]) -> None:
         """Sorted grams, and for each the questions that hold it, without boilerplate."""
@@ -160,22 +183,31 @@ class Index:
 
     def grade_many(self, texts: Sequence[str]) -> list[Overlap]:
         """The overlap of each text with its nearest question, in the order of the texts."""
-        return [overlap for chunk in _chunks(texts) for overlap in self._grade_chunk(chunk)]
+        return [found[0] if found else NOTHING for found in self.overlaps(texts)]
 
-    def _grade_chunk(self, texts: Sequence[str]) -> list[Overlap]:
-        found = [NOTHING] * len(texts)
-        for place, question, share in zip(*self._best(texts), strict=True):
+    def overlaps(self, texts: Sequence[str]) -> list[list[Overlap]]:
+        """For each text its overlaps that have a grade, and the nearest one whatever its grade; the worst first."""
+        return [found for chunk in _chunks(texts) for found in self._grade_chunk(chunk)]
+
+    def _grade_chunk(self, texts: Sequence[str]) -> list[list[Overlap]]:
+        found: list[list[Overlap]] = [[] for _ in texts]
+        tokens, owner = _token_hashes(texts)
+        for place, question, share in zip(*self._shares(*_windows(tokens, owner, GRAM)), strict=True):
             grade = next((name for name, least in THRESHOLDS if share >= least), None)
-            found[place] = Overlap(grade, self.ids[question] if grade else "", float(share))
+            found[place].append(Overlap(grade, self.ids[question] if grade else (), float(share)))
+        for size, (wanted, questions) in self._contained.items():
+            hashes, holders = _windows(tokens, owner, size)
+            near = np.searchsorted(wanted, hashes) % len(wanted)
+            hit = wanted[near] == hashes
+            for place, question in sorted(set(zip(holders[hit].tolist(), questions[near[hit]].tolist(), strict=True))):
+                found[place].append(Overlap(CONTAINED[size], self.ids[question], 1.0))
         for place, text in enumerate(texts) if self._keys else ():
-            short = self._short(text)
-            if short is not None and found[place].share < 1:
-                found[place] = Overlap("exact", self.ids[short], 1.0)
-        return found
+            found[place] += [Overlap("exact", self.ids[question], 1.0) for question in self._short(text)]
+        return [sorted(overlaps, key=Overlap.rank) for overlaps in found]
 
-    def _best(self, texts: Sequence[str]) -> tuple[list[int], list[int], list[float]]:
-        """Texts that share a gram with a question; the question of the largest share; that share."""
-        hashes, owner = grams(texts)
+    def _shares(self, hashes: Hashes, owner: Places) -> tuple[list[int], list[int], list[float]]:
+        """Texts that share a gram with a question; the question; the share. For each text those of a share that has a
+        grade, and the largest one."""
         maybe = self._filter[hashes >> np.uint64(64 - _FILTER_BITS)]
         hashes, owner = hashes[maybe], owner[maybe]
         place = np.searchsorted(self._grams, hashes)
@@ -193,18 +225,57 @@ class Index:
         share = shared / self._totals[question]
         order = np.lexsort((question, -share, text))
         text, question, share = text[order], question[order], share[order]
-        first = np.ones(len(text), dtype=bool)
-        first[1:] = text[1:] != text[:-1]
-        return text[first].tolist(), question[first].tolist(), share[first].tolist()
+        wanted = share >= THRESHOLDS[-1][1]
+        wanted[:1] = True
+        wanted[1:] |= text[1:] != text[:-1]
+        return text[wanted].tolist(), question[wanted].tolist(), share[wanted].tolist()
 
-    def _short(self, text: str) -> int | None:
-        """The short question that is the whole text, or one line or sentence of it."""
+    def _short(self, text: str) -> list[int]:
+        """The short questions that are the whole text, or one line or sentence of it."""
         parts = [text, *text.splitlines(), *_SENTENCE.split(text)]
-        keys = (normalise_for_comparison(part) for part in parts if len(part) <= 4 * self._longest_key + 16)
-        return min((self._keys[key] for key in keys if key in self._keys), default=None)
+        keys = {normalise_for_comparison(part) for part in parts if len(part) <= 4 * self._longest_key + 16}
+        return sorted(self._keys[key] for key in keys if key in self._keys)
 
 
-def exam_index(questions: Iterable[Question]) -> Index:
-    """The index of all exam and open questions by their stems. Knowledge questions are left out: they are made from the
-    facts that are taught, so their words are expected in the training data."""
-    return Index((question.id, question.stem) for question in questions if question.kind != "knowledge")
+def _contained(texts: Sequence[str], short: Sequence[int]) -> dict[int, tuple[Hashes, Places]]:
+    """By number of tokens: sorted hashes of the short questions that are looked for inside lines, and their places."""
+    _, owner = _token_hashes(texts)
+    lengths = np.bincount(owner, minlength=len(texts))
+    found = {}
+    for size in CONTAINED:
+        places = np.array([place for place in short if lengths[place] == size], dtype=np.int64)
+        if len(places):
+            hashes, _ = _windows(*_token_hashes([texts[place] for place in places]), size)
+            order = np.argsort(hashes, kind="stable")
+            found[size] = (hashes[order], places[order])
+    return found
+
+
+class ExamIndex:
+    """The exam and open questions by their stems, and by their stems with options.
+
+    The second finds questions whose stem is too common to say anything, and tells questions of one stem apart.
+    Knowledge questions are left out: they are made from the facts that are taught, so their words are expected in the
+    training data.
+    """
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        """Index the questions."""
+        asked = [question for question in questions if question.kind != "knowledge"]
+        whole = [(q.id, "\n".join([q.stem, *(option.text for option in q.options)])) for q in asked if q.options]
+        self.ids = frozenset(question.id for question in asked)
+        self._indexes = [Index((q.id, q.stem) for q in asked), Index(whole)]
+
+    def grade(self, text: str) -> Overlap:
+        """The worst overlap of one text."""
+        return self.grade_many([text])[0]
+
+    def grade_many(self, texts: Sequence[str]) -> list[Overlap]:
+        """The worst overlap of each text, in the order of the texts."""
+        return [found[0] if found else NOTHING for found in self.overlaps(texts)]
+
+    def overlaps(self, texts: Sequence[str]) -> list[list[Overlap]]:
+        """For each text all its overlaps that have a grade, and the nearest ones whatever their grade; the worst
+        first."""
+        both = zip(*(index.overlaps(texts) for index in self._indexes), strict=True)
+        return [sorted((overlap for part in parts for overlap in part), key=Overlap.rank) for parts in both]

@@ -5,9 +5,7 @@ Sentences come from sentencex, which keeps 38.5℃, 2.5 mg and quotations whole.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable
 
 import sentencex
 
@@ -53,29 +51,16 @@ def _is_cut_number(text: str, at: int) -> bool:
     )
 
 
-def pieces(text: str, bound: int, language: str = "zh", starts: Iterable[int] = ()) -> list[tuple[int, int]]:
+def pieces(text: str, bound: int, language: str = "zh") -> list[tuple[int, int]]:
     """(start, end) of pieces of at most ``bound`` characters that together are the whole text, in order.
 
-    A piece begins at every position of ``starts`` (headings). A piece ends with the last paragraph that fits if that
-    fills half of it, else with the last sentence that fits; a sentence longer than the bound is cut after clause
-    punctuation, and only where there is none, hard.
+    A piece ends with the last paragraph that fits if that fills half of it, else with the last sentence that fits; a
+    sentence longer than the bound is cut after clause punctuation, and only where there is none, hard.
     Raises ValueError where ``bound`` is less than 1.
     """
     if bound < 1:
         raise ValueError(f"bound = {bound}; expected at least 1")
-    cuts = sorted({0, len(text), *(at for at in starts if 0 < at < len(text))})
-    found: list[tuple[int, int]] = []
-    for begin, end in itertools.pairwise(cuts):
-        found.extend(_packed(text, begin, end, bound, language))
-    return found
-
-
-def _packed(text: str, begin: int, end: int, bound: int, language: str) -> list[tuple[int, int]]:
-    units = [
-        part
-        for start, stop in sentences(text[begin:end], language)
-        for part in _short_enough(text, begin + start, begin + stop, bound)
-    ]
+    units = [part for start, end in sentences(text, language) for part in _short_enough(text, start, end, bound)]
     found: list[tuple[int, int]] = []
     first = 0
     while first < len(units):
