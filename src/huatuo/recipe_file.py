@@ -116,7 +116,7 @@ def _explain(path: Path, text: str, error: dict[str, Any], given: Sequence[str] 
     """One line: file and line, or the override ``given`` for it, key, what is wrong, nearest known key."""
     loc = tuple(error["loc"])
     dotted = ".".join(str(part) for part in loc if not isinstance(part, int))
-    override = next((key for key in given if f"{dotted}.".startswith(f"{key}.")), "")
+    override = next((key for key in given if f"{dotted}.".startswith(f"{key}.") or key.startswith(f"{dotted}.")), "")
     where = f"-s {override}" if override else f"{path}:{find_line(text, loc)}"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(dotted, list(_known_keys(Recipe)), n=1, cutoff=0.5)
