@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
 
 
 def test_the_guides_recipe_mapping_and_record_are_read(tmp_path: Path) -> None:
-    mapping, recipe, *rest = blocks(GUIDE, "toml")
+    mapping, recipe, held_out, *rest = blocks(GUIDE, "toml")
+    assert all("{entity}" in wording for wordings in tomllib.loads(held_out).values() for wording in wordings)
     (tmp_path / "m.toml").write_text(mapping, encoding="utf-8")
     assert mappings.load(tmp_path / "m.toml")
     (tmp_path / "mine.toml").write_text("\n".join([recipe, *rest]), encoding="utf-8")
@@ -73,7 +75,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(20):
         text = f"# 第{i}号护理常规\n\n患者入院后应先测量体温和血压，再由护士记录在第{i}号表格中，并告知家属探视时间。\n"
         (folder / "documents" / f"{i}.md").write_text(text, encoding="utf-8")
-    recipe = blocks(GUIDE, "toml")[1].replace("[train.priority]", "[train]\nsteps = 3\n[train.priority]")
+    recipe = re.sub(r"^\[train\].*$", "[train]\nsteps = 3", blocks(GUIDE, "toml")[1], flags=re.MULTILINE)
+    (folder / "held_out.toml").write_text(blocks(GUIDE, "toml")[2], encoding="utf-8")
     for name in ("mine", "my"):
         (folder / f"{name}.toml").write_text(recipe.replace('"mine"', f'"{name}"'), encoding="utf-8")
     return folder
