@@ -41,7 +41,7 @@ def _default(field: Any) -> str:
 
 def _type(annotation: Any) -> str:
     text = getattr(annotation, "__name__", None) if isinstance(annotation, type) else None
-    return (text or str(annotation)).replace("typing.", "").replace("huatuo.recipe.", "").replace("|", "or")
+    return (text or str(annotation)).replace("typing.", "").replace("huatuo.recipe.", "").replace("huatuo.recipe_teacher.", "").replace("|", "or")
 
 
 def _table(title: str, model: type[BaseModel], level: int = 2) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 import huatuo
-from huatuo.errors import HuatuoError
+from huatuo.errors import HuatuoError, WaitingError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -328,6 +328,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except WaitingError as wait:
+        click.echo(f"waiting: {wait}", err=True)
+        sys.exit(75)  # EX_TEMPFAIL of sysexits.h: the same command will go on
     except HuatuoError as error:
         _fail(str(error))
     except _PipeClosedError:

@@ -11,11 +11,13 @@
     ├── StageError              a stage produced nothing, or dropped more than the recipe allows
     ├── FormatError             messages cannot be turned into token ids as asked
     ├── ModelError              a base model, tokenizer, adapter or checkpoint cannot be used
-    │   └── RefusedError        an endpoint refuses for good (key, address, price, money limit)
+    │   ├── RefusedError        an endpoint refuses for good (key, address, price, money limit)
+    │   └── WaitingError        a file with answers has to be brought before the run can go on
     ├── TrainingError           training cannot go on (loss is not a number, nothing to learn)
     └── MissingExtraError       an optional dependency is not installed: says which extra to install
 
-The command line prints ``str(error)`` and exits with 1; a programming error still shows its traceback.
+The command line prints ``str(error)`` and exits with 1 (with 75, "try again later", for WaitingError); a programming
+error still shows its traceback.
 """
 
 from __future__ import annotations
@@ -62,6 +64,10 @@ class ModelError(HuatuoError):
 
 class RefusedError(ModelError):
     """An endpoint refuses for good, so that asking again would waste time or money."""
+
+
+class WaitingError(ModelError):
+    """The run waits for a person to bring a file with answers; nothing is wrong."""
 
 
 class TrainingError(HuatuoError):

@@ -23,6 +23,10 @@ ASSUMED_GPU_FLOPS = 1.5e14
 """FLOP/s sustained by one data-centre GPU in bf16: about 40 % of an A100's 312 TFLOP/s."""
 PASSAGE_FILL = 0.6
 """How full passages are on average: they end at headings and sentences. From the sample documents and drug labels."""
+CALL_PROMPT, CALL_REPLY = 600, 500
+"""Tokens of a teacher's call, before the prompts are there to be counted."""
+CALLS = "calls.sqlite"
+"""Every answer of a teacher, in the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +131,28 @@ def _synth_says(recipe: Recipe, groups: int, passages: int, generated: int) -> s
     calls = groups + 2 * passages
     if teacher.kind == "offline":
         return f"about {generated:,} pairs by the offline teacher; no paid call"
-    prompt, reply = calls * 600, calls * 500
-    price = "price unknown: set synth.teacher.price_in and price_out"
-    if teacher.price_in is not None and teacher.price_out is not None:
-        price = f"about {(prompt * teacher.price_in + reply * teacher.price_out) / 1e6:,.2f} {teacher.currency}"
-    tokens = f"{prompt:,} prompt and {reply:,} reply tokens (600 and 500 a call)"
-    return f"about {calls:,} calls to {teacher.model}, {tokens}; {price}"
+    from huatuo.synth.expect import Expected, says
+
+    prompt, reply = calls * CALL_PROMPT, calls * CALL_REPLY
+    basis = f"{CALL_PROMPT} and {CALL_REPLY} a call, calls guessed from the sizes of the files"
+    return says(Expected(calls, 0, prompt, reply, basis), teacher)
+
+
+def counted_calls(recipe: Recipe, root: Path, phrasings: Path) -> str:
+    """What the teacher will be asked, counted from the run's data sets; empty where these are not there."""
+    knowledge, passages, settings = root / "ingest", root / "curate", recipe.synth
+    there = all((folder / "manifest.json").exists() for folder in (knowledge, passages))
+    if settings.teacher.kind == "offline" or not there:
+        return ""
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.teachers import teacher_of
+    from huatuo.synth.expect import asked, expect, says
+
+    calls = root / CALLS if (root / CALLS).exists() else Path(":memory:")  # a plan leaves no file behind
+    cache = Cached(teacher_of(settings, phrasings, root / CALLS), calls)
+    expected = expect(settings, asked(settings, knowledge, passages, cache, recipe.run.seed))
+    cache.close()
+    return says(expected, settings.teacher)
 
 
 def _train_says(recipe: Recipe, generated: int, imported: float) -> str:

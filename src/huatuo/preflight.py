@@ -45,17 +45,23 @@ def _questions(recipe: Recipe) -> Iterator[str]:
 
 def _synth(recipe: Recipe) -> Iterator[str]:
     teacher = recipe.synth.teacher
-    if teacher.kind != "endpoint" or not (recipe.ingest.graphs or recipe.ingest.documents):
+    if teacher.kind == "offline" or not (recipe.ingest.graphs or recipe.ingest.documents):
         return
-    if not teacher.model:
+    places = teacher.endpoints
+    if not teacher.model and not (places and all(place.model for place in places)):
         yield "synth.teacher.model: empty; expected the model's name at the endpoint"
+    urls = [*([teacher.url] if teacher.url or not places else []), *(place.url for place in places)]
+    for url in urls if teacher.kind == "endpoint" else ():
+        if not _is_address(url):
+            yield f"synth.teacher.url: {url!r}; expected an address like https://host/v1"
+
+
+def _is_address(url: str) -> bool:
     try:
-        parts = urlsplit(teacher.url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts = urlsplit(url)
     except ValueError:
-        usable = False
-    if not usable:
-        yield f"synth.teacher.url: {teacher.url!r}; expected an address like https://host/v1"
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _unify(recipe: Recipe) -> Iterator[str]:

@@ -71,6 +71,12 @@ class Bar:
             self._say(now)
 
 
+def say(line: str) -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 @contextmanager
 def bar(name: str, total: float | None = None, unit: str = "records") -> Iterator[Bar]:
     """A `Bar` for the length of the block; silent when ``HUATUO_QUIET`` is set and stderr is no terminal."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-
-class Settings(BaseModel):
-    """Base of all recipe tables: frozen, closed, documented field by field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+from huatuo.recipe_teacher import TeacherSettings as TeacherSettings
+from huatuo.settings import Settings as Settings
 
 
 class RunSettings(Settings):
@@ -41,10 +38,32 @@ class GraphSource(Settings):
     """Name of the source; part of every id made from it."""
     path: Path
     """File, or folder whose files are read in the order of their names."""
-    format: Literal["cmekg", "mapping"] = "cmekg"
-    """cmekg: records with 中心词 and relation lists (JSON, JSON Lines). mapping: nested JSON through ``mapping``."""
+    format: Literal["cmekg", "triples", "table", "rdf", "neo4j", "mapping"] = "cmekg"
+    """cmekg: records with 中心词 and relation lists, answers and crawls of the CMeKG site, ``spo_list`` (JSON, JSON
+    Lines). triples: a head, a relation and a tail per row (CSV, TSV, XLSX, JSON). table: an entity per row, a relation
+    per column (CSV, TSV, XLSX). rdf: Turtle, N-Triples, N-Quads, TriG, RDF/XML, JSON-LD. neo4j: exports of APOC (JSON,
+    CSV) and node and relationship files of neo4j-admin. mapping: nested JSON through ``mapping``."""
     mapping: Path | None = None
     """TOML file that says where name, kind, aliases and relations stand in a record (format ``mapping``)."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Where to read what: role = column of the header, or its number from 1 where the file has no header. triples:
+    head, relation, tail, and if there is one kind (of the head), evidence. table: name, and kind, aliases, evidence.
+    neo4j: name, aliases (properties). rdf: name, aliases (IRIs of predicates). Absent: the usual names are looked
+    for."""
+    kind: str = ""
+    """Kind of the entities where the source states none; empty: told from their relations, else ``entity``."""
+    kinds: dict[str, str] = Field(default_factory=dict)
+    """Class, label or type in the source = kind, beside the known ones (疾病, Disease, 西药, ...)."""
+    relations: dict[str, str] = Field(default_factory=dict)
+    """Predicate, column or relationship type in the source = relation; ``""`` leaves it out. Known spellings need no
+    line."""
+    split: str = ""
+    """Regular expression that cuts a cell into values (format ``table``); empty: a cell is one value."""
+    sheet: str = ""
+    """Sheet of a workbook; empty: the first."""
+    language: str = "zh"
+    """Language whose texts are values (format ``rdf``), beside texts without a language; labels in others are other
+    names."""
     evidence: str = ""
     """Kind of source for values that do not state one: textbook, pharmacopoeia, guideline, web."""
 
@@ -60,6 +79,19 @@ class DocumentSource(Settings):
     """Genre of the documents."""
     evidence: str = ""
     """Kind of source: textbook, pharmacopoeia, guideline, web."""
+    rejoin: bool = True
+    """Join hard-wrapped lines of text and Markdown to paragraphs; false: lines stay as the file has them."""
+    simplified: bool = False
+    """Turn Traditional Chinese into Simplified, with medical words as they are written today (着色, 郁金)."""
+    record: str = ""
+    """XML: name of the element that is a document of its own; empty: the file is one document. (A record of a JSON file
+    always is.)"""
+    title: str = ""
+    """JSON: key of a record's title, ``info.name`` for a nested one; empty: the first of title, name, 标题, 题目, 名称.
+    """
+    text: str = ""
+    """JSON: key of a record's text; empty: the first of text, content, contents, body, abstract, 正文, 内容, 摘要.
+    """
 
 
 class IngestSettings(Settings):
@@ -131,37 +163,6 @@ class CurateSettings(Settings):
 
 
 # ---------------------------------------------------------------- synth
-
-
-class TeacherSettings(Settings):
-    """Who asks and answers."""
-
-    kind: Literal["offline", "endpoint"] = "offline"
-    """offline: wordings of ours, no model. endpoint: any OpenAI-compatible server."""
-    url: str = ""
-    """Base URL of the endpoint, up to and including ``/v1``."""
-    model: str = ""
-    """Model name at the endpoint (HuaTuo and HuatuoGPT-II used gpt-3.5-turbo)."""
-    key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; the key itself is never written anywhere."""
-    temperature: float = 1.0
-    """Sampling temperature."""
-    max_tokens: int = Field(1024, ge=1)
-    """Longest reply."""
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the server calls it: newer OpenAI models take only max_completion_tokens."""
-    concurrency: int = Field(16, ge=1)
-    """Most calls in flight."""
-    timeout_s: float = 120.0
-    """Seconds for one call."""
-    retries: int = Field(6, ge=0)
-    """Further tries of a call that fails for a passing reason (429, 5xx, broken connection)."""
-    price_in: float | None = None
-    """Price of a million prompt tokens; unknown when absent, never 0."""
-    price_out: float | None = None
-    """Price of a million completion tokens."""
-    currency: str = "USD"
-    """Currency of the prices."""
 
 
 class SynthSettings(Settings):

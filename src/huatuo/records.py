@@ -37,7 +37,7 @@ class Entity(Record):
     """A thing that knowledge is about."""
 
     id: str
-    """Hash of kind, name and the sources' names."""
+    """Hash of kind, name and the sources' names; and of the names it had in sources that name it otherwise."""
     kind: str
     """disease, drug, symptom, herb, or what the source's mapping calls it."""
     name: str
@@ -52,7 +52,7 @@ class Fact(Record):
     """One value of one relation of one entity: the unit of the ledger."""
 
     id: str
-    """Hash of entity id, relation and value."""
+    """Hash of entity id, relation and value; and of the source where several know the entity."""
     entity_id: str
     """The entity it is about."""
     entity: str
@@ -78,6 +78,15 @@ class Span(Record):
     """One past the last character."""
 
 
+class Mark(Record):
+    """Where a place of the source begins in a text."""
+
+    start: int
+    """First character of the text that comes from there, counted from 0."""
+    label: str
+    """The place, for a person to find: ``page 3``, ``line 120``, ``chapter ch02.xhtml``."""
+
+
 class Document(Record):
     """A text, or a passage of one."""
 
@@ -97,6 +106,8 @@ class Document(Record):
     """Document id that a passage was cut from; empty for a whole document."""
     span: Span | None = None
     """Place of a passage in its parent's text."""
+    marks: tuple[Mark, ...] = ()
+    """Where pages, chapters or lines of the source begin in the text of a whole document."""
 
 
 class Finding(Record):
@@ -300,10 +311,10 @@ class Response(Record):
     """A reasoning model's thoughts, apart from the answer."""
     finish_reason: Literal["stop", "length", "refused", "error"]
     """Why it ended."""
-    prompt_tokens: int
-    """Tokens of the prompt."""
-    completion_tokens: int
-    """Tokens of the answer."""
+    prompt_tokens: int | None
+    """Tokens of the prompt; None where the model does not say."""
+    completion_tokens: int | None
+    """Tokens of the answer; None where the model does not say."""
     provenance: Provenance
     """Which weights, decoding and prompt."""
 

@@ -15,7 +15,7 @@ from huatuo import store
 from huatuo.errors import DataError, InputError, RecipeError
 from huatuo.preflight import findings
 from huatuo.recipe import Recipe
-from huatuo.stages import NAMES, STAGES, Job, Stage, is_wanted
+from huatuo.stages import NAMES, PHRASINGS, STAGES, Job, Stage, is_wanted
 from huatuo.store import InputEntry, Manifest
 
 
@@ -149,7 +149,7 @@ class Planned:
 
 def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
     """What each stage would do, computed without running or paying for anything."""
-    from huatuo.plan import estimates
+    from huatuo.plan import counted_calls, estimates
 
     expected = estimates(recipe)
     planned, stale = [], False
@@ -169,6 +169,9 @@ def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
                 planned.append(Planned(stage, state, str(error)))
                 stale = True
                 continue
+        says = expected.get(stage.name, stage.says)
+        if stage.name == "synth" and state == "to do" and not stale:
+            says = counted_calls(recipe, root, PHRASINGS) or says
         stale = stale or state == "to do"
-        planned.append(Planned(stage, state, expected.get(stage.name, stage.says)))
+        planned.append(Planned(stage, state, says))
     return planned

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huatuo.plan import CALLS
 from huatuo.recipe import Recipe, table
+from huatuo.recipe_teacher import HOW_ASKED
 from huatuo.store import Writer
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -76,10 +78,17 @@ def _curate(job: Job) -> None:
 
 def _synth(job: Job) -> None:
     from huatuo.llm.cache import Cached
+    from huatuo.llm.teachers import teacher_of
+    from huatuo.synth.expect import prepare, settle
     from huatuo.synth.make import make_pairs
 
-    model = Cached(teacher(job.recipe), job.root / "calls.sqlite")
-    make_pairs(job.recipe.synth, job.folder("ingest"), job.folder("curate"), model, job.recipe.run.seed, job.out)
+    settings, read, seed = job.recipe.synth, (job.folder("ingest"), job.folder("curate")), job.recipe.run.seed
+    model = teacher_of(settings, PHRASINGS, job.root / CALLS)
+    cached = Cached(model, job.root / CALLS)
+    if settings.teacher.kind != "offline":
+        prepare(settings, *read, cached, seed, job.root / "batch")
+    make_pairs(settings, *read, cached, seed, job.out)
+    settle(model, cached, job.out)
 
 
 def _unify(job: Job) -> None:
@@ -129,18 +138,6 @@ def _report(job: Job) -> None:
     write(job.recipe.report, job.recipe.run, folders, job.out)
 
 
-def teacher(recipe: Recipe) -> Any:
-    """The model that asks and answers: the offline teacher or an endpoint."""
-    settings = recipe.synth.teacher
-    if settings.kind == "endpoint":
-        from huatuo.llm.http import Endpoint
-
-        return Endpoint(settings)
-    from huatuo.llm.template import OfflineTeacher
-
-    return OfflineTeacher(PHRASINGS, recipe.synth.phrasings, recipe.synth.answers)
-
-
 def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
     """The local model ``base`` (before training) or ``ours`` (after) of a run."""
     from huatuo.llm.local import LocalModel
@@ -182,9 +179,11 @@ def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _synth_table(recipe: Recipe) -> dict[str, Any]:
+    """The table without what says how the teacher is asked and paid: another address or limit makes no other pairs."""
     shown = table(recipe.synth)
-    way = ("url", "key_env", "concurrency", "timeout_s", "retries", "price_in", "price_out", "currency")
-    return {**shown, "teacher": _without(shown["teacher"], *way)}
+    teacher = _without(shown["teacher"], *HOW_ASKED)
+    teacher["kind"] = "endpoint" if teacher["kind"] == "batch" else teacher["kind"]
+    return shown | {"teacher": teacher}
 
 
 def _train_table(recipe: Recipe) -> dict[str, Any]:
@@ -207,7 +206,7 @@ def _prompt_files(*beginnings: str) -> Callable[[Recipe], list[Path]]:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", 2, "read and check knowledge", (), _table("ingest"), _ingest, _source_files),
+    Stage("ingest", 3, "read and check knowledge", (), _table("ingest"), _ingest, _source_files),
     Stage(
         "questions",
         2,
@@ -217,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),
-    Stage("curate", 2, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage("curate", 3, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
         2,

@@ -23,7 +23,7 @@ WHERE = Where("g", "a.json", "a.json")
 
 def flags(value: str, name: str = "肺炎") -> tuple[str, ...]:
     entry = Entry("e", "disease", name, origins=[(WHERE, "line 1")])
-    entry.values["临床症状", value] = Value("临床症状", value, "line 1 临床症状[1]", WHERE)
+    entry.values["临床症状", value, "g"] = Value("临床症状", value, "line 1 临床症状[1]", WHERE)
     list(check.check([entry]))
     return next(iter(entry.values.values())).flags
 
@@ -125,7 +125,7 @@ def test_one_name_under_two_kinds_and_an_alias_with_its_own_record(run: Run) -> 
             {"中心词": "头晕", "别名": ["眩晕"], "检查": ["b"]},
         ]
     )
-    assert Counter(f.rule for f in store.read(folder, "findings", Finding)) == {"two_kinds": 1, "alias_is_name": 1}
+    assert Counter(f.rule for f in store.read(folder, "findings", Finding)) == {"two_kinds": 1, "ambiguous_alias": 1}
 
 
 def test_unknown_relations_are_one_note_for_all(run: Run) -> None:

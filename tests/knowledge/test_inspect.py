@@ -91,3 +91,29 @@ def test_what_cannot_be_inspected_is_an_error(tmp_path: Path, name: str) -> None
     (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.7\n...")
     with pytest.raises(InputError, match="next:"):
         inspect(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("a.csv", "头实体,关系,尾实体\n" + "".join(f"病{i},检查,病{i}\n" for i in range(1000)), "triples"),
+        ("a.csv", ":ID,name,检查\n" + "".join(f"{i},病{i},病{i}\n" for i in range(1000)), "neo4j"),
+        ("a.csv", "名称,检查\n" + "".join(f"病{i},病{i}\n" for i in range(1000)), "table"),
+        ("a.nt", "".join(f'<http://a/病{i}> <http://a/检查> "病{i}" .\n' for i in range(1000)), "rdf"),
+        ("a.json", json.dumps([{"spo_list": [[f"病{i}", "检查", f"病{i}"]]} for i in range(1000)]), "cmekg"),
+        ("a.json", json.dumps([{"head": f"病{i}", "relation": "检查", "tail": f"病{i}"} for i in range(1000)]), "triples"),
+    ],
+)  # fmt: skip
+def test_a_graph_of_any_format_is_recognised_and_checked(tmp_path: Path, name: str, text: str, form: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    made = inspect(tmp_path / name)
+    assert made.kind == f'knowledge graph (format = "{form}")'
+    assert (made.counts["facts"], made.findings["self_loop"]) == (1000, 1000)
+    assert list(made.lines())[-1].endswith(f'format = "{form}"')
+
+
+def test_a_folder_of_neo4j_files_is_one_graph(tmp_path: Path) -> None:
+    (tmp_path / "nodes.csv").write_text(":ID,name,:LABEL\n1,甲,Disease\n2,乙,Symptom\n", "utf-8")
+    (tmp_path / "links.csv").write_text(":START_ID,:END_ID,:TYPE\n1,2,HAS_SYMPTOM\n1,9,HAS_SYMPTOM\n", "utf-8")
+    made = inspect(tmp_path)
+    assert (made.counts["entities"], made.counts["facts"], made.findings["missing_node"]) == (2, 1, 1)

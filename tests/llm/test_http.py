@@ -9,87 +9,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
 
-import huatuo.llm.http as http
+import huatuo.llm.limits as limits
+from fake_teacher import KEY, FakeTeacher, completion, status, truncated
 from huatuo.errors import ModelError, RefusedError
 from huatuo.llm.base import Sampling
 from huatuo.llm.cache import Cached
-from huatuo.llm.http import Endpoint, Window, split_thoughts
+from huatuo.llm.http import Endpoint
+from huatuo.llm.limits import Window
+from huatuo.llm.replies import split_thoughts
 from huatuo.recipe import TeacherSettings
 from huatuo.records import Message
-
-KEY = "sk-very-secret-0123456789"
-
-
-def completion(text="答", reason="stop", **message):
-    return {
-        "choices": [{"message": {"role": "assistant", "content": text} | message, "finish_reason": reason}],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 7},
-    }
-
-
-class Server:
-    """An OpenAI-compatible server on loopback whose ``answer(prompt, try, request)`` is the test's own."""
-
-    def __init__(self):
-        self.tries, self.bodies, self.keys = Counter(), [], set()
-        self.flying = self.most_flying = 0
-        self.delay = 0.0
-        self.answer = lambda prompt, attempt, request: web.json_response(completion("答" + prompt))
-        self._loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,))
-        self._thread.start()
-        ready.wait()
-
-    def _run(self, ready):
-        async def main():
-            self._stop = asyncio.Event()
-            app = web.Application()
-            app.router.add_post("/v1/chat/completions", self._handle)
-            runner = web.AppRunner(app, shutdown_timeout=0.1)
-            await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-            ready.set()
-            await self._stop.wait()
-            await runner.cleanup()
-
-        self._loop.run_until_complete(main())
-        self._loop.close()
-
-    async def _handle(self, request):
-        body = await request.json()
-        prompt = body["messages"][-1]["content"]
-        self.bodies.append(body)
-        self.keys.add(request.headers.get("Authorization"))
-        self.tries[prompt] += 1
-        self.flying += 1
-        self.most_flying = max(self.most_flying, self.flying)
-        try:
-            await asyncio.sleep(self.delay)
-            answer = self.answer(prompt, self.tries[prompt], request)
-            return await answer if asyncio.iscoroutine(answer) else answer
-        finally:
-            self.flying -= 1
-
-    def close(self):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(http, "BACKOFF_BASE_S", 0.002)
+    monkeypatch.setattr(limits, "BACKOFF_BASE_S", 0.002)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    made = Server()
+    made = FakeTeacher()
     yield made
     made.close()
 
@@ -104,18 +46,6 @@ def talk(*texts):
 
 def ask(server, *texts, **settings):
     return dict(endpoint(server, **settings).chat(talk(*texts), Sampling()))
-
-
-def status(code, text="", **headers):
-    return web.Response(status=code, text=text, headers=headers)
-
-
-async def truncated(request):
-    response = web.StreamResponse(headers={"Content-Length": "500", "Content-Type": "application/json"})
-    await response.prepare(request)
-    await response.write(b'{"choices": [{"mess')
-    request.transport.close()
-    return response
 
 
 def test_500_calls_with_every_tenth_try_failing_all_finish(server):
@@ -155,33 +85,25 @@ def test_a_server_that_admits_four_at_once_answers_everything(server):
 
 
 def test_the_window_shrinks_to_what_is_admitted_and_grows_slowly():
-    async def main():
-        window = Window(16)
-        for _ in range(16):
-            await window.enter()
-        for number in range(16):
-            await window.leave(good=number < 4, crowded=number >= 4)
-        assert window.limit == 4
-        for _ in range(20):
-            await window.enter()
-            await window.leave(good=True, crowded=False)
-        assert window.limit == pytest.approx(6)
-        for _ in range(20):
-            await window.enter()
-            await window.leave(good=False, crowded=True)
-        assert window.limit == 1
-        await window.enter()
-        second = asyncio.ensure_future(window.enter())
-        await asyncio.sleep(0.001)
-        assert not second.done()
-        await window.leave(good=False, crowded=False)
-        await second
-        for _ in range(400):
-            await window.leave(good=True, crowded=False)
-            await window.enter()
-        assert window.limit == 16
-
-    asyncio.run(main())
+    window = Window(16)
+    for _ in range(16):
+        window.enter()
+    assert window.room == 0
+    for number in range(16):
+        window.leave(good=number < 4, crowded=number >= 4)
+    assert (window.limit, window.room) == (4, 4)
+    for _ in range(20):
+        window.enter()
+        window.leave(good=True, crowded=False)
+    assert window.limit == pytest.approx(6)
+    for _ in range(20):
+        window.enter()
+        window.leave(good=False, crowded=True)
+    assert (window.limit, window.room) == (1, 1)
+    for _ in range(400):
+        window.enter()
+        window.leave(good=True, crowded=False)
+    assert window.limit == 16
 
 
 @pytest.mark.parametrize("way", ["500", "429", "truncated", "nonsense", "no content", "error in a 200", "abort"])
@@ -228,10 +150,53 @@ def test_retry_after_is_waited_for(server, as_date):
     assert time.monotonic() - started >= (0.8 if as_date else 0.3)
 
 
-def test_a_wait_of_hours_ends_the_call_instead(server):
-    server.answer = lambda prompt, attempt, request: status(429, "", **{"Retry-After": "86400"})
-    assert ask(server, "问")[0].finish_reason == "error"
-    assert server.tries["问"] == 1
+def test_a_wait_of_hours_is_a_clear_stop_with_what_was_finished_kept(server, tmp_path):
+    def answer(prompt, attempt, request):
+        if int(prompt) >= 300:
+            return status(429, "quota of the day", **{"Retry-After": "86400"})
+        return web.json_response(completion())
+
+    server.answer = answer
+    cached = Cached(endpoint(server, concurrency=8), tmp_path / "c")
+    seen = []
+    with pytest.raises(
+        RefusedError, match=r"asks to wait 86,400 s .*longest_wait_s = 600.*next: run the same"
+    ) as caught:
+        for index, reply in cached.chat(talk(*map(str, range(1000))), Sampling()):
+            assert reply.finish_reason == "stop"
+            seen.append(index)
+    assert len(seen) == 300
+    assert "quota of the day" in str(caught.value)
+    assert sum(server.tries.values()) <= 308
+    server.answer = lambda prompt, attempt, request: web.json_response(completion())
+    assert len(dict(Cached(endpoint(server), tmp_path / "c").chat(talk(*map(str, range(1000))), Sampling()))) == 1000
+    assert sum(server.tries.values()) <= 1008
+
+
+def test_an_outage_ends_the_run_and_not_every_prompt(server):
+    server.answer = lambda prompt, attempt, request: (
+        status(500, "down") if int(prompt) >= 100 else web.json_response(completion())
+    )
+    replies = []
+    with pytest.raises(RefusedError, match=r"50 calls in a row ended in an error.*status 500: down.*next:"):
+        replies.extend(endpoint(server, retries=1, concurrency=8).chat(talk(*map(str, range(1000))), Sampling()))
+    assert sum(reply.finish_reason == "stop" for _, reply in replies) == 100
+    assert sum(server.tries.values()) < 300
+
+
+def test_calls_in_flight_are_waited_for_and_kept_when_the_server_begins_to_refuse(server):
+    async def answer(prompt):
+        if prompt == "20":
+            return status(401, "no")
+        await asyncio.sleep(0.1)
+        return web.json_response(completion())
+
+    server.answer = lambda prompt, attempt, request: answer(prompt)
+    replies = []
+    with pytest.raises(RefusedError, match="status 401"):
+        replies.extend(endpoint(server, concurrency=16).chat(talk(*map(str, range(100))), Sampling()))
+    assert {index for index, _ in replies} == {int(prompt) for prompt in server.tries} - {20}
+    assert len(replies) >= 20
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 307])
@@ -269,7 +234,7 @@ def test_replies_made_before_a_refusal_are_handed_over_and_kept(server, tmp_path
 
 
 def test_a_server_that_is_not_there_is_refused_not_asked_a_thousand_times(monkeypatch):
-    monkeypatch.setattr(http, "BACKOFF_BASE_S", 0.002)
+    monkeypatch.setattr(limits, "BACKOFF_BASE_S", 0.002)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         settings = TeacherSettings(url=f"http://127.0.0.1:{closed.getsockname()[1]}/v1", model="m", retries=2)
@@ -345,6 +310,15 @@ def test_the_length_limit_is_sent_under_the_name_the_server_takes(server):
     list(endpoint(server, max_tokens_field="max_completion_tokens").chat(talk("问"), Sampling(max_tokens=77)))
     assert server.bodies[0]["max_completion_tokens"] == 77
     assert "max_tokens" not in server.bodies[0]
+
+
+def test_a_response_format_is_sent_and_a_server_that_does_not_know_it_is_told_apart(server):
+    form = '{"type":"json_object"}'
+    list(endpoint(server, response_format="json_object").chat(talk("问"), Sampling(response_format=form)))
+    assert server.bodies[0]["response_format"] == {"type": "json_object"}
+    server.answer = lambda prompt, attempt, request: status(400, "unknown field response_format")
+    with pytest.raises(RefusedError, match=r"next: check synth\.teacher\.url, model, response_format, and the key"):
+        list(endpoint(server, response_format="json_object").chat(talk("问"), Sampling(response_format=form)))
 
 
 def test_only_what_was_set_is_sent(server):
@@ -430,11 +404,8 @@ def test_a_stream_is_retried_before_its_first_piece(server):
     assert list(endpoint(server).stream(talk("问")[0], Sampling())) == ["好"]
 
 
-def test_an_unknown_price_is_not_zero(server):
-    assert endpoint(server, price_in=2.0).cost(10, 10) is None
-    assert endpoint(server).cost(0, 0) is None
-    assert endpoint(server, price_in=2.0, price_out=8.0).cost(1_000_000, 500_000) == 6.0
-    with pytest.raises(ModelError, match="m at 127"):
+def test_an_endpoint_has_no_probabilities_and_no_conversation_is_no_call(server):
+    with pytest.raises(ModelError, match="m is an endpoint"):
         endpoint(server).logprobs([1], [[2]])
     assert list(endpoint(server).chat([], Sampling())) == []
 

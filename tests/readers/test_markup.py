@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huatuo.readers.markup import blocks, heading_text, joined
+from huatuo.readers.markup import blocks, heading_text
 
 TEXT = """# 高血压 #
 
@@ -49,11 +49,6 @@ def test_kinds_levels_and_positions() -> None:
 
 def test_a_number_at_the_beginning_is_no_heading_or_item() -> None:
     assert [b.kind for b in blocks("0.5 g 每日三次\n#5 床\n")] == ["paragraph"]
-
-
-def test_hard_wraps_are_rejoined_as_a_view_only() -> None:
-    text = "阿司匹林可\n以退热。\nTake one\ntablet."
-    assert joined(text, blocks(text)[0]) == "阿司匹林可以退热。Take one tablet."
 
 
 def test_plain_text_paragraphs_begin_with_an_indent() -> None:

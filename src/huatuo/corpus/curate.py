@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ BATCH_ROWS = 500
 PIECES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("title", pa.string())]))
 """Type of the column ``pieces``."""
 
-_DOCUMENT_COLUMNS = ["id", "title", "text", "genre", "language", "origin"]
+_DOCUMENT_COLUMNS = ["id", "title", "text", "genre", "language", "origin", "marks"]
 
 
 def curate(settings: CurateSettings, knowledge: Path, questions: Path, out: Writer) -> None:
@@ -116,7 +117,7 @@ def exploded(batch: pa.RecordBatch, out: Writer) -> pa.RecordBatch:
         for piece in document["pieces"]:
             text = document["text"][piece["start"] : piece["end"]]
             origin = document["origin"]
-            place = f"{origin['place']} {piece['start']}–{piece['end']}"
+            place = place_of(origin["place"], document["marks"], piece["start"], piece["end"])
             rows.append(
                 {
                     "id": content_id("passage", document["id"], str(piece["start"]), str(piece["end"])),
@@ -131,6 +132,15 @@ def exploded(batch: pa.RecordBatch, out: Writer) -> pa.RecordBatch:
                 }
             )
     return pa.RecordBatch.from_pylist(rows, schema=_passage_schema())
+
+
+def place_of(place: str, marks: Sequence[Mapping[str, Any]], start: int, end: int) -> str:
+    """The place of a passage for a person to find: that of its document, the first and last mark it lies under
+    (``page 3–page 4``), and its characters."""
+    first = bisect_right(marks, start, key=lambda mark: mark["start"]) - 1
+    last = bisect_right(marks, end - 1, key=lambda mark: mark["start"]) - 1
+    names = [marks[at]["label"] for at in dict.fromkeys((first, last)) if at >= 0]
+    return " ".join([place, *(["–".join(names)] if names else []), f"{start}–{end}"])
 
 
 def _passage_schema() -> pa.Schema:

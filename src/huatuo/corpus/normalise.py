@@ -5,21 +5,10 @@ Never NFKC: it turns ×10⁹/L into ×109/L, ½ into 1⁄2, ① into 1 and H₂O
 
 from __future__ import annotations
 
-import unicodedata
-
 import pyarrow as pa
 
 from huatuo.corpus.rows import mapped
-
-RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)}
-"""Kangxi radical → the character it is drawn as (Unicode block 2F00–2FD5): PDFs map glyphs to them (禁⽤)."""
-
-_DRAWN = (
-    "⺀冫⺅亻⺉刂⺋㔾⺌小⺍小⺗心⺘扌⺟母⺠民⺡氵⺣灬⺤爫⺨犭⺩王⺫罒⺬示⺭礻⺮竹⺯糹⺰纟⺳网⺷羊⺹耂⺼月⺽臼⺾艹⻂衤⻄西"
-    "⻅见⻆角⻈讠⻉贝⻋车⻌辶⻍辶⻐钅⻑長⻓长⻔门⻖阝⻘青⻙韦⻚页⻛风⻜飞⻝食⻠饣⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻬齐⻮齿⻰龙⻳龟"
-)
-SUPPLEMENT = dict(zip(_DRAWN[::2], _DRAWN[1::2], strict=True))
-"""CJK radical of the supplement (2E80–2EF3) → character; NFKC maps only two of them."""
+from huatuo.text.glyphs import RADICALS, SUPPLEMENT
 
 UNITS = {"㎎": "mg", "㎏": "kg", "㎖": "ml", "㏄": "cc", "㎝": "cm", "㎜": "mm", "µ": "μ", "∶": "："}
 """Glyphs of units → letters, none of them an exponent."""

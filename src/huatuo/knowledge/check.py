@@ -2,27 +2,38 @@
 
 | rule | severity | flags facts | what it objects to |
 |---|---|---|---|
-| `self_loop` | error | yes | the value is the entity's own name |
-| `cut_off` | error | yes | the value ends with ～, a comma, an opening bracket or dots, or a bracket is never closed |
+| `self_loop` | error | yes | the value is the entity's own name or other name |
+| `cut_off` | error | yes | begins or ends in the middle: ～, a comma, dots, half a number, an unpaired bracket |
 | `unit_loss` | error | yes | ×10 with a lost exponent: ``×109/L`` was ``×10⁹/L`` |
+| `number_loss` | error | yes | a number is gone: ``直径～``, ``～cm``, ``×10/L`` |
+| `bare_number` | error | yes | a number without its unit |
+| `says_nothing` | error | yes | 尚不明确, 详见说明书, null: what stands where nothing was known |
 | `html_residue` | error | yes | tags or entities of HTML in the value |
 | `broken_character` | error | yes | U+FFFD or a control character: bytes were lost |
 | `mojibake` | error | yes | Chinese that was decoded as Latin-1: ``ÓÐºôÎü`` |
 | `mixed_entity` | error | all of the entity | ingredients or generic name belong to another drug |
+| `foreign_family` | error | yes | indications belong to drugs of another ingredient; all facts where none fits |
+| `contradiction` | error | yes | one value under two relations that exclude each other: 适应证 and 禁忌 |
+| `flipped` | error | yes | a relation with one answer has two: OTC 甲类 and 处方药, 传染 and 不传染 |
+| `differing_numbers` | error | yes | two shelf lives |
 | `claim` | note | yes | the source's claim (a cure rate), counted per source and relation |
-| `conflicting_class` | warning | no | a drug in therapeutic classes that do not go together |
+| `conflicting_class` | warning | no | a drug in therapeutic classes, or with indications, that do not go together |
 | `two_kinds` | warning | no | one name under two kinds |
-| `alias_is_name` | warning | no | another name of one entity is the name of another of its kind |
-| `too_long` | warning | no | longer than `LONGEST_VALUE`: prose where a value is expected |
+| `ambiguous_alias` | warning | no | another name of two entities, or one that is an entity itself: joins nothing |
+| `twin_entities` | warning | no | two entities of a kind say the same in every value |
+| `near_duplicate` | note | no | a value stands twice, but for marks, blanks or case |
+| `too_long` | warning | no | longer than `values.LONGEST_VALUE`: prose where a value is expected |
 | `many_values` | warning | no | more than `MANY_VALUES` values of one relation |
+| `sources_differ` | note | no | entities for which two sources have no value in common, counted per relation |
 | `unknown_relation` | note | no | a relation that the kind is not known to have, counted per kind |
-| `no_facts` | note | no | an entity without a value |
+| `no_facts` | note | no | entities without a value, counted per kind |
+| `web_source` | note | no | a graph that is a web crawl as a whole |
 | `text_cut_off` | warning | – | a document that ends in the middle of a sentence |
 | `text_mojibake` | warning | – | a document with Chinese that was decoded as Latin-1 |
 | `text_unit_loss` | warning | – | a document with a lost exponent |
 
-`same_value_twice`, `empty_value`, `not_text` and `undecodable_bytes` are found while
-reading (`huatuo.knowledge.ingest`).
+`same_value_twice`, `empty_value`, `not_text`, `merged_cells` and `undecodable_bytes` are found while reading
+(`huatuo.knowledge.ingest`).
 """
 
 from __future__ import annotations
@@ -32,14 +43,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from huatuo.knowledge.conflicts import conflicts, differing_sources, near_duplicates, twins
 from huatuo.knowledge.entries import Entry, Value
-from huatuo.knowledge.mixed import class_groups, foreign_evidence
+from huatuo.knowledge.families import INDICATIONS, misplaced
+from huatuo.knowledge.join import Ambiguity
+from huatuo.knowledge.mixed import class_groups, foreign_evidence, indication_groups
 from huatuo.knowledge.relations import is_known
+from huatuo.knowledge.values import mojibake, unit_loss, value_rules
 from huatuo.records import Document, Finding
 from huatuo.store import content_id
-
-LONGEST_VALUE = 300
-"""Characters of a value that is still a value and no prose."""
 
 MANY_VALUES = 500
 """Values of one relation of one entity beyond which a mistake in the source is likely."""
@@ -56,18 +68,29 @@ RULES = {
     "self_loop": Rule("error", True),
     "cut_off": Rule("error", True),
     "unit_loss": Rule("error", True),
+    "number_loss": Rule("error", True),
+    "bare_number": Rule("error", True),
+    "says_nothing": Rule("error", True),
     "html_residue": Rule("error", True),
     "broken_character": Rule("error", True),
     "mojibake": Rule("error", True),
     "mixed_entity": Rule("error", True),
+    "foreign_family": Rule("error", True),
+    "contradiction": Rule("error", True),
+    "flipped": Rule("error", True),
+    "differing_numbers": Rule("error", True),
     "claim": Rule("note", True),
     "conflicting_class": Rule("warning", False),
     "two_kinds": Rule("warning", False),
-    "alias_is_name": Rule("warning", False),
+    "ambiguous_alias": Rule("warning", False),
+    "twin_entities": Rule("warning", False),
+    "near_duplicate": Rule("note", False),
     "too_long": Rule("warning", False),
     "many_values": Rule("warning", False),
+    "sources_differ": Rule("note", False),
     "unknown_relation": Rule("note", False),
     "no_facts": Rule("note", False),
+    "web_source": Rule("note", False),
     "text_cut_off": Rule("warning", False),
     "text_mojibake": Rule("warning", False),
     "text_unit_loss": Rule("warning", False),
@@ -77,60 +100,47 @@ RULES = {
 FLAGGING = frozenset(name for name, rule in RULES.items() if rule.flags)
 """Rules that keep facts from being taught."""
 
-_UNIT_LOSS = re.compile(r"[×xX*✕]\s*10\d{1,2}\s*/\s*(?:u|μ|µ|m|d)?[lL升]")
-_HTML = re.compile(
-    r"</?(?:a|b|br|div|em|font|h[1-6]|i|img|li|ol|p|span|strong|sub|sup|table|tbody|td|th|tr|ul)\b[^<>]*>"
-    r"|&(?:nbsp|lt|gt|amp|quot|#\d+|#x[0-9a-fA-F]+);",
-    re.IGNORECASE,
-)
-_BROKEN = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-_MOJIBAKE = re.compile(r"[\u00a1-\u00ff]{4,}")
-_OPEN_END = ("～", "~", "，", ",", "、", "：", ":", "（", "(", "[", "【", "《", "“", "...", "…", "..")
 _SENTENCE_END = re.compile(r"[。！？!?.;；…”\"'’」』）)\]】》~～%\d|]$")
 
 
-def fact_id(entity_id: str, value: Value) -> str:
-    """The id of the fact that a value becomes."""
-    return content_id("fact", entity_id, value.relation, value.text)
+def fact_id(entry: Entry, value: Value) -> str:
+    """The id of the fact that a value becomes. Of an entity that several sources know, it names the fact's source."""
+    said_by = [value.where.source] if len(entry.sources()) > 1 else []
+    return content_id("fact", entry.id, value.relation, value.text, *said_by)
 
 
-def _is_cut_off(text: str) -> bool:
-    opened, closed = sum(map(text.count, "（(【[")), sum(map(text.count, "）)】]"))
-    return text.endswith(_OPEN_END) or opened > closed
+def check(entries: Sequence[Entry], ambiguous: Iterable[Ambiguity] = ()) -> Iterator[Finding]:
+    """The findings on all entries, in their order; sets `Value.flags` on the values that a flagging rule objects to.
 
-
-def value_rules(entry: Entry, value: Value) -> Iterator[tuple[str, str]]:
-    """(rule, message) of what is wrong with one value by itself."""
-    text = value.text
-    if text == entry.name:
-        yield "self_loop", f"the value is the name itself: {text}"
-    if _is_cut_off(text):
-        yield "cut_off", f"the value is cut off: {text[-40:]}"
-    if lost := _UNIT_LOSS.search(text):
-        yield "unit_loss", f"the exponent was lost: {lost.group()}; expected ×10⁹/L or ×10^9/L"
-    if residue := _HTML.search(text):
-        yield "html_residue", f"HTML in the value: {residue.group()[:40]}"
-    if _BROKEN.search(text):
-        yield "broken_character", f"a character was lost: {text[:40]!r}"
-    if wrong := _MOJIBAKE.search(text):
-        yield "mojibake", f"Chinese decoded as Latin-1: {wrong.group()[:40]}"
-    if len(text) > LONGEST_VALUE:
-        yield "too_long", f"{len(text):,} characters; expected a value of at most {LONGEST_VALUE}"
-
-
-def check(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """The findings on all entries, in their order; sets `Value.flags` on the values that a flagging rule objects to."""
+    ``ambiguous`` are the other names that joined nothing.
+    """
     for entry in entries:
         for value in entry.values.values():
-            found = list(value_rules(entry, value))
-            flags = [rule for rule, _ in found if rule in FLAGGING]
-            value.flags = tuple(dict.fromkeys([*value.flags, *flags, *(["claim"] if value.claim else [])]))
-            for rule, message in found:
-                place = f"{value.where.file} {value.place}"
-                yield finding(rule, fact_id(entry.id, value), place, f"{entry.name} {value.relation}: {message}")
+            if value.claim:
+                _flag("claim", [value])
+            for rule, message in value_rules(entry, value):
+                _flag(rule, [value])
+                yield _on_value(rule, entry, value, f"{entry.name} {value.relation}: {message}")
         yield from _entry_rules(entry)
+    yield from _families(entries)
     yield from _names(entries)
+    for entry, message in ambiguous:
+        yield finding("ambiguous_alias", entry.id, _place(entry), message)
+    for entry, earlier in twins(entries):
+        message = f"{entry.name} says the same as {earlier.name} in all {len(entry.values)} values"
+        yield finding("twin_entities", entry.id, _place(entry), message)
     yield from _counts(entries)
+
+
+def _flag(rule: str, values: Iterable[Value]) -> None:
+    if rule in FLAGGING:
+        for value in values:
+            if rule not in value.flags:
+                value.flags = (*value.flags, rule)
+
+
+def _on_value(rule: str, entry: Entry, value: Value, message: str) -> Finding:
+    return finding(rule, fact_id(entry, value), f"{value.where.file} {value.place}", message)
 
 
 def finding(rule: str, subject: str, place: str, message: str) -> Finding:
@@ -145,22 +155,43 @@ def _place(entry: Entry) -> str:
 
 def _entry_rules(entry: Entry) -> Iterator[Finding]:
     place = _place(entry)
-    if not entry.values:
-        yield finding("no_facts", entry.id, place, f"{entry.name} has no value; expected at least one")
-    for relation, number in Counter(relation for relation, _ in entry.values).items():
+    for relation, number in Counter(relation for relation, _, _ in entry.values).items():
         if number > MANY_VALUES:
             yield finding("many_values", entry.id, place, f"{entry.name} has {number:,} values of {relation}")
-    if entry.kind != "drug":
-        return
-    groups = class_groups(entry.texts("分类"))
+    for value, message in near_duplicates(entry):
+        yield _on_value("near_duplicate", entry, value, message)
+    for rule, values, message in conflicts(entry):
+        _flag(rule, values)
+        yield _on_value(rule, entry, values[-1], message)
+    if entry.kind == "drug":
+        yield from _drug_rules(entry)
+
+
+def _drug_rules(entry: Entry) -> Iterator[Finding]:
+    place = _place(entry)
+    groups, indicated = class_groups(entry.texts("分类")), indication_groups(entry.texts(*INDICATIONS))
     if len(groups) > 1:
         message = f"{entry.name} is classed as {'、'.join(entry.texts('分类'))}, which do not go together"
         yield finding("conflicting_class", entry.id, place, message)
+    elif groups and indicated and not groups & indicated:
+        classed = "、".join(entry.texts("分类"))
+        message = f"{entry.name} is classed as {classed} and indicated for {', '.join(sorted(indicated))}"
+        yield finding("conflicting_class", entry.id, place, message)
     if evidence := foreign_evidence(entry.name, entry.aliases, entry.texts("成分"), entry.texts("通用名")):
-        for value in entry.values.values():
-            value.flags = (*value.flags, "mixed_entity")
+        _flag("mixed_entity", entry.values.values())
         message = f"{entry.name} is mixed up with another drug: {evidence}; none of its facts is taught"
         yield finding("mixed_entity", entry.id, place, message)
+
+
+def _families(entries: Sequence[Entry]) -> Iterator[Finding]:
+    for found in misplaced(entries):
+        values = [
+            value
+            for value in found.entry.values.values()
+            if found.whole or (value.relation in INDICATIONS and value.text in found.foreign)
+        ]
+        _flag("foreign_family", values)
+        yield finding("foreign_family", found.entry.id, _place(found.entry), found.message)
 
 
 def _names(entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -171,18 +202,16 @@ def _names(entries: Sequence[Entry]) -> Iterator[Finding]:
         if len(same) > 1:
             listed = "、".join(sorted(entry.kind for entry in same))
             yield finding("two_kinds", same[0].id, _place(same[0]), f"{name} is {listed}; expected one kind per name")
-    for entry in entries:
-        for alias in entry.aliases:
-            if any(other.kind == entry.kind and other.name != entry.name for other in kinds.get(alias, ())):
-                message = f"{entry.name} has the other name {alias}, which has a record of its own"
-                yield finding("alias_is_name", entry.id, _place(entry), message)
 
 
 def _counts(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Findings that would be the same thousands of times: one per source and relation, or per kind and relation."""
     claims: Counter[tuple[str, str]] = Counter()
     unknown: Counter[tuple[str, str]] = Counter()
+    empty: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
+        if not entry.values:
+            empty[entry.kind].append(entry)
         for value in entry.values.values():
             if value.claim:
                 claims[value.where.source, value.relation] += 1
@@ -197,13 +226,20 @@ def _counts(entries: Sequence[Entry]) -> Iterator[Finding]:
             "unknown_relation", kind, relation, f"{number:,} values of {relation}, which {kind} is not known to have"
         )
 
+    for kind, without in sorted(empty.items()):
+        message = f"{len(without):,} of kind {kind} have no value, among them {without[0].name}; expected at least one"
+        yield finding("no_facts", kind, _place(without[0]), message)
+    for relation, sources, apart, both in differing_sources(entries):
+        message = f"{relation}: {sources} have no value in common for {apart:,} of {both:,} entities that both know"
+        yield finding("sources_differ", sources, relation, message)
+
 
 def text_rules(text: str) -> Iterator[tuple[str, str]]:
     """(rule, message) of what is wrong with the characters of a text of any length."""
-    if wrong := _MOJIBAKE.search(text):
-        yield "text_mojibake", f"Chinese decoded as Latin-1: {wrong.group()[:20]}"
-    if lost := _UNIT_LOSS.search(text):
-        yield "text_unit_loss", f"the exponent was lost: {lost.group()}; expected ×10⁹/L or ×10^9/L"
+    if wrong := mojibake(text):
+        yield "text_mojibake", f"Chinese decoded as Latin-1: {wrong[:20]}"
+    if lost := unit_loss(text):
+        yield "text_unit_loss", f"the exponent was lost: {lost}; expected ×10⁹/L or ×10^9/L"
 
 
 def check_document(document: Document) -> Iterator[Finding]:

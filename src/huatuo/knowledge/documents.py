@@ -1,4 +1,4 @@
-"""A folder or a file of Markdown and plain text becomes documents: one per file, unchanged but for line ends."""
+"""A folder or a file of documents becomes records: one per file, or one per record of a JSON or XML file."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from pathlib import Path
 from huatuo.errors import InputError
 from huatuo.files import regular_files
 from huatuo.knowledge.entries import Refused, Where
-from huatuo.readers.encoding import Problem, check_file, read_text
+from huatuo.readers.encoding import Problem, check_file
+from huatuo.readers.files import SUFFIXES, Wanted, read_parts
 from huatuo.readers.markup import blocks, heading_text
+from huatuo.readers.parts import Part, Unread
+from huatuo.readers.simplified import simplified, simplified_with_marks
 from huatuo.recipe import DocumentSource
-from huatuo.records import Document, Origin
+from huatuo.records import Document, Mark, Origin
 from huatuo.store import content_id
 from huatuo.text.zh import language
 
-SUFFIXES = (".md", ".markdown", ".txt")
-"""Endings of the files that are read from a folder."""
+WHOLE = "whole file"
+"""Place of what concerns a file and no record of it."""
 
-MOST_LOST = 0.1
-"""Share of U+FFFD and NUL characters beyond which a file is no text."""
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 
 def files_of(path: Path, suffixes: tuple[str, ...]) -> tuple[list[tuple[Path, str]], list[str]]:
@@ -39,7 +41,7 @@ def files_of(path: Path, suffixes: tuple[str, ...]) -> tuple[list[tuple[Path, st
     return taken, [name for name, p in seen if p.suffix.lower() not in suffixes]
 
 
-def make(name: str, title: str, text: str, genre: str, origin: Origin) -> Document:
+def make(name: str, title: str, text: str, genre: str, origin: Origin, marks: tuple[Mark, ...] = ()) -> Document:
     """A document with its id and language; ``name`` is its source."""
     return Document(
         id=content_id("document", name, title, text),
@@ -48,52 +50,72 @@ def make(name: str, title: str, text: str, genre: str, origin: Origin) -> Docume
         genre=genre,
         language=language(text),
         origin=origin,
+        marks=marks,
     )
 
 
-def read_file(path: Path, within: str, source: DocumentSource) -> tuple[Where, Document | Refused, tuple[Problem, ...]]:
-    """The document in a file, or why there is none; and what was wrong with its bytes.
+Made = tuple[Where, str, Document | Refused, tuple[Problem, ...]]
+"""(file, place in it, document or why there is none, what was wrong all the same)."""
 
-    Raises InputError where the file cannot be read.
-    """
+
+def read_file(path: Path, within: str, source: DocumentSource) -> Iterator[Made]:
+    """The documents in a file, or why there are none."""
     where = Where(source.name, path.name, within)
     if path.stat().st_size == 0:
-        return where, Refused("whole file", "empty_file", "the file is empty; expected text"), ()
-    check_file(path)
-    decoded = read_text(path)
-    text = re.sub(r"\r\n?", "\n", decoded.text)
-    if not text.strip():
-        return where, Refused("whole file", "empty_file", "the file holds only blanks; expected text"), decoded.problems
-    lost = text.count("\ufffd") + text.count("\0")
-    if lost > MOST_LOST * len(text) or any(problem.rule == "not_text" for problem in decoded.problems):
-        reason = f"{lost:,} of {len(text):,} characters are unreadable; expected text in UTF-8, GB18030, Big5 or UTF-16"
-        return where, Refused("whole file", "not_text", reason), decoded.problems
-    title, place = _title(text, path)
+        yield where, WHOLE, Refused(WHOLE, "empty_file", "the file is empty; expected text"), ()
+        return
+    wanted = Wanted(source.rejoin, source.record, source.title, source.text)
+    for part in read_parts(path, wanted):
+        place = part.place or WHOLE
+        if isinstance(part, Unread):
+            yield where, place, Refused(place, part.rule, part.reason, part.excerpt), ()
+        else:
+            yield where, place, _document(part, path, source), part.problems + _strange(part.text)
+
+
+def _document(part: Part, path: Path, source: DocumentSource) -> Document:
+    text, marks, stated = part.text, part.marks, part.title
+    if source.simplified:
+        text, marks = simplified_with_marks(text, marks)
+        stated = simplified(stated)
+    title, place = _title(text, path, stated, part.place)
     origin = Origin(source=source.name, file=path.name, place=place, evidence=source.evidence)
-    return where, make(source.name, title, text, source.genre, origin), decoded.problems
+    return make(source.name, title, text, source.genre, origin, marks)
 
 
-def _title(text: str, path: Path) -> tuple[str, str]:
-    """(title, place): the first heading that has words, else the file name without its ending."""
-    if path.suffix.lower() != ".txt":
+def _strange(text: str) -> tuple[Problem, ...]:
+    """The problem that a text holds characters of a private font (often a Symbol font's μ, ≥ or ±), if it does."""
+    found = _PRIVATE.findall(text)
+    if not found:
+        return ()
+    first = text.index(found[0])
+    around = " ".join(text[max(0, first - 10) : first + 10].split())
+    message = f"{len(found):,} characters of a private font, the first U+{ord(found[0]):04X} in {around!r}; "
+    return (Problem("private_character", message + "compare with the printed page", (first,)),)
+
+
+def _title(text: str, path: Path, stated: str, place: str) -> tuple[str, str]:
+    """(title, place): what the file states, else the first heading that has words, else the file's name."""
+    if path.suffix.lower() != ".txt" and not place and not stated:
         for block in blocks(text):
             if block.kind == "heading" and (words := heading_text(text, block)):
                 return words, f"{'#' * block.level} {words}"
-    return path.stem, "line 1"
+    return stated or " ".join([path.stem, place]).strip(), place or "line 1"
 
 
-def read(source: DocumentSource) -> Iterator[tuple[Where, Document | Refused, tuple[Problem, ...]]]:
+def read(source: DocumentSource) -> Iterator[Made]:
     """The documents of a source in the order of their paths, read recursively; files of other kinds come as refused.
 
     Raises InputError where the path is missing, holds nothing to read, or is a single empty file.
     """
     if source.path.is_file():
         check_file(source.path)
-    taken, others = files_of(source.path, SUFFIXES)
+    taken, others = files_of(source.path, tuple(SUFFIXES))
     for path, within in taken:
-        yield read_file(path, within, source)
+        yield from read_file(path, within, source)
     for within in others:
-        yield Where(source.name, Path(within).name, within), no_reader(within, SUFFIXES), ()
+        where = Where(source.name, Path(within).name, within)
+        yield where, WHOLE, no_reader(within, tuple(SUFFIXES)), ()
 
 
 def no_reader(within: str, read_endings: tuple[str, ...]) -> Refused:

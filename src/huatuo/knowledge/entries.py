@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from huatuo.knowledge.relations import canonical
 
@@ -62,6 +62,28 @@ class Refused:
     """What was found and what was expected."""
     excerpt: str = ""
     """Beginning of it."""
+
+
+class Remark(NamedTuple):
+    """What is wrong with a file, or a place in it, that was read all the same."""
+
+    place: str
+    """Where: ``whole file``, ``row 12``."""
+    rule: str
+    """``undecodable_bytes``, ``merged_cells``, ..."""
+    message: str
+    """What was found and what was expected."""
+
+
+class NotText(NamedTuple):
+    """A cell, property or literal that holds no text: no value can be made of it."""
+
+    found: str
+    """What it is: ``a number``, ``a formula``."""
+    shown: str
+    """How it reads."""
+    rule: str = "not_text"
+    """Rule under which it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +157,29 @@ def take_values(
 
     A number, an object or a list inside a list is no value: 24 without its unit says nothing that may be taught.
     """
-    name = canonical(relation)
-    if not clean(name):
+    if not clean(relation):
         for number in range(1, len(items) + 1):
             place = f"{draft.place} [{number}]"
             draft.refused.append(Refused(place, "no_relation", f"a value of {draft.name} under an empty relation"))
         return
     for number, item in enumerate(items, 1):
         place = f"{draft.place} {label or relation}[{number}]"
-        if not isinstance(item, str):
-            found = "null" if item is None else type(item).__name__
-            reason = f"{relation} of {draft.name}: expected text, found {found}"
-            draft.refused.append(Refused(place, "not_text", reason, repr(item)[:80]))
-        elif not (text := clean(item)):
-            draft.refused.append(
-                Refused(place, "empty_value", f"{relation} of {draft.name}: expected text, found none")
-            )
-        else:
-            draft.values.append(Value(name, text, place, draft.where, evidence, claim))
+        take_value(draft, relation, item, place, evidence=evidence, claim=claim)
+
+
+def take_value(
+    draft: Draft, relation: str, item: Any, place: str, *, evidence: str = "", claim: bool = False, where: Any = None
+) -> None:
+    """Add one item that stands at ``place`` (of ``where``, if not the draft's file) to the draft, or refuse it."""
+    if not isinstance(item, str):
+        found = "null" if item is None else item.found if isinstance(item, NotText) else type(item).__name__
+        shown, rule = (item.shown, item.rule) if isinstance(item, NotText) else (repr(item), "not_text")
+        reason = f"{relation} of {draft.name}: expected text, found {found}"
+        draft.refused.append(Refused(place, rule, reason, shown[:80]))
+    elif not (text := clean(item)):
+        draft.refused.append(Refused(place, "empty_value", f"{relation} of {draft.name}: expected text, found none"))
+    else:
+        draft.values.append(Value(canonical(relation), text, place, where or draft.where, evidence, claim))
 
 
 def take_aliases(draft: Draft, items: Sequence[Any], label: str) -> None:
@@ -179,9 +206,31 @@ class Entry:
     """Other names, each once, in the order they were read."""
     origins: list[tuple[Where, str]] = field(default_factory=list)
     """(file, place) of every record about it."""
-    values: dict[tuple[str, str], Value] = field(default_factory=dict)
-    """(relation, text) → value, each once."""
+    joined: list[str] = field(default_factory=list)
+    """Names of the entries of other sources that were joined into this one, and were named otherwise."""
+    values: dict[tuple[str, str, str], Value] = field(default_factory=dict)
+    """(relation, text, source) → value, each once: what two sources say is two values."""
 
-    def texts(self, relation: str) -> list[str]:
-        """The values of one relation."""
-        return [text for name, text in self.values if name == relation]
+    @property
+    def key(self) -> tuple[str, str]:
+        """(kind, name): what entities are joined by."""
+        return self.kind, self.name
+
+    def sources(self) -> list[str]:
+        """Names of the sources that have a record of it, sorted."""
+        return sorted({where.source for where, _ in self.origins})
+
+    def texts(self, *relations: str) -> list[str]:
+        """The different values of the relations, in their order."""
+        return list(dict.fromkeys(text for name, text, _ in self.values if name in relations))
+
+    def take(self, draft: Draft) -> list[tuple[Value, Value]]:
+        """(later, earlier) of the values of a draft that this entry had already; the others are added."""
+        self.origins.append((draft.where, draft.place))
+        self.aliases.extend(alias for alias in draft.aliases if alias not in self.aliases)
+        twins = []
+        for value in draft.values:
+            earlier = self.values.setdefault((value.relation, value.text, value.where.source), value)
+            if earlier is not value:
+                twins.append((value, earlier))
+        return twins

@@ -1,35 +1,32 @@
 """The stage that reads knowledge: graphs and documents become entities, facts, documents and findings.
 
-Sources are read in the order of their names and joined by kind and name, so the order in the recipe does not matter.
+Sources are read in the order of their names and joined by `huatuo.knowledge.join`, so the order in the recipe does not
+matter. What two sources say is two facts, each with its own origin.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from huatuo.errors import InputError, RecipeError
-from huatuo.knowledge import cmekg, documents, mapping
-from huatuo.knowledge.check import FLAGGING, check, check_document, fact_id, taught_flags
-from huatuo.knowledge.documents import files_of
-from huatuo.knowledge.entries import Draft, Entry, Prose, Refused, Value, Where, clean
+from huatuo.knowledge import documents, formats, mapping
+from huatuo.knowledge.check import FLAGGING, check, check_document, fact_id, finding, taught_flags
+from huatuo.knowledge.entries import Draft, Entry, Prose, Refused, Remark, Value, Where, clean
+from huatuo.knowledge.join import join
 from huatuo.knowledge.sample import withheld
 from huatuo.progress import Bar, bar
 from huatuo.readers.encoding import Problem
-from huatuo.readers.jsonfile import Raw, records
 from huatuo.recipe import GraphSource, IngestSettings
 from huatuo.records import Document, Entity, Fact, Finding, Origin
 from huatuo.store import Writer, content_id
 
-GRAPH_SUFFIXES = (".json", ".jsonl", ".ndjson")
-"""Endings of the files that are read from a folder of a graph."""
+GLIMPSE_RECORDS = 2_000
+"""Entities that a plan looks at; a graph of no more is counted exactly."""
 
-GLIMPSE_RECORDS = 300
-"""Records of each file that a plan looks at."""
+MARKS = 4
+"""Bytes of quotes, comma and blank around a text in JSON."""
 
 
 def ingest(settings: IngestSettings, seed: int, out: Writer) -> None:
@@ -48,9 +45,9 @@ def ingest(settings: IngestSettings, seed: int, out: Writer) -> None:
         for graph in sorted(settings.graphs, key=lambda source: source.name):
             reader.read_graph(graph, progress)
         for documents_of in sorted(settings.documents, key=lambda source: source.name):
-            for where, made, problems in documents.read(documents_of):
-                reader.take_problems(where, "whole file", problems)
-                reader.take_document(where, made, "whole file")
+            for where, place, made, problems in documents.read(documents_of):
+                reader.take_problems(where, place, problems)
+                reader.take_document(where, made, place)
                 progress.advance()
         _write(reader.entries, settings, seed, out, progress)
 
@@ -67,13 +64,7 @@ def _check_settings(settings: IngestSettings) -> None:
             f"[ingest] has two sources named {twice[0]!r}; next: give each its own name, it is part of every id"
         )
     for graph in settings.graphs:
-        if (graph.format == "mapping") != (graph.mapping is not None):
-            needs = (
-                "needs a mapping file" if graph.mapping is None else f"takes no mapping with format = {graph.format!r}"
-            )
-            raise RecipeError(
-                f'[[ingest.graphs]] {graph.name}: {needs}; next: set format = "mapping" and mapping together'
-            )
+        formats.check_source(graph)
     for rule in settings.teach_flagged:
         if rule not in FLAGGING:
             known = ", ".join(sorted(FLAGGING))
@@ -100,33 +91,19 @@ def glimpse(source: GraphSource, most: int = GLIMPSE_RECORDS) -> Glimpse:
 
     Raises InputError or RecipeError for a graph or a mapping that cannot be read at all.
     """
-    used = mapping.load(source.mapping) if source.mapping is not None else None
-    groups = texts = characters = 0.0
-    for path, within in files_of(source.path, GRAPH_SUFFIXES)[0]:
-        where, own, seen, shown = Where(source.name, path.name, within), [0.0, 0.0, 0.0], 0, 0
-        for raw in islice(records(path), most) if path.stat().st_size else ():
-            seen += 1
-            shown += len(json.dumps(raw.value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-            for made in _drafts(source, used, where, raw) if raw.value is not None else ():
-                if isinstance(made, Draft):
-                    own[0] += len({value.relation for value in made.values})
-                    own[1] += len(made.texts)
-                    own[2] += sum(len(prose.text) for prose in made.texts)
-        scale = max(1.0, path.stat().st_size / shown) if shown and seen == most else 1.0
-        groups, texts, characters = groups + scale * own[0], texts + scale * own[1], characters + scale * own[2]
-    return Glimpse(groups, (texts, characters))
-
-
-def _drafts(source: GraphSource, used: mapping.Mapping | None, where: Where, raw: Raw) -> Iterator[Draft | Refused]:
-    """The entries of one raw record."""
-    if used is None:
-        yield cmekg.draft(raw.value, raw.place, where, source.evidence)
-        return
-    unfolded = mapping.unfold(used, raw.value, raw.place)
-    if not unfolded:
-        yield Refused(raw.place, "no_records", f"nothing stands at {used.file.records}; expected a list of records")
-    for place, value in unfolded:
-        yield mapping.draft(used, value, place, where, source.evidence)
+    used = {source.name: mapping.load(source.mapping)} if source.mapping is not None else {}
+    drafts = (item for _, item in formats.read(source, used) if isinstance(item, Draft))
+    groups = texts = characters = shown = seen = 0
+    for made in islice(drafts, most):
+        seen += 1
+        groups += len({value.relation for value in made.values})
+        texts += len(made.texts)
+        characters += sum(len(prose.text) for prose in made.texts)
+        parts = [made.name, *made.aliases, *(v.text for v in made.values), *(prose.text for prose in made.texts)]
+        shown += sum(len(part.encode("utf-8", "surrogatepass")) + MARKS for part in parts)
+    whole = sum(path.stat().st_size for path in formats.files(source))
+    scale = max(1.0, whole / shown) if seen == most else 1.0
+    return Glimpse(scale * groups, (scale * texts, scale * characters))
 
 
 class _Reader:
@@ -139,48 +116,30 @@ class _Reader:
 
     def read_graph(self, source: GraphSource, progress: Bar) -> None:
         """Read all files of a graph."""
-        taken, others = files_of(source.path, GRAPH_SUFFIXES)
-        for path, within in taken:
-            where = Where(source.name, path.name, within)
-            if path.stat().st_size == 0 and source.path.is_dir():
-                self.refuse(where, Refused("whole file", "empty_file", "the file is empty; expected records"))
-                continue
-            for raw in records(path):
-                self._take_raw(source, where, raw)
-                progress.advance(note=path.name)
-        for within in others:
-            where = Where(source.name, Path(within).name, within)
-            self.refuse(where, documents.no_reader(within, GRAPH_SUFFIXES))
-
-    def _take_raw(self, source: GraphSource, where: Where, raw: Raw) -> None:
-        if raw.value is None:
-            problem = raw.problem or Problem("not_an_object", "expected a record, found null")
-            self.refuse(where, Refused(raw.place, problem.rule, problem.message, raw.excerpt))
-            return
-        if raw.problem is not None:
-            self.take_problems(where, raw.place, (raw.problem,))
-        for made in _drafts(source, self.mappings.get(source.name), where, raw):
-            if isinstance(made, Refused):
-                self.refuse(where, made)
+        if source.evidence == "web":
+            message = f"{source.name} is a web crawl as a whole: no value of it has a textbook or guideline behind it"
+            self.out.write("findings", finding("web_source", source.name, source.name, message))
+        for where, item in formats.read(source, self.mappings):
+            if isinstance(item, Draft):
+                self._take(item)
+            elif isinstance(item, Remark):
+                self._find(item.rule, "warning", where.path, where, item.place, item.message)
             else:
-                self._take(made)
+                self.refuse(where, item)
+            progress.advance(note=where.file)
 
     def _take(self, made: Draft) -> None:
         record_id = item_id(made.where, made.place)
         self.out.expect([record_id])
         entry = self.entries.setdefault((made.kind, made.name), Entry("", made.kind, made.name))
-        entry.origins.append((made.where, made.place))
-        entry.aliases.extend(alias for alias in made.aliases if alias not in entry.aliases)
         for value in made.values:
-            value_id = value.item = item_id(value.where, value.place)
-            self.out.expect([value_id])
-            earlier = entry.values.setdefault((value.relation, value.text), value)
-            if earlier is not value:
-                witness = earlier.item
-                reason = f"{made.name} {value.relation} {value.text} was read at {earlier.where.file} {earlier.place}"
-                self.out.drop(value_id, "duplicate", reason, witness, value.text)
-                if earlier.place.split(" ")[:2] == value.place.split(" ")[:2] and earlier.where is value.where:
-                    self._find("same_value_twice", "note", value_id, made.where, value.place, reason)
+            value.item = item_id(value.where, value.place)
+        self.out.expect([value.item for value in made.values])
+        for value, earlier in entry.take(made):
+            reason = f"{made.name} {value.relation} {value.text} was read at {earlier.where.file} {earlier.place}"
+            self.out.drop(value.item, "duplicate", reason, earlier.item, value.text)
+            if earlier.place.split(" ")[:2] == value.place.split(" ")[:2] and earlier.where is value.where:
+                self._find("same_value_twice", "note", value.item, made.where, value.place, reason)
         for refused in made.refused:
             self.refuse(made.where, refused)
             self._find(
@@ -231,10 +190,10 @@ def _from_prose(prose: Prose, where: Where) -> Document:
 def _write(
     joined: dict[tuple[str, str], Entry], settings: IngestSettings, seed: int, out: Writer, progress: Bar
 ) -> None:
-    entries = [joined[key] for key in sorted(joined)]
+    entries, ambiguous = join(joined)
     for entry in entries:
-        entry.id = content_id("entity", entry.kind, entry.name, *sorted({where.source for where, _ in entry.origins}))
-    for found in check(entries):
+        entry.id = content_id("entity", entry.kind, entry.name, *entry.sources(), *entry.joined)
+    for found in check(entries, ambiguous):
         out.write("findings", found)
     made = [_entity(entry, settings) for entry in entries]
     kept_back = withheld(made, settings.withhold_share, seed) if settings.withhold_share else frozenset()
@@ -243,7 +202,7 @@ def _write(
         for value in entry.values.values():
             flags = taught_flags(value.flags, settings.teach_flagged)
             flags = (*flags, "withheld") if entity.id in kept_back else flags
-            out.write("facts", _fact(entity, value, flags), uses=[value.item])
+            out.write("facts", _fact(entry, entity, value, flags), uses=[value.item])
         progress.advance(note="writing")
 
 
@@ -256,10 +215,10 @@ def _entity(entry: Entry, settings: IngestSettings) -> Entity:
     return Entity(id=entry.id, kind=entry.kind, name=entry.name, aliases=tuple(entry.aliases), origins=origins)
 
 
-def _fact(entity: Entity, value: Value, flags: tuple[str, ...]) -> Fact:
+def _fact(entry: Entry, entity: Entity, value: Value, flags: tuple[str, ...]) -> Fact:
     where = value.where
     return Fact(
-        id=fact_id(entity.id, value),
+        id=fact_id(entry, value),
         entity_id=entity.id,
         entity=entity.name,
         kind=entity.kind,

@@ -13,14 +13,16 @@ from typing import Any
 
 from huatuo.errors import InputError
 from huatuo.files import regular_files
-from huatuo.knowledge import cmekg
-from huatuo.knowledge.check import check, text_rules
-from huatuo.knowledge.documents import files_of
-from huatuo.knowledge.entries import Draft, Entry, Refused, Where
+from huatuo.knowledge.check import text_rules
+from huatuo.knowledge.documents import WHOLE, files_of, read_file
+from huatuo.knowledge.entries import Refused
+from huatuo.knowledge.look import GRAPH, look, of_file, of_record
 from huatuo.progress import Bar, bar
 from huatuo.readers.encoding import file_encoding, read_text
+from huatuo.readers.files import SUFFIXES, kind_of
 from huatuo.readers.jsonfile import records
 from huatuo.readers.markup import blocks
+from huatuo.recipe import DocumentSource, GraphSource
 from huatuo.store import canonical_json, content_id
 from huatuo.text.zh import language
 
@@ -36,13 +38,14 @@ SHOWN_FIELDS = 14
 SHOWN_RULES = 10
 """Rules on the screen."""
 
+SHOWN_LINES = 6
+"""Lines of the first document on the screen."""
+
 DEPTH = 3
 """Levels of nested objects whose fields are told apart."""
 
 _KINDS = (
-    ('knowledge graph, CMeKG records (format = "cmekg")', [{"中心词"}, {"核心词"}]),
     ("exam questions", [{"question", "options"}, {"stem", "options"}, {"question", "option", "answer"}]),
-    ("annotated triples", [{"text", "spo_list"}]),
     ("conversations", [{"conversations"}, {"messages"}]),
     (
         "instruction pairs",
@@ -84,6 +87,8 @@ class Inspection:
     """What it seems to be."""
     next: str = ""
     """How it is used in a recipe."""
+    begins: str = ""
+    """Text of the first document, as it was read."""
     files: int = 1
     """Files that were read."""
     encodings: Counter[str] = field(default_factory=Counter)
@@ -137,7 +142,7 @@ class Inspection:
         """The result for one screen."""
         yield f"{self.path}: {self.kind}"
         encodings = ", ".join(f"{name} ({number})" for name, number in self.encodings.most_common())
-        yield f"{self.files:,} file(s), encoding {encodings or 'unknown'}"
+        yield f"{self.files:,} file(s)" + (f", encoding {encodings}" if encodings else "")
         yield f"{self.records:,} records, {self.duplicates:,} equal to an earlier one"
         if self.counts:
             yield ", ".join(f"{number:,} {name}" for name, number in self.counts.items())
@@ -148,6 +153,8 @@ class Inspection:
             yield found.line(name)
         if len(self.fields) > SHOWN_FIELDS:
             yield f"  and {len(self.fields) - SHOWN_FIELDS:,} more fields"
+        for line in [line for line in self.begins.splitlines() if line.strip()][:SHOWN_LINES]:
+            yield f"  | {line[:110]}"
         yield f"{sum(self.findings.values()):,} findings" + (":" if self.findings else "")
         for rule, number in self.findings.most_common(SHOWN_RULES):
             yield f"  {rule}: {number:,}, for example {' '.join(self.examples[rule].split())[:160]}"
@@ -167,26 +174,30 @@ def _leaves(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[
 
 
 def inspect(path: Path) -> Inspection:
-    """What a file or folder holds. Folders: their JSON files, or else their Markdown and text files.
+    """What a file or folder holds. Folders: their JSON files, or else their documents.
 
     Raises InputError where the path is missing, empty, or of a kind that has no reader.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; next: check the path")
+    if graph := of_file(path):
+        made = Inspection(path)
+        _inspect_graph(made, graph)
+        return made
     taken, is_json = _choose(path)
     made = Inspection(path, files=len(taken))
     with bar("check") as progress:
         for file, _ in taken:
             if path.is_dir() and file.stat().st_size == 0:
                 made.find("empty_file", file.name)
-                continue
-            made.encodings[file_encoding(file)] += 1
+            elif is_json or file.suffix.lower() in TABLE_SUFFIXES:
+                made.encodings[file_encoding(file)] += 1
         if is_json:
             _inspect_json(made, [file for file, _ in taken if file.stat().st_size], progress)
         elif taken[0][0].suffix.lower() in TABLE_SUFFIXES:
             _inspect_table(made, taken[0][0], progress)
         else:
-            _inspect_texts(made, [file for file, _ in taken if file.stat().st_size], progress)
+            _inspect_documents(made, [file for file, _ in taken if file.stat().st_size], progress)
     return made
 
 
@@ -195,17 +206,15 @@ def _choose(path: Path) -> tuple[list[tuple[Path, str]], bool]:
     if path.is_dir():
         names = [p.suffix.lower() for _, p in regular_files(path)]
         is_json = any(name in JSON_SUFFIXES for name in names)
-        return files_of(path, JSON_SUFFIXES if is_json else (".md", ".markdown", ".txt"))[0], is_json
+        return files_of(path, JSON_SUFFIXES if is_json else tuple(SUFFIXES))[0], is_json
     if path.suffix.lower() in JSON_SUFFIXES:
         return [(path, path.name)], True
     if path.suffix.lower() in TABLE_SUFFIXES:
         return [(path, path.name)], False
     with path.open("rb") as file:
         head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith((b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"\x89PNG")):
-        raise InputError(
-            f"{path}: no reader for this kind of file; next: give JSON, JSON Lines, CSV, Markdown or plain text"
-        )
+    if SUFFIXES.get(path.suffix.lower(), "text") != "text":
+        return [(path, path.name)], False
     return [(path, path.name)], head[:2] in (b'{"', b"[{", b'["', b"{\n", b"[\n", b"{\r", b"[\r")
 
 
@@ -213,33 +222,28 @@ def _choose(path: Path) -> tuple[list[tuple[Path, str]], bool]:
 
 
 def _inspect_json(made: Inspection, files: list[Path], progress: Bar) -> None:
-    joined: dict[tuple[str, str], Entry] = {}
     votes: Counter[str] = Counter()
+    problems: list[tuple[str, str]] = []
     for file in files:
-        where = Where("file", file.name, file.name)
         for raw in records(file):
             progress.advance(note=file.name)
             place = f"{file.name} {raw.place}"
             if raw.problem is not None:
-                made.find(raw.problem.rule, f"{place}: {raw.problem.message}")
-            if raw.value is None:
-                continue
-            kind = _kind_of(raw.value)
-            votes[kind] += 1
-            made.take(raw.value, place)
-            if kind.startswith("knowledge graph"):
-                _join(made, joined, cmekg.draft(raw.value, raw.place, where))
+                problems.append((raw.problem.rule, f"{place}: {raw.problem.message}"))
+            if raw.value is not None:
+                votes[_kind_of(raw.value)] += 1
+                made.take(raw.value, place)
     made.kind = votes.most_common(1)[0][0] if votes else "JSON without a record that can be read"
     made.next = _advice(made.kind)
     if len(votes) > 1:
         rest = ", ".join(f"{number:,} {kind}" for kind, number in votes.most_common()[1:])
         made.find("mixed_records", f"beside {made.kind}: {rest}", sum(votes.values()) - max(votes.values()))
-    if joined:
-        entries = [joined[key] for key in sorted(joined)]
-        made.counts |= {"entities": len(entries), "facts": sum(len(e.values) for e in entries)}
-        made.counts |= {f"of kind {kind}": n for kind, n in Counter(e.kind for e in entries).most_common(5)}
-        for found in check(entries):
-            made.find(found.rule, f"{found.place}: {found.message}")
+    if made.kind.startswith(GRAPH):
+        source = GraphSource(name="file", path=made.path, format=made.kind.split('"')[1])
+        made.counts |= look(source, made.find)
+    else:
+        for rule, example in problems:
+            made.find(rule, example)
 
 
 def _kind_of(value: Any) -> str:
@@ -247,6 +251,8 @@ def _kind_of(value: Any) -> str:
         return "texts in a list"
     if not isinstance(value, dict):
         return f"JSON values of type {type(value).__name__}"
+    if form := of_record(value):
+        return f'{GRAPH} (format = "{form}")'
     keys = set(value)
     for kind, choices in _KINDS:
         if any(choice <= keys for choice in choices):
@@ -257,30 +263,23 @@ def _kind_of(value: Any) -> str:
 
 
 def _advice(kind: str) -> str:
-    if kind.startswith("knowledge graph"):
-        return "name it under [[ingest.graphs]]"
+    if kind.startswith(GRAPH):
+        return f"name it under [[ingest.graphs]] with {kind.partition('(')[2].rstrip(')')}"
     if kind.startswith("nested"):
         return "write a mapping file (docs/examples/xywy.mapping.toml) and name both under [[ingest.graphs]]"
     if kind.startswith(("instruction", "conversations")):
         return "name it under [[unify.imports]]"
+    if kind == "texts in a list":
+        return "name it under [[ingest.documents]]"
     return "name it under [[questions.exams]]" if kind.startswith("exam") else ""
 
 
-def _join(made: Inspection, joined: dict[tuple[str, str], Entry], draft: Draft | Refused) -> None:
-    if isinstance(draft, Refused):
-        made.find(draft.rule, f"{draft.place}: {draft.reason}")
-        return
-    for refused in draft.refused:
-        made.find(refused.rule, f"{refused.place}: {refused.reason}")
-    identity = content_id(draft.kind, draft.name)
-    entry = joined.setdefault((draft.kind, draft.name), Entry(identity, draft.kind, draft.name))
-    if entry.origins:
-        made.find("entity_twice", f"{draft.place}: {draft.name} was read at {entry.origins[0][1]}")
-    entry.origins.append((draft.where, draft.place))
-    entry.aliases.extend(alias for alias in draft.aliases if alias not in entry.aliases)
-    for value in draft.values:
-        if entry.values.setdefault((value.relation, value.text), value) is not value:
-            made.find("same_value_twice", f"{value.place}: {draft.name} {value.relation} {value.text}")
+def _inspect_graph(made: Inspection, source: GraphSource) -> None:
+    """A graph that is no JSON, told by its ending or header."""
+    made.kind = f'{GRAPH} (format = "{source.format}")'
+    made.next = f'name it under [[ingest.graphs]] with format = "{source.format}"'
+    made.counts |= look(source, made.find)
+    made.records = made.counts["entities"]
 
 
 # ---------------------------------------------------------------- tables and texts
@@ -312,15 +311,28 @@ def _rows(made: Inspection, text: Iterable[str], delimiter: str) -> Iterator[lis
             made.find("bad_row", f"line {reader.line_num}: {error}")
 
 
-def _inspect_texts(made: Inspection, files: list[Path], progress: Bar) -> None:
-    made.kind = "documents" if len(files) > 1 or made.path.is_dir() else "text"
+def _inspect_documents(made: Inspection, files: list[Path], progress: Bar) -> None:
+    made.kind = "documents" if len(files) > 1 or made.path.is_dir() else "document"
     made.next = "name it under [[ingest.documents]]"
+    source = DocumentSource(name="file", path=made.path)
     kinds: Counter[str] = Counter()
     for file in files:
         progress.advance(note=file.name)
-        decoded = read_text(file)
-        for problem in decoded.problems:
-            made.find(problem.rule, f"{file.name}: {problem.message}")
-        kinds.update(block.kind for block in blocks(decoded.text, markdown=file.suffix.lower() != ".txt"))
-        made.take({"text": decoded.text}, file.name)
+        kind = kind_of(file)
+        if isinstance(kind, str):
+            made.encodings.update([file_encoding(file)] if kind in ("text", "markdown", "html", "xml") else [])
+            kinds.update([] if kind in ("text", "markdown") else [f"{kind} file"])
+        for _, place, document, problems in read_file(file, file.name, source):
+            at = file.name if place == WHOLE else f"{file.name} {place}"
+            for problem in problems:
+                made.find(problem.rule, f"{at}: {problem.message}")
+            if isinstance(document, Refused):
+                if files == [made.path] and place == WHOLE:
+                    raise InputError(f"{file}: {document.reason}")
+                made.find(document.rule, f"{at}: {document.reason}")
+                continue
+            kinds.update(block.kind for block in blocks(document.text))
+            kinds.update(mark.label.split(" ")[0] for mark in document.marks if not mark.label.startswith("line"))
+            made.begins = made.begins or document.text
+            made.take({"text": document.text}, at)
     made.counts |= {f"{kind}s": number for kind, number in kinds.most_common()}

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from huatuo.knowledge.entries import (
     Draft,
     Prose,
     Refused,
+    Remark,
     Where,
     as_items,
     clean,
@@ -42,7 +44,9 @@ from huatuo.knowledge.entries import (
     take_values,
     unfit_name,
 )
-from huatuo.recipe import Settings
+from huatuo.knowledge.triples import unusable
+from huatuo.readers.jsonfile import records
+from huatuo.recipe import GraphSource, Settings
 from huatuo.recipe_file import find_line
 
 _KEY = r"[^\[\]|{}()\"'`@*&?!<>=,.\s]+"
@@ -197,6 +201,20 @@ def quoted(path: str) -> str:
     if not _PLAIN_PATH.fullmatch(path):
         return _TOKEN.sub(lambda m: m["text"] or f'"{m["key"]}"', path)
     return ".".join(f'"{key}"' for key in path.split("."))
+
+
+def read(path: Path, source: GraphSource, where: Where, used: Mapping) -> Iterator[Draft | Refused | Remark]:
+    """What the records of a JSON file say through the mapping."""
+    for raw in records(path):
+        if (bad := unusable(raw)) is not None:
+            yield bad
+        if raw.value is None:
+            continue
+        unfolded = unfold(used, raw.value, raw.place)
+        if not unfolded:
+            yield Refused(raw.place, "no_records", f"nothing stands at {used.file.records}; expected a list of records")
+        for place, value in unfolded:
+            yield draft(used, value, place, where, source.evidence)
 
 
 def unfold(mapping: Mapping, value: Any, place: str) -> list[tuple[str, Any]]:

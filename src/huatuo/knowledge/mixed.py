@@ -69,6 +69,34 @@ def class_groups(classes: Iterable[str]) -> set[str]:
     return {group for text in classes for word, group in CLASS_WORDS.items() if word in text}
 
 
+INDICATION_WORDS: dict[str, str] = {
+    "结核": "tuberculosis",
+    "糖尿病": "diabetes",
+    "痫": "epilepsy",
+    "惊厥": "epilepsy",
+    "癌": "tumours",
+    "肿瘤": "tumours",
+    "白血病": "tumours",
+    "淋巴瘤": "tumours",
+    "疟": "malaria",
+    "高尿酸": "gout",
+    "精神分裂": "psychosis",
+    "抑郁": "depression",
+    "甲亢": "thyroid",
+    "甲状腺功能亢进": "thyroid",
+    "艾滋": "HIV",
+    "HIV": "HIV",
+    "蛔虫": "worms",
+    "绦虫": "worms",
+}
+"""Word of an indication → group of the drugs that are for it."""
+
+
+def indication_groups(indications: Iterable[str]) -> set[str]:
+    """The therapeutic groups that a drug's indications name."""
+    return {group for text in indications for word, group in INDICATION_WORDS.items() if word in text}
+
+
 def _core(name: str) -> str:
     """A substance's name without dose, salt and dosage form."""
     bare = _DOSE.sub("", name).strip(" ,，。;；:：()（）")
@@ -81,6 +109,12 @@ def _is_same(one: str, other: str) -> bool:
     if not a or not b:
         return True  # nothing is left to compare: a salt or a dose says nothing
     return a in b or b in a or any(a[i : i + 2] in b for i in range(len(a) - 1))
+
+
+def substances(ingredients: Iterable[str]) -> frozenset[str]:
+    """The names of the effective substances in a list of ingredients, without dose, salt and dosage form."""
+    cores = (_core(text) for text in ingredients if not _NOT_A_NAME.search(text))
+    return frozenset(core for core in cores if len(core) > 1 and core not in EXCIPIENTS)
 
 
 def foreign_evidence(name: str, aliases: Sequence[str], ingredients: Sequence[str], generic: Sequence[str]) -> str:

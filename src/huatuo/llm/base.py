@@ -29,10 +29,12 @@ class Sampling(BaseModel):
     """Seed where the model takes one."""
     stop: tuple[str, ...] = ()
     """Strings that end the answer, besides the format's end token."""
+    response_format: str = ""
+    """An endpoint's ``response_format`` as JSON (``{"type": "json_object"}``); empty: free text."""
 
     def canonical(self) -> str:
-        """Canonical JSON, for provenance and cache keys."""
-        return self.model_dump_json()
+        """Canonical JSON, for provenance and cache keys; a response format only where one is asked for."""
+        return self.model_dump_json(exclude=None if self.response_format else {"response_format"})
 
 
 class Reply(BaseModel):
@@ -48,10 +50,14 @@ class Reply(BaseModel):
     """Why it ended. ``error``: ``text`` is empty and ``error`` says what happened, after all retries."""
     error: str = ""
     """What went wrong, for finish_reason error."""
-    prompt_tokens: int = 0
-    """Tokens of the prompt."""
-    completion_tokens: int = 0
-    """Tokens of the answer."""
+    prompt_tokens: int | None = None
+    """Tokens of the prompt; None where the model does not say."""
+    completion_tokens: int | None = None
+    """Tokens of the answer, reasoning included; None where the model does not say."""
+    cost: float | None = None
+    """What the call cost; None where tokens or price are unknown, and for a model that is not paid."""
+    currency: str = ""
+    """Currency of the cost."""
     time: str = ""
     """UTC time of the call; empty for a pure function."""
 

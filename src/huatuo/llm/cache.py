@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from huatuo.errors import DataError
 from huatuo.files import canonical_json, content_id
 from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.money import Prices, Spent
 from huatuo.records import Message
 
 LOOKUP_KEYS = 500
@@ -21,6 +22,8 @@ GROUP_REPLIES = 256
 """Replies of a free model per commit."""
 GROUP_SECONDS = 0.05
 """Longest time between two commits while a free model answers."""
+SYNC_SECONDS = 1.0
+"""Longest time in which paid replies are kept from kill -9 (each on its own) but not yet from a power failure."""
 BUSY_SECONDS = 30.0
 """How long to wait for another process that is writing to the same file."""
 
@@ -37,10 +40,10 @@ class Cached:
         """Open or make the file; missing folders are made."""
         self.name, self.digest, self.format = model.name, model.digest, model.format
         self.path = path
-        self.hits = self.asked = 0
+        self.hits = self.asked = self.failed = 0
         self._model = model
         self._pending: list[tuple[str, str]] = []
-        self._committed = time.monotonic()
+        self._committed = self._synced = time.monotonic()
         self._connection = _open(path)
         self.close = weakref.finalize(self, self._connection.close)
 
@@ -53,7 +56,7 @@ class Cached:
         waiting: dict[str, list[int]] = {}
         for start in range(0, len(conversations), LOOKUP_KEYS):
             chunk = conversations[start : start + LOOKUP_KEYS]
-            keys = [self._key(messages, said) for messages in chunk]
+            keys = [self.key(messages, said) for messages in chunk]
             known = self._lookup(keys)
             for index, key in enumerate(keys, start):
                 if key in known:
@@ -68,7 +71,7 @@ class Cached:
 
         Pieces are not kept: a stream does not say why it ended, so it could have been cut short.
         """
-        key = self._key(messages, sampling.canonical())
+        key = self.key(messages, sampling.canonical())
         known = self._lookup([key])
         if key in known:
             self.hits += 1
@@ -80,7 +83,24 @@ class Cached:
         """The model's own log-probabilities, never kept. Raises ModelError where it has none."""
         return self._model.logprobs(prefix, continuations)
 
-    def _key(self, messages: Sequence[Message], sampling: str) -> str:
+    def known(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[Reply | None]:
+        """The reply on disk of each conversation, None where there is none; nothing is asked."""
+        said, found = sampling.canonical(), []
+        for start in range(0, len(conversations), LOOKUP_KEYS):
+            keys = [self.key(messages, said) for messages in conversations[start : start + LOOKUP_KEYS]]
+            replies = self._lookup(keys)
+            found += [replies.get(key) for key in keys]
+        return found
+
+    def keep(self, replies: Sequence[tuple[str, Reply]]) -> int:
+        """Put replies that came by another way under their keys; how many were not there yet."""
+        before = self._connection.total_changes
+        self._pending += [(key, reply.model_dump_json()) for key, reply in replies]
+        self._commit()
+        return self._connection.total_changes - before
+
+    def key(self, messages: Sequence[Message], sampling: str) -> str:
+        """The key of a conversation under a sampling's canonical JSON: 32 hexadecimal digits."""
         said = canonical_json([m.model_dump() for m in messages])
         return content_id(self.name, self.digest, self.format, said, sampling)
 
@@ -99,6 +119,8 @@ class Cached:
                     self._pending.append((key, reply.model_dump_json()))
                     if self._is_due(reply):
                         self._commit()
+                else:
+                    self.failed += 1
                 for index in waiting[key]:
                     yield index, reply
         finally:
@@ -114,11 +136,18 @@ class Cached:
 
     def _commit(self) -> None:
         if self._pending:
+            now = time.monotonic()
+            is_sync = now - self._synced >= SYNC_SECONDS
             try:
+                if is_sync:
+                    self._connection.execute("PRAGMA synchronous=FULL")
                 with self._connection:
                     self._connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", self._pending)
             except sqlite3.Error as error:
                 raise _unusable(self.path, error) from None
+            if is_sync:
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._synced = now
             self._pending.clear()
         self._committed = time.monotonic()
 
@@ -136,6 +165,38 @@ class Cached:
                 f"{self.path}: holds a reply that cannot be read ({error.error_count()} errors); expected replies of "
                 "this version of huatuo; next: move the file away, the replies are then asked for again"
             ) from None
+
+
+def spent(path: Path, prices: Prices) -> Spent:
+    """What all paid replies in the file at ``path`` used and cost; nothing where there is no file.
+
+    A reply whose price was not known when it came counts at ``prices``. Raises DataError for a file that is no cache.
+    """
+    if not path.exists():
+        return Spent(prices.currency)
+    connection = _open(path)
+    try:
+        rows = connection.execute(_SPENT, (prices.currency,)).fetchall()
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+    finally:
+        connection.close()
+    total = Spent(prices.currency)
+    for foreign, unpriced, calls, unknown, prompt, completion, cost in rows:
+        prompt, completion = (None, None) if unknown else (prompt, completion)
+        paid = None if foreign else prices.cost(prompt, completion) if unpriced else cost
+        total = total.plus(Spent(prices.currency, calls, prompt, completion, paid))
+    return total
+
+
+_SPENT = """
+SELECT cost IS NOT NULL AND currency <> ?, cost IS NULL, count(*), count(*) > min(count(prompt), count(completion)),
+       sum(prompt), sum(completion), sum(cost)
+FROM (SELECT json_extract(reply, '$.prompt_tokens') AS prompt, json_extract(reply, '$.completion_tokens') AS completion,
+             json_extract(reply, '$.cost') AS cost, json_extract(reply, '$.currency') AS currency
+      FROM replies WHERE json_extract(reply, '$.time') <> '')
+GROUP BY 1, 2
+"""
 
 
 def _open(path: Path) -> sqlite3.Connection:

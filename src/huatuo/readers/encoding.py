@@ -27,6 +27,12 @@ PROBE_BYTES = 1 << 16
 CANDIDATES = ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be")
 """Encodings that are tried; an earlier one wins a tie."""
 
+WESTERN = "cp1252"
+"""The encoding of English text whose bytes above ASCII stand alone (µ, °, ±, é)."""
+
+MOST_WESTERN = 0.1
+"""Share of bytes above ASCII that such a text has at most."""
+
 LEAST_SCORE = 0.5
 """Score below which bytes that are no valid UTF-8 are no text. Classical Chinese books score 0.8 and more."""
 
@@ -55,7 +61,7 @@ class Decoded:
     text: str
     """The text, line ends as in the file, without a byte order mark."""
     encoding: str
-    """One of `CANDIDATES`."""
+    """One of `CANDIDATES`, or `WESTERN`."""
     problems: tuple[Problem, ...] = ()
     """What was replaced or is suspicious."""
 
@@ -95,8 +101,18 @@ def _is_utf8(data: bytes, whole: bool) -> bool:
     return True
 
 
+def _is_western(data: bytes) -> bool:
+    """Whether nearly all bytes above ASCII stand between ASCII bytes, which no two-byte encoding of Chinese has: in
+    GB18030 ``5 µg`` would read ``5 礸``."""
+    runs = re.findall(rb"[\x80-\xff]+", data)
+    alone = sum(len(run) == 1 for run in runs)
+    letters = len(re.findall(rb"[A-Za-z]", data))
+    is_rare = sum(map(len, runs)) <= MOST_WESTERN * len(data) and letters > len(data) // 2
+    return bool(runs) and b"\0" not in data and is_rare and alone >= 0.9 * len(runs)
+
+
 def detect(data: bytes, whole: bool = True) -> str:
-    """The encoding of ``data``, one of `CANDIDATES`; ``whole`` is false where the data is the beginning of more.
+    """The encoding of ``data``, one of `CANDIDATES` or `WESTERN`; ``whole`` is false where more data follows.
 
     Bytes that are valid UTF-8 and hold no NUL are UTF-8. Otherwise the candidates are scored on `PROBE_BYTES` that
     begin with the line of the first byte above ASCII.
@@ -108,6 +124,8 @@ def detect(data: bytes, whole: bool = True) -> str:
         return "utf-8"
     unusual = re.search(rb"[^\x01-\x7f]", data)
     start = data.rfind(b"\n", 0, unusual.start()) + 1 if unusual else 0
+    if _is_western(data[start : start + PROBE_BYTES]):
+        return WESTERN
     start -= start % 2  # UTF-16 units begin at even offsets
     probe = data[start : start + PROBE_BYTES]
     cut = probe.rfind(b"\n")
@@ -160,7 +178,7 @@ def decode(data: bytes) -> Decoded:
     text, problems = _decode(data[skip:], encoding, skip)
     probe = data[skip : skip + PROBE_BYTES]
     score = _score(probe, encoding)
-    if not (skip or encoding == "utf-8") and score < LEAST_SCORE:
+    if not (skip or encoding in ("utf-8", WESTERN)) and score < LEAST_SCORE:
         message = f"no encoding gives readable text (best: {encoding}, score {score:.2f}, expected {LEAST_SCORE})"
         problems = (*problems, Problem("not_text", message))
     return Decoded(text, encoding, problems)

@@ -1,7 +1,6 @@
 """Markdown and plain text become blocks with positions: ``text[start:end]`` is the block as the file has it.
 
-Nothing is rewritten: hard-wrapped lines stay in the source, and `joined` is a view of a block as one line. Only what
-tells a heading from a paragraph is read; inline marks stay in the text.
+Nothing is rewritten. Only what tells a heading from a paragraph is read; inline marks stay in the text.
 """
 
 from __future__ import annotations
@@ -101,13 +100,3 @@ def heading_text(text: str, block: Block) -> str:
     """The words of a heading, without its marks."""
     first = text[block.start : block.end].split("\n")[0].strip()
     return re.sub(r"(^#{1,6}[ \t　]*)|([ \t]+#+$)", "", first).strip()
-
-
-def joined(text: str, block: Block) -> str:
-    """A block as one line: hard-wrapped lines meet with a blank between Latin letters and without one elsewhere."""
-    lines = [line.strip() for line in text[block.start : block.end].splitlines() if line.strip()]
-    whole = ""
-    for line in lines:
-        latin = whole[-1:].isascii() and line[:1].isascii() and bool(whole)
-        whole += (" " if latin else "") + line
-    return whole

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from huatuo.checks.entities import Dictionary
 from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.money import Spent
 from huatuo.llm.template import OWN_WORDINGS
 from huatuo.progress import Bar, bar
 from huatuo.recipe import SynthSettings
@@ -27,8 +28,9 @@ from huatuo.synth.pair import ask, fraction, make_pair
 from huatuo.synth.parse import QA, parse
 from huatuo.synth.withheld import WITHHELD, Said, mirrored, searchable
 
-BATCH = 1024
-"""Conversations handed to the model at once: bounds memory, and is enough to fill any endpoint's concurrency."""
+BATCH = 8192
+"""Conversations handed to the model at once: bounds memory (about 30 MB), and is many times any endpoint's concurrency,
+since each batch ends with a wait for its slowest call."""
 
 
 def make_pairs(settings: SynthSettings, knowledge: Path, passages: Path, model: Model, seed: int, out: Writer) -> None:
@@ -43,7 +45,7 @@ def make_pairs(settings: SynthSettings, knowledge: Path, passages: Path, model: 
     maker.settle()
 
 
-class _Graph(NamedTuple):
+class Graph(NamedTuple):
     """What is known, as synth needs it."""
 
     groups: dict[tuple[str, str], list[Known]]
@@ -75,22 +77,27 @@ def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...]]]:
             yield Known(fact_id, *shared), tuple(flags)
 
 
-def _read_graph(knowledge: Path, out: Writer) -> _Graph:
-    """The graph; all facts expected, those that are not taught left under their flag."""
+def read_graph(knowledge: Path, out: Writer | None) -> Graph:
+    """The graph; all facts expected in ``out``, those that are not taught left under their flag."""
     every, untaught, withheld = [], dict[str, Known](), list[Known]()
+
+    def leave(fact: Known, rule: str, reason: str, witness: str = "") -> None:
+        untaught[fact.id] = fact
+        if out:
+            out.leave(fact.id, rule, reason, witness, _shown(fact))
+
     for fact, flags in _facts(knowledge):
-        out.expect((fact.id,))
+        if out:
+            out.expect((fact.id,))
         every.append(fact)
         if flags:
-            untaught[fact.id] = fact
             withheld += [fact] if WITHHELD in flags else []
-            rule = WITHHELD if WITHHELD in flags else flags[0]
-            out.leave(fact.id, rule, f"the fact is flagged {', '.join(flags)}", excerpt=_shown(fact))
+            leave(fact, WITHHELD if WITHHELD in flags else flags[0], f"the fact is flagged {', '.join(flags)}")
     entities = list(read(knowledge, "entities", Entity))
-    for fact, witness in _turned_round(every, untaught, withheld, entities):
-        untaught[fact.id] = fact
-        reason = "it, or another value of the same list, says a withheld fact the other way round"
-        out.leave(fact.id, WITHHELD, reason, witness, _shown(fact))
+    for fact, witness in list(_turned_round(every, untaught, withheld, entities)):
+        leave(
+            fact, WITHHELD, "it, or another value of the same list, says a withheld fact the other way round", witness
+        )
     aliases: dict[str, tuple[str, ...]] = {}
     for entity in entities:
         if entity.aliases:
@@ -103,7 +110,7 @@ def _read_graph(knowledge: Path, out: Writer) -> _Graph:
         if fact.relation in SYMPTOM_RELATIONS:
             symptoms.setdefault(fact.entity_id, set()).add(fact.value.strip())
     hidden = {fact.entity_id for fact in withheld}
-    return _Graph(
+    return Graph(
         from_graph.group(fact for fact in every if fact.id not in untaught),
         Dictionary(sorted(searchable(entity for entity in entities if entity.id in hidden))),
         frozenset((fact.kind, fact.relation, fact.value.strip()) for fact in untaught.values()),
@@ -131,31 +138,74 @@ def _shown(fact: Known) -> str:
     return f"{fact.entity} {fact.relation} {fact.value}"[:200]
 
 
+def graph_calls(settings: SynthSettings, graph: Graph, seed: int) -> Iterator[Call]:
+    """The calls about facts, in a fixed order."""
+    shapes, share = settings.shapes, settings.share
+    if "direct" in shapes:
+        wanted = share.get("direct", 1.0)
+        for call in from_graph.direct(graph.groups):
+            if fraction(str(seed), "direct", *call.facts) < wanted:
+                yield call
+    if "reverse" in shapes:
+        yield from from_graph.reverse(graph.groups, graph.untaught, graph.withheld, seed, share.get("reverse", 1.0))
+    if "comparison" in shapes:
+        yield from from_graph.comparison(graph.groups, seed, share.get("comparison", 1.0))
+    if "vignette" in shapes:
+        part = share.get("vignette", 1.0)
+        yield from from_graph.vignette(graph.groups, graph.untaught_symptoms, seed, part)
+
+
+def graph_prompt(settings: SynthSettings, call: Call) -> str:
+    """What the teacher is asked in a call about facts."""
+    return _prompt(settings, f"graph_{call.shape}", "zh", call.block, pairs=settings.pairs_per_call)
+
+
+def passage_prompt(settings: SynthSettings, language: str, block: dict[str, Any]) -> str:
+    """What the teacher is asked in a call about a passage: the question, or the answer to the block's question."""
+    return _prompt(settings, block["shape"], language, block)
+
+
+def _prompt(settings: SynthSettings, name: str, language: str, block: dict[str, Any], **values: Any) -> str:
+    text = prompts.load(f"{name}.{language}").render(block, **values)
+    return text if settings.teacher.response_format == "text" else text + prompts.IN_AN_OBJECT[language]
+
+
+def conversation(prompt: str) -> tuple[Message, ...]:
+    """The conversation that a prompt opens."""
+    return (Message(role="user", content=prompt),)
+
+
+def sampling_of(settings: SynthSettings, seed: int) -> Sampling:
+    """How the teacher decodes."""
+    teacher = settings.teacher
+    return Sampling(
+        temperature=0.0 if teacher.kind == "offline" else teacher.temperature,
+        max_tokens=teacher.max_tokens,
+        seed=seed,
+        response_format=prompts.RESPONSE_FORMATS[teacher.response_format],
+    )
+
+
 class _Maker:
     def __init__(self, settings: SynthSettings, knowledge: Path, model: Model, seed: int, out: Writer):
         self.settings, self.model, self.seed, self.out = settings, model, seed, out
-        self.graph = _read_graph(knowledge, out)
-        self.sampling = Sampling(
-            temperature=settings.teacher.temperature if settings.teacher.kind == "endpoint" else 0.0,
-            max_tokens=settings.teacher.max_tokens,
-            seed=seed,
-        )
+        self.graph = read_graph(knowledge, out)
+        self.sampling = sampling_of(settings, seed)
         self.used: set[str] = set()
         self.failed: dict[str, tuple[Literal["drop", "leave"], str, str]] = {}
         self.seen: set[bytes] = set()
         self._provenances: dict[tuple[str, str], Provenance] = {}
-        self.tokens_in = self.tokens_out = 0
+        self.spent = Spent(settings.teacher.currency)
 
     # ---------------------------------------------------------------- asking
 
     def _ask(self, questions: Sequence[str]) -> list[Reply]:
         """The replies in the order of the prompts."""
         replies: list[Reply | None] = [None] * len(questions)
-        conversations = [(Message(role="user", content=text),) for text in questions]
+        conversations = [conversation(text) for text in questions]
         for index, reply in self.model.chat(conversations, self.sampling) if conversations else ():
             replies[index] = reply
-            self.tokens_in += reply.prompt_tokens
-            self.tokens_out += reply.completion_tokens
+            self.spent = self.spent.add(reply)
         lost = Reply(text="", finish_reason="error", error="the model gave no reply")
         return [reply or lost for reply in replies]
 
@@ -180,32 +230,12 @@ class _Maker:
 
     # ---------------------------------------------------------------- graph
 
-    def _calls(self) -> Iterator[Call]:
-        shapes, share = self.settings.shapes, self.settings.share
-        graph = self.graph
-        if "direct" in shapes:
-            wanted = share.get("direct", 1.0)
-            for call in from_graph.direct(graph.groups):
-                if fraction(str(self.seed), "direct", *call.facts) < wanted:
-                    yield call
-        if "reverse" in shapes:
-            part = share.get("reverse", 1.0)
-            yield from from_graph.reverse(graph.groups, graph.untaught, graph.withheld, self.seed, part)
-        if "comparison" in shapes:
-            yield from from_graph.comparison(graph.groups, self.seed, share.get("comparison", 1.0))
-        if "vignette" in shapes:
-            part = share.get("vignette", 1.0)
-            yield from from_graph.vignette(graph.groups, graph.untaught_symptoms, self.seed, part)
-
     def make_from_graph(self) -> None:
         """Pairs of all shapes from the facts."""
-        calls = self._calls()
+        calls = graph_calls(self.settings, self.graph, self.seed)
         with bar("synth graph", None, "calls") as progress:
             while batch := list(islice(calls, BATCH)):
-                asked = [
-                    prompts.load(f"graph_{call.shape}.zh").render(call.block, pairs=self.settings.pairs_per_call)
-                    for call in batch
-                ]
+                asked = [graph_prompt(self.settings, call) for call in batch]
                 for call, reply in zip(batch, self._ask(asked), strict=True):
                     self._take(call, reply)
                 progress.advance(len(batch))
@@ -222,7 +252,7 @@ class _Maker:
             rule, reason = refusal
             messages = ask(qa.question, qa.answer)
             pair = make_pair(messages, self.settings.source, call.shape, provenance)
-            self.out.drop(pair.id, rule, reason, excerpt=f"{qa.question} {qa.answer}")
+            self.out.drop(pair.id, rule, reason, excerpt=f"{qa.question} {qa.answer}", parents=call.facts)
         for fact in call.facts:
             if fact not in self.used and rule:
                 self.failed.setdefault(fact, ("drop", rule, reason))
@@ -259,21 +289,11 @@ class _Maker:
 
     def make_from_passages(self, folder: Path) -> None:
         """Pairs from the passages, each with its document source's name."""
-        shared = _shared_titles(folder)
-        waiting = self._open_passages(folder)
+        shared = shared_titles(folder)
+        waiting = open_passages(folder, self.graph, self.out)
         with bar("synth passages", None, "passages") as progress:
             while batch := list(islice(waiting, BATCH)):
                 self._take_passages(batch, shared, progress)
-
-    def _open_passages(self, folder: Path) -> Iterator[Document]:
-        for passage in read(folder, "passages", Document):
-            self.out.expect((passage.id,))
-            text = f"{passage.title}\n{passage.text}"
-            named = next((mention.name for mention in self.graph.withheld.find(text)), "")
-            if named:
-                self.out.leave(passage.id, WITHHELD, f"names the withheld entity {named}", excerpt=passage.title)
-            else:
-                yield passage
 
     def _take_passages(self, batch: list[Document], shared: frozenset[str], progress: Bar) -> None:
         languages = [from_text.answer_language(passage, self.settings.passage_language) for passage in batch]
@@ -281,20 +301,15 @@ class _Maker:
             from_text.block(passage, language, passage.title in shared)
             for passage, language in zip(batch, languages, strict=True)
         ]
-        first = [prompts.load(f"passage_question.{lang}").render(b) for b, lang in zip(blocks, languages, strict=True)]
+        first = [passage_prompt(self.settings, lang, b) for b, lang in zip(blocks, languages, strict=True)]
         open_calls: list[tuple[Document, str, dict[str, Any]]] = []
         for passage, language, block, reply in zip(batch, languages, blocks, self._ask(first), strict=True):
-            found, rule, reason = _read_reply(reply, need_answer=False)
-            question = found[0].question if found else ""
-            if question and from_text.too_long(question):
-                found, rule, reason = (), "long_question", f"the question has {len(question)} characters"
-            elif question and (words := from_text.leak(question, passage.text)):
-                found, rule, reason = (), "leak", f"the question speaks of its source: {words}"
-            if found:
+            question, rule, reason = read_question(reply, passage)
+            if question:
                 open_calls.append((passage, language, from_text.with_question(block, question)))
             else:
                 self.out.drop(passage.id, rule, reason, excerpt=passage.text)
-        second = [prompts.load(f"passage_answer.{language}").render(block) for _, language, block in open_calls]
+        second = [passage_prompt(self.settings, language, block) for _, language, block in open_calls]
         for (passage, language, block), reply in zip(open_calls, self._ask(second), strict=True):
             self._take_answer(passage, language, str(block["question"]), reply)
         progress.advance(len(batch))
@@ -334,8 +349,12 @@ class _Maker:
                         "no call was drawn for it (synth.shapes, synth.share)",
                         excerpt=_shown(fact),
                     )
-        self.out.figures["prompt_tokens"] = float(self.tokens_in)
-        self.out.figures["completion_tokens"] = float(self.tokens_out)
+        if self.settings.teacher.kind == "offline":
+            return
+        spent = self.spent
+        for name, value in (("prompt_tokens", spent.prompt_tokens), ("completion_tokens", spent.completion_tokens)):
+            self.out.figures[name] = None if value is None else float(value)
+        self.out.figures[f"cost ({spent.currency})"] = spent.cost
 
 
 def _read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...], str, str]:
@@ -349,7 +368,32 @@ def _read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...],
     return (), "unparsed", parsed.reason
 
 
-def _shared_titles(folder: Path) -> frozenset[str]:
+def read_question(reply: Reply, passage: Document) -> tuple[str, str, str]:
+    """The question in the reply to the first call about a passage; else empty, with rule and reason."""
+    found, rule, reason = _read_reply(reply, need_answer=False)
+    question = found[0].question if found else ""
+    if question and from_text.too_long(question):
+        return "", "long_question", f"the question has {len(question)} characters"
+    if question and (words := from_text.leak(question, passage.text)):
+        return "", "leak", f"the question speaks of its source: {words}"
+    return question, rule, reason
+
+
+def open_passages(folder: Path, graph: Graph, out: Writer | None) -> Iterator[Document]:
+    """The passages that may be asked about; those that name a withheld entity are left in ``out``."""
+    for passage in read(folder, "passages", Document):
+        if out:
+            out.expect((passage.id,))
+        text = f"{passage.title}\n{passage.text}"
+        named = next((mention.name for mention in graph.withheld.find(text)), "")
+        if not named:
+            yield passage
+        elif out:
+            out.leave(passage.id, WITHHELD, f"names the withheld entity {named}", excerpt=passage.title)
+
+
+def shared_titles(folder: Path) -> frozenset[str]:
+    """Titles that several passages stand under."""
     titles: Iterable[str] = (
         title for batch in read_batches(folder, "passages", ["title"]) for title in batch.column("title").to_pylist()
     )

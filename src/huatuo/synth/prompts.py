@@ -18,6 +18,33 @@ from huatuo.store import canonical_json
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
 _HEADER = ("id", "for", "source")
 
+_TEXT = {"type": "string"}
+_QA = {
+    "type": "object",
+    "properties": {"question": _TEXT, "answer": _TEXT},
+    "required": ["question", "answer"],
+    "additionalProperties": False,
+}
+_PAIRS = {
+    "type": "object",
+    "properties": {"pairs": {"type": "array", "items": _QA}},
+    "required": ["pairs"],
+    "additionalProperties": False,
+}
+RESPONSE_FORMATS = {
+    "text": "",
+    "json_object": canonical_json({"type": "json_object"}),
+    "json_schema": canonical_json(
+        {"type": "json_schema", "json_schema": {"name": "pairs", "strict": True, "schema": _PAIRS}}
+    ),
+}
+"""The request's ``response_format`` by the recipe's ``synth.teacher.response_format``."""
+IN_AN_OBJECT = {
+    "zh": '\n\n把这个列表放进一个 JSON 对象：{"pairs": [……]}',
+    "en": '\n\nPut this list into one JSON object: {"pairs": [...]}',
+}
+"""Added to a prompt where the server takes only objects: both formats need an object at the root (OpenAI)."""
+
 
 class Prompt(NamedTuple):
     """One prompt file."""

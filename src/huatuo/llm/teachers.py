@@ -1,0 +1,29 @@
+"""The teacher that a recipe names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huatuo.llm.base import Model
+from huatuo.recipe import SynthSettings
+
+
+def teacher_of(settings: SynthSettings, phrasings: Path, calls: Path) -> Model:
+    """The model that asks and answers: the offline teacher with its ``phrasings``, endpoints, or batch files.
+
+    Endpoints count what the replies in ``calls`` cost against the recipe's limit. Raises RefusedError or ModelError for
+    an address or a model that cannot be asked, DataError where ``calls`` is no cache.
+    """
+    if settings.teacher.kind == "endpoint":
+        from huatuo.llm.cache import spent
+        from huatuo.llm.http import Endpoint
+        from huatuo.llm.money import prices_of
+
+        return Endpoint(settings.teacher, spent(calls, prices_of(settings.teacher)))
+    if settings.teacher.kind == "batch":
+        from huatuo.llm.batch import ByFile
+
+        return ByFile(settings.teacher)
+    from huatuo.llm.template import OfflineTeacher
+
+    return OfflineTeacher(phrasings, settings.phrasings, settings.answers)

@@ -1,0 +1,97 @@
+"""The recipe's tables about the teacher: who asks and answers, where it is served, what it may cost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from huatuo.settings import Settings
+
+
+class EndpointSettings(Settings):
+    """One more place that serves the teacher's model."""
+
+    url: str
+    """Base URL, up to and including ``/v1``."""
+    model: str = ""
+    """What this server calls the teacher's model; empty: as the teacher's ``model``, which stands in every record."""
+    key_env: str = ""
+    """Environment variable that holds its key; empty: the teacher's."""
+    price_in: float | None = Field(None, ge=0)
+    """Price of a million prompt tokens there; absent: the teacher's."""
+    price_out: float | None = Field(None, ge=0)
+    """Price of a million completion tokens there; absent: the teacher's."""
+
+
+class TeacherSettings(Settings):
+    """Who asks and answers."""
+
+    kind: Literal["offline", "endpoint", "batch"] = "offline"
+    """offline: wordings of ours, no model. endpoint: any OpenAI-compatible server. batch: no network; the requests are
+    written as an OpenAI batch file, and the run goes on when the file with the answers has been put beside it."""
+    url: str = ""
+    """Base URL of the endpoint, up to and including ``/v1``."""
+    model: str = ""
+    """Model name at the endpoint (HuaTuo and HuatuoGPT-II used gpt-3.5-turbo)."""
+    key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; the key itself is never written anywhere."""
+    endpoints: tuple[EndpointSettings, ...] = ()
+    """Further places (or further keys) that serve the same model: the calls are spread over them and ``url``. One that
+    refuses for good is taken out, with a finding, and the others go on."""
+    temperature: float = 1.0
+    """Sampling temperature."""
+    max_tokens: int = Field(1024, ge=1)
+    """Longest reply."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the server calls it: newer OpenAI models take only max_completion_tokens."""
+    response_format: Literal["text", "json_object", "json_schema"] = "text"
+    """text: the prompt alone asks for JSON. json_object, json_schema: the server is told to hold the reply to it."""
+    concurrency: int = Field(16, ge=1)
+    """Most calls in flight at each endpoint."""
+    requests_per_minute: float = Field(0.0, ge=0)
+    """Most tries a minute at each endpoint, evenly spread; 0: no limit."""
+    tokens_per_minute: float = Field(0.0, ge=0)
+    """Most tokens (prompt and reply) a minute at each endpoint, evenly spread; 0: no limit."""
+    timeout_s: float = Field(120.0, gt=0)
+    """Seconds for one call."""
+    retries: int = Field(6, ge=0)
+    """Further tries of a call that fails for a passing reason (429, 5xx, broken connection)."""
+    longest_wait_s: float = Field(600.0, ge=0)
+    """Longest Retry-After that is waited for; an endpoint that asks for more is taken out, and the last one ends the
+    run with everything kept."""
+    price_in: float | None = Field(None, ge=0)
+    """Price of a million prompt tokens; unknown when absent, never 0."""
+    price_out: float | None = Field(None, ge=0)
+    """Price of a million completion tokens."""
+    currency: str = "USD"
+    """Currency of the prices."""
+    max_cost: float | None = Field(None, ge=0)
+    """Most money that may be spent in the run's folder, all attempts together; no call is begun that could exceed it.
+    The same command with a higher limit goes on."""
+    max_tokens_total: int | None = Field(None, ge=0)
+    """Most tokens (prompt and reply) that may be used in the run's folder, all attempts together."""
+
+    @field_validator("max_cost")
+    @classmethod
+    def _needs_prices(cls, value: float | None, info: ValidationInfo) -> float | None:
+        """A limit on what nobody can count would be no limit."""
+        places = [(place.price_in, place.price_out) for place in info.data.get("endpoints", ())]
+        if info.data.get("url") or not places:
+            places.append((None, None))
+        own = info.data.get("price_in"), info.data.get("price_out")
+        unknown = any(
+            price is None and mine is None for place in places for price, mine in zip(place, own, strict=True)
+        )
+        if value is not None and unknown:
+            raise ValueError("a limit on money needs the price: set price_in and price_out, or use max_tokens_total")
+        return value
+
+
+HOW_ASKED = frozenset(
+    {
+        "url", "key_env", "endpoints", "max_tokens_field", "concurrency", "requests_per_minute", "tokens_per_minute",
+        "timeout_s", "retries", "longest_wait_s", "price_in", "price_out", "currency", "max_cost", "max_tokens_total",
+    }
+)  # fmt: skip
+"""Keys of the teacher that say how it is asked, not what it answers: no part of a stage's key."""
