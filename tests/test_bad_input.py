@@ -309,3 +309,11 @@ def test_nothing_in_the_data_steers_the_terminal(tmp_path: Path) -> None:
 def test_show_says_what_it_cannot_show(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert huatuo("ingest", str(recipe(tmp_path, graph(tmp_path, diseases(30)))), cwd=tmp_path).returncode == 0
     failed(huatuo("show", "runs/t/ingest", "facts", *arguments, cwd=tmp_path), arguments[1])
+
+
+def test_settings_that_come_too_late_are_said(tmp_path: Path) -> None:
+    target = recipe(tmp_path, graph(tmp_path, diseases(30)))
+    assert huatuo("run", str(target), "--to", "synth", cwd=tmp_path).returncode == 0
+    late = huatuo("run", str(target), "--only", "unify", "-s", "synth.phrasings=2", cwd=tmp_path)
+    assert "synth was made with other settings" in late.stderr
+    assert "was made with other" not in huatuo("run", str(target), "--only", "unify", cwd=tmp_path).stderr

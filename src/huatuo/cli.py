@@ -79,7 +79,10 @@ def _run(
     root = runs / loaded.run.name
     if only and (first or last):
         raise click.UsageError("--only names one stage; --from and --to a range: give one or the other")
-    for done in running.run(loaded, root, running.select(first, last, only)):
+    stages = running.select(first, last, only)
+    for name in running.made_otherwise(loaded, root, stages):
+        click.echo(f"note: {name} was made with other settings than this recipe's and is read as it is", err=True)
+    for done in running.run(loaded, root, stages):
         _say(describe(done.manifest, done.skipped))
     return root
 

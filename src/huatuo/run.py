@@ -56,6 +56,23 @@ def check_lineage(root: Path, stage: Stage) -> None:
                 )
 
 
+def made_otherwise(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[str]:
+    """Names of the earlier stages that will be read as they are, though this recipe would make them otherwise."""
+    chosen = {stage.name for stage in stages}
+    read = {name for stage in stages for name in stage.inputs} - chosen
+    found = []
+    for stage in STAGES:
+        if stage.name not in read or not (root / stage.name / "manifest.json").exists():
+            continue
+        try:
+            same = store.read_manifest(root / stage.name).key == inputs_of(stage, recipe, root)[1]
+        except InputError:
+            same = False  # a file of the recipe is gone
+        if not same:
+            found.append(stage.name)
+    return found
+
+
 def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry], str]:
     """What a stage will read, and its key.
 
