@@ -58,9 +58,11 @@ def tokens(run: Path, count: int, wanted: str = "") -> Iterator[str]:
     from huatuo.models.tokenizers import load_tokenizer
 
     manifest = store.read_manifest(run / "tokenise")
-    if not (run / "tokenise" / "tokenizer").exists():
-        raise InputError(f"{run / 'tokenise'}: holds no tokenizer; next: run the recipe up to the stage tokenise")
-    tokenizer = load_tokenizer(run / "tokenise" / "tokenizer")
+    places = (run / "tokenise" / "tokenizer", run / "train" / "model")  # from scratch; that of a base, after training
+    place = next((folder for folder in places if folder.exists()), None)
+    if place is None:
+        raise InputError(f"{run}: the base's tokenizer is not here before the training; next: run the stage train")
+    tokenizer = load_tokenizer(place)
     chosen = formats.get(str(manifest.recipe["format"]))
     pairs = (p for p in store.read(run / "unify", "pairs", Pair) if _matches(p.model_dump(), wanted))
     for pair in islice(pairs, count):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from huatuo.errors import DataError, RecipeError, require
 from huatuo.records import Pair
-from huatuo.store import read, write_atomic
+from huatuo.store import read, verify, write_atomic
 
 Format = Literal["alpaca", "sharegpt", "messages", "csv", "xlsx"]
 FORMATS: tuple[str, ...] = ("alpaca", "sharegpt", "messages", "csv", "xlsx")
@@ -48,6 +48,7 @@ def export(pairs: Path, out_folder: Path, format: str) -> list[Path]:
     """
     if format not in FORMATS:
         raise RecipeError(f"no export format {format!r} (known: {', '.join(FORMATS)}); next: give one of these")
+    verify(pairs)  # before anything is made
     out_folder.mkdir(parents=True, exist_ok=True)
     if format == "xlsx":
         return _write_xlsx(pairs, out_folder)
