@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from huatuo import recipe_file
+from huatuo import recipe_file, show, store
 from huatuo.knowledge import mapping as mappings
+from huatuo.records import Figure
 from test_cli import diseases, huatuo
 
 ROOT = Path(__file__).parent.parent
@@ -96,3 +97,18 @@ def test_the_commands_of_a_page_work_in_their_order(hospital: Path, page: Path) 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_the_front_page_is_one_screen(name: str) -> None:
     assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) <= 70
+
+
+def test_the_scores_of_a_run_are_lines_for_people(tmp_path: Path) -> None:
+    figures = [("held-out phrasings", "ours", 0.9, 0.85, 0.94), ("held-out phrasings", "base", 0.1, 0.05, 0.2)]
+    figures += [("withheld entities", "ours", 0.0, 0.0, 0.2)]
+    with store.writing(tmp_path / "score", stage="score", key="k") as out:
+        for name, model, value, low, high in figures:
+            out.write(
+                "figures", Figure(name=name, model=model, metric="exact", value=value, low=low, high=high, n=1234)
+            )
+    lines = list(show.scores(tmp_path))
+    assert len(lines) == 2
+    assert "90.0 % [85.0, 94.0]" in lines[0]
+    assert "n 1,234" in lines[0]
+    assert "up to 20.0 % is possible" in lines[1]

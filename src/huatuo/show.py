@@ -118,15 +118,14 @@ def runs(folder: Path, only: str = "") -> Iterator[str]:
 def scores(run: Path) -> Iterator[str]:
     """The first table of the report as lines: each group's share of right answers, its interval, and what it means."""
     from huatuo.records import Figure
-    from huatuo.report.tables import interval, percent, result_rows
-    from huatuo.report.words import VERDICTS
+    from huatuo.report.tables import interval, percent, result_rows, verdict_words
 
     for row in result_rows(store.read(run / "score", "figures", Figure)):
         if row.ours is None or row.ours.value is None:
             continue
         base = percent(row.base.value) if row.base else "–"
         said = f"{row.group:<26} {row.metric:<8} {percent(row.ours.value):>8} {interval(row.ours):<14}"
-        yield f"{said} n {row.n:<6,} before {base:>7}   {VERDICTS[row.verdict][1]}"
+        yield f"{said} n {row.n:<6,} before {base:>7}   {verdict_words(row)[1]}"
 
 
 def check(path: Path) -> Iterator[str]:

@@ -86,7 +86,7 @@ def test_kill_9_at_random_moments_loses_nothing_and_asks_no_committed_call_again
             after = committed(path)
             assert after >= before  # what was committed stays
             before = after
-        settings = TeacherSettings(kind="endpoint", url=server.url, model="m", concurrency=CONCURRENCY)
+        settings = TeacherSettings(kind="endpoint", url=server.url, model="m", concurrency=CONCURRENCY, retries=40)
         cached = Cached(Endpoint(settings), path)
         talks = [[Message(role="user", content=str(n))] for n in range(CALLS)]
         replies = dict(cached.chat(talks, Sampling()))
