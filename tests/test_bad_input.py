@@ -15,6 +15,8 @@ import pytest
 
 from test_cli import diseases, failed, graph, huatuo, recipe
 
+pytestmark = pytest.mark.slow  # whole processes: not in `make unit`
+
 
 def small_disk(most_bytes: int) -> None:
     """No file may grow beyond: what a full disk does to a writer, without needing a disk of our own."""

@@ -10,6 +10,8 @@ import pytest
 from huatuo import plan, recipe_file, run, store
 from test_cli import diseases, graph, recipe
 
+pytestmark = pytest.mark.slow  # whole processes: not in `make unit`
+
 
 @pytest.mark.parametrize("count", [20, 1000])
 def test_calls_pairs_and_steps_are_near_what_happens(tmp_path: Path, count: int) -> None:

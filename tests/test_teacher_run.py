@@ -21,6 +21,8 @@ from fake_teacher import KEY, FakeTeacher, failing, knowing, status
 from huatuo.store import read_manifest
 from test_cli import diseases, failed, graph, huatuo
 
+pytestmark = pytest.mark.slow  # whole processes: not in `make unit`
+
 PHRASINGS = Path(str(resources.files("huatuo"))) / "prompts" / "phrasings.zh.toml"
 COUNT = 150
 

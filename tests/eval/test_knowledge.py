@@ -276,6 +276,7 @@ OWN_WORDS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_right_answer_about_the_sample_graph_is_exact():
     phrasings, read = shipped(), 0
     for relation in SETS:
@@ -313,6 +314,7 @@ def corruptions(text, entity, values, others, extra):
         yield "missing value", text.replace(listed, "、".join(values[:-1]))
 
 
+@pytest.mark.slow
 def test_every_corrupted_answer_about_the_sample_graph_is_refused():
     phrasings, refused = shipped(), defaultdict(int)
     for relation, entities in SETS.items():

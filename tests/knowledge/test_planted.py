@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from huatuo import store
 from huatuo.records import Entity, Fact, Finding
 
@@ -123,6 +125,7 @@ def plant(graph: Graph, rng: random.Random) -> dict[str, set[str]]:
     return planted
 
 
+@pytest.mark.slow
 def test_every_planted_defect_is_found_and_nothing_else(run: Run) -> None:
     rng = random.Random(1)
     graph = clean_graph(rng)
