@@ -203,7 +203,31 @@ def _stage_verb(name: str, first: str, last: str, says: str) -> None:
 
 _stage_verb("ingest", "ingest", "ingest", "Read and check the knowledge graphs and documents of RECIPE.")
 _stage_verb("curate", "questions", "curate", "Make the questions and cut documents into clean passages.")
-_stage_verb("synth", "synth", "unify", "Make question-answer pairs and join them with imported ones.")
+
+
+@cli.command()
+@RECIPE
+@RUNS
+@OVERRIDES
+@click.option("--preview", "count", type=click.IntRange(1, 100), help="Look at so many pairs and their price first.")
+def synth(recipe: str, runs: Path, overrides: tuple[str, ...], count: int | None) -> None:
+    """Make question-answer pairs and join them with imported ones.
+
+    With --preview, some calls of every shape are asked and shown; the full run finds their answers in the run's folder,
+    and nothing else is written.
+    """
+    if count is None:
+        root = _run(recipe, runs, overrides, "synth", "unify", None)
+        click.echo(f"\n{(root / 'unify').resolve()}")
+        return
+    from huatuo import recipe_file as recipes
+    from huatuo import run as running
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    for line in running.preview(loaded, runs / loaded.run.name, count):
+        click.echo(_printable(line))
+
+
 _stage_verb("train", "order", "train", "Order, tokenise and train.")
 _stage_verb("ask", "ask", "ask", "Ask the models every question and keep the answers.")
 _stage_verb("score", "score", "score", "Score the answers; needs no model.")
@@ -285,14 +309,23 @@ def check(path: Path) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["alpaca", "sharegpt", "messages", "csv", "xlsx"]),
+    type=click.Choice(["alpaca", "sharegpt", "messages", "csv", "xlsx", "review"]),
     default="messages",
     show_default=True,
     help="Format of the files.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 def export(folder: Path, form: str, out: Path) -> None:
-    """The pairs of a run (or of a data set of pairs) for another trainer, with their sources and facts."""
+    """The pairs of a run (or of a data set of pairs) for another trainer, with their sources and facts.
+
+    review: sheets for people to accept, edit or reject pairs; they come back as an import of the format review.
+    """
+    if form == "review":
+        from huatuo.synth.review import export_review
+
+        for path in export_review(folder, out):
+            click.echo(str(path))
+        return
     from huatuo.synth.export import export as export_pairs
 
     for path in export_pairs(folder / "unify" if (folder / "unify").exists() else folder, out, form):

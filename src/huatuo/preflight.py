@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from huatuo.errors import FormatError
-from huatuo.recipe import Recipe
+from huatuo.recipe import Recipe, TeacherSettings
 
 
 def findings(recipe: Recipe, stages: Iterable[str]) -> list[str]:
@@ -44,16 +44,25 @@ def _questions(recipe: Recipe) -> Iterator[str]:
 
 
 def _synth(recipe: Recipe) -> Iterator[str]:
-    teacher = recipe.synth.teacher
+    teacher, grown, coverage = recipe.synth.teacher, recipe.synth.self_instruct, recipe.synth.coverage
+    named = (("synth.teach_next", recipe.synth.teach_next), ("synth.self_instruct.seeds", grown.seeds))
+    yield from _missing((name, path) for name, path in (*named, ("synth.coverage.taught", coverage.taught)) if path)
+    if teacher.kind == "offline" and grown.seeds:
+        yield "synth.self_instruct: offline-teacher cannot grow questions; expected a model (synth.teacher.kind)"
     if teacher.kind == "offline" or not (recipe.ingest.graphs or recipe.ingest.documents):
         return
+    yield from _asked("synth.teacher", teacher)
+
+
+def _asked(key: str, teacher: TeacherSettings) -> Iterator[str]:
+    """What is wrong with how a model is asked."""
     places = teacher.endpoints
     if not teacher.model and not (places and all(place.model for place in places)):
-        yield "synth.teacher.model: empty; expected the model's name at the endpoint"
+        yield f"{key}.model: empty; expected the model's name at the endpoint"
     urls = [*([teacher.url] if teacher.url or not places else []), *(place.url for place in places)]
     for url in urls if teacher.kind == "endpoint" else ():
         if not _is_address(url):
-            yield f"synth.teacher.url: {url!r}; expected an address like https://host/v1"
+            yield f"{key}.url: {url!r}; expected an address like https://host/v1"
 
 
 def _is_address(url: str) -> bool:
@@ -65,16 +74,21 @@ def _is_address(url: str) -> bool:
 
 
 def _unify(recipe: Recipe) -> Iterator[str]:
+    from huatuo.synth.judge import UNSCORED
     from huatuo.synth.lint import RULES
 
+    judge = recipe.synth.judge
+    if judge is not None:
+        yield from _asked("synth.judge", judge)
+    rules = (*RULES, UNSCORED)
     yield from _missing((f"unify.imports {s.name}", s.path) for s in recipe.unify.imports)
     for rule in recipe.unify.drop_flagged:
-        if rule not in RULES:
-            yield f"unify.drop_flagged: {rule!r} is no rule{_near(rule, RULES)}"
+        if rule not in rules:
+            yield f"unify.drop_flagged: {rule!r} is no rule{_near(rule, rules)}"
 
 
 def _order(recipe: Recipe) -> Iterator[str]:
-    known = {recipe.synth.source, *(s.name for s in recipe.unify.imports)}
+    known = {recipe.synth.source, recipe.synth.self_instruct.source, *(s.name for s in recipe.unify.imports)}
     known |= {s.name for s in recipe.ingest.documents} | {s.name for s in recipe.ingest.graphs}
     for table, given in (("priority", recipe.train.priority), ("copies", recipe.train.copies)):
         for name in given:

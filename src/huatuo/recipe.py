@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from huatuo.recipe_synth import SynthSettings as SynthSettings
+from huatuo.recipe_teacher import JudgeSettings as JudgeSettings
 from huatuo.recipe_teacher import TeacherSettings as TeacherSettings
 from huatuo.settings import Settings as Settings
 
@@ -92,6 +94,9 @@ class DocumentSource(Settings):
     text: str = ""
     """JSON: key of a record's text; empty: the first of text, content, contents, body, abstract, 正文, 内容, 摘要.
     """
+    extract: Literal["", "rules"] = ""
+    """rules: what headings and wordings of the texts state becomes entities and facts beside the documents; empty: the
+    documents alone."""
 
 
 class IngestSettings(Settings):
@@ -162,39 +167,6 @@ class CurateSettings(Settings):
     """Drop passages that hold an exam question."""
 
 
-# ---------------------------------------------------------------- synth
-
-
-class SynthSettings(Settings):
-    """From facts and passages to question-answer pairs."""
-
-    teacher: TeacherSettings = TeacherSettings()
-    """The teacher."""
-    source: str = "graph"
-    """Source name of the pairs made from the graph."""
-    phrasings: int = Field(16, ge=1)
-    """Wordings per relation of the direct question (offline teacher)."""
-    answers: int = Field(1, ge=1)
-    """Answer forms per relation (offline teacher); more forms are more natural and harder to learn exactly."""
-    shapes: tuple[Literal["direct", "reverse", "comparison", "vignette"], ...] = (
-        "direct",
-        "reverse",
-        "comparison",
-        "vignette",
-    )
-    """Kinds of pairs made from the graph."""
-    share: dict[Literal["direct", "reverse", "comparison", "vignette"], Annotated[float, Field(ge=0, le=1)]] = Field(
-        default_factory=dict
-    )
-    """Share of the possible pairs of a shape that is made, drawn by hash; absent: all."""
-    pairs_per_call: int = Field(5, ge=1)
-    """Pairs asked for in one call of a model teacher (HuaTuo: five per record)."""
-    passage_language: Literal["source", "zh", "en"] = "source"
-    """Language of the pairs made from passages (HuatuoGPT-II: always Chinese)."""
-    ground: bool = True
-    """Drop answers that are not supported by their facts."""
-
-
 # ---------------------------------------------------------------- unify
 
 
@@ -205,11 +177,16 @@ class ImportSource(Settings):
     """Source name of its pairs."""
     path: Path
     """The file."""
-    format: Literal["huatuo", "huatuo-dialogue", "alpaca", "sharegpt", "messages", "huatuogpt2"]
+    format: Literal["huatuo", "huatuo-dialogue", "alpaca", "sharegpt", "messages", "huatuogpt2", "review"]
     """huatuo: {instruction, input, output} lines. huatuo-dialogue: ``<user>: … <bot>: …`` packed in instruction.
-    sharegpt: conversations of from/value. messages: OpenAI messages. huatuogpt2: {source: [[q, a, …], …]}."""
+    sharegpt: conversations of from/value. messages: OpenAI messages. huatuogpt2: {source: [[q, a, …], …]}. review: a
+    sheet of ``huatuo export --format review`` with decisions (CSV, XLSX): each reviewed pair takes its machine's place.
+    """
     limit: int = Field(0, ge=0)
-    """Read at most this many records, the others are left; 0: all."""
+    """Read at most this many records, the others are left; 0: all. (A review is always read whole.)"""
+    near_duplicates: float = Field(0.0, ge=0, le=1)
+    """Drop a record whose questions share this much (Jaccard of character 3-grams) with an earlier one of the same
+    file; 0: keep all, and so for a review."""
 
 
 class UnifySettings(Settings):
@@ -222,7 +199,10 @@ class UnifySettings(Settings):
     decontaminate: bool = True
     """Drop pairs that hold an exam question."""
     drop_flagged: tuple[str, ...] = ()
-    """Lint rules whose pairs are dropped; others are only flagged."""
+    """Lint rules whose pairs are dropped; others are only flagged. judge_unscored is one as well."""
+    deidentify: bool = False
+    """Replace phone numbers, identity and record numbers, addresses and names beside a title in every pair by
+    ``〔电话〕`` and the like; such a pair has the flag ``deidentified``."""
 
 
 # ---------------------------------------------------------------- train

@@ -88,6 +88,33 @@ class TeacherSettings(Settings):
         return value
 
 
+class JudgeSettings(TeacherSettings):
+    """A model that scores every generated pair from 1 to 5: its question, its faithfulness to the source, its language.
+
+    A pair whose lowest score is below ``threshold`` is dropped with its scores; a reply that cannot be read leaves the
+    pair unscored, under the flag ``judge_unscored``. The replies are kept beside the teacher's; a limit on money or
+    tokens counts what was spent on both.
+    """
+
+    kind: Literal["offline", "endpoint", "batch"] = "endpoint"
+    """endpoint, and no other: the offline teacher has no judgement, and a judge by file is not there yet."""
+    temperature: float = 0.0
+    """Sampling temperature."""
+    max_tokens: int = Field(256, ge=1)
+    """Longest reply."""
+    threshold: float = Field(3.0, ge=1, le=5)
+    """Lowest score that a pair may have in any of the three."""
+
+    @field_validator("kind")
+    @classmethod
+    def _can_judge(cls, value: str) -> str:
+        if value == "offline":
+            raise ValueError("the offline teacher cannot judge: it has wordings and no model; next: kind = endpoint")
+        if value == "batch":
+            raise ValueError("a judge cannot be asked by file; next: kind = endpoint")
+        return value
+
+
 HOW_ASKED = frozenset(
     {
         "url", "key_env", "endpoints", "max_tokens_field", "concurrency", "requests_per_minute", "tokens_per_minute",

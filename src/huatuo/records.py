@@ -180,6 +180,23 @@ class Pair(Record):
     """Who or what made it."""
 
 
+class Judgement(Record):
+    """What a judge says about one pair: three scores from 1 to 5, or why there are none."""
+
+    pair_id: str
+    """The pair."""
+    question: int | None
+    """Whether the question is clear, stands alone and makes sense; None where the pair is unscored."""
+    faithfulness: int | None
+    """Whether the answer says what the source says and nothing else."""
+    language: int | None
+    """Whether both are written well."""
+    unscored: str = ""
+    """Why there are no scores; empty where there are."""
+    provenance: Provenance
+    """Which model, prompt and decoding."""
+
+
 class Dropped(Record):
     """A record that a stage did not pass on, and why."""
 

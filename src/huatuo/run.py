@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from huatuo import store
 from huatuo.errors import DataError, InputError, RecipeError
+from huatuo.plan import CALLS
 from huatuo.preflight import findings
 from huatuo.recipe import Recipe
 from huatuo.stages import NAMES, PHRASINGS, STAGES, Job, Stage, is_wanted
@@ -148,6 +151,45 @@ def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Do
             else:
                 store.write_atomic(out.folder / "empty.json", '{"reason": "the recipe names nothing for this stage"}\n')
         yield Done(stage, store.read_manifest(folder), False)
+
+
+@contextmanager
+def _before_synth(recipe: Recipe, root: Path) -> Iterator[Path]:
+    """A folder that goes away, with what synth reads: the run's own data sets where finished, else new ones."""
+    stages = select(last="curate")
+    with TemporaryDirectory(prefix="huatuo-") as name:
+        folder = Path(name)
+        for stage in stages:
+            finished = root / stage.name
+            if store.is_finished(finished, inputs_of(stage, recipe, folder)[1]):
+                (folder / stage.name).symlink_to(finished.resolve(), target_is_directory=True)
+            for _ in _run_all(recipe, folder, [stage]):
+                pass
+        yield folder
+
+
+def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
+    """What a look at ``count`` calls of synth shows, line by line; nothing is written but the replies that were asked.
+
+    Raises RecipeError where the recipe names no knowledge or something would stop the stage, and what a stage raises.
+    """
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.teachers import teacher_of
+    from huatuo.stages import judge_on
+    from huatuo.synth.preview import lines, look
+
+    if not recipe.ingest.graphs and not recipe.ingest.documents:
+        raise RecipeError("the recipe names no graph and no document, so there is nothing to preview; next: add one")
+    names = [stage.name for stage in select(last="synth")]
+    if problems := findings(recipe, names):
+        raise RecipeError(
+            "\n".join([f"{len(problems)} thing(s) would stop this stage:", *map("  {}".format, problems)])
+        )
+    with _before_synth(recipe, root) as folder:
+        read = folder / "ingest", folder / "curate"
+        cached = Cached(teacher_of(recipe.synth, PHRASINGS, root / CALLS), root / CALLS)
+        found = look(recipe.synth, *read, cached, recipe.run.seed, count)
+        yield from lines(recipe.synth, found, count, read, judge_on(recipe, root, *read))
 
 
 # ---------------------------------------------------------------- planning

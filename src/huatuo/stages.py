@@ -94,8 +94,22 @@ def _synth(job: Job) -> None:
 def _unify(job: Job) -> None:
     from huatuo.synth.unify import unify
 
-    folders = (job.folder("synth"), job.folder("questions"))
-    unify(job.recipe.unify, *folders, job.recipe.run.seed, job.out, job.folder("ingest"))
+    folders, knowledge = (job.folder("synth"), job.folder("questions")), job.folder("ingest")
+    judge = judge_on(job.recipe, job.root, knowledge, job.folder("curate"))
+    unify(job.recipe.unify, *folders, job.recipe.run.seed, job.out, knowledge, judge)
+
+
+def judge_on(recipe: Recipe, root: Path, knowledge: Path, passages: Path) -> Any:
+    """The judge that the recipe names, with what facts and passages say; None where it names none."""
+    settings = recipe.synth.judge
+    if settings is None:
+        return None
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.teachers import judge_of
+    from huatuo.synth.judge import Judge, source_texts
+
+    cached = Cached(judge_of(settings, root / CALLS), root / CALLS)
+    return Judge(cached, settings, source_texts(knowledge, passages))
 
 
 def _order(job: Job) -> None:
@@ -180,10 +194,20 @@ def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _synth_table(recipe: Recipe) -> dict[str, Any]:
     """The table without what says how the teacher is asked and paid: another address or limit makes no other pairs."""
-    shown = table(recipe.synth)
+    shown = _without(table(recipe.synth), "judge")  # unify asks it
     teacher = _without(shown["teacher"], *HOW_ASKED)
     teacher["kind"] = "endpoint" if teacher["kind"] == "batch" else teacher["kind"]
     return shown | {"teacher": teacher}
+
+
+def _unify_table(recipe: Recipe) -> dict[str, Any]:
+    """The table, and the judge where there is one, without what says how it is asked."""
+    judge = recipe.synth.judge
+    return table(recipe.unify) | ({"judge": _without(table(judge), *HOW_ASKED)} if judge else {})
+
+
+def _judge_files(recipe: Recipe) -> list[Path]:
+    return _prompt_files("judge.")(recipe) if recipe.synth.judge else []
 
 
 def _train_table(recipe: Recipe) -> dict[str, Any]:
@@ -199,6 +223,15 @@ def _some_of_train(*names: str) -> Callable[[Recipe], dict[str, Any]]:
 def _base_files(recipe: Recipe) -> list[Path]:
     base = recipe.train.base
     return [] if base == "scratch" else [Path(base)]
+
+
+def _synth_files(recipe: Recipe) -> list[Path]:
+    """Prompts, and the files that say what is asked; a data set of pairs counts by its manifest."""
+    synth = recipe.synth
+    named = [synth.teach_next, synth.self_instruct.seeds]
+    named += [synth.coverage.taught / "manifest.json"] if synth.coverage.taught else []
+    shipped = _prompt_files("graph_", "passage_", "self_instruct", PHRASINGS.name)(recipe)
+    return shipped + [path for path in named if path is not None]
 
 
 def _prompt_files(*beginnings: str) -> Callable[[Recipe], list[Path]]:
@@ -219,22 +252,22 @@ STAGES: tuple[Stage, ...] = (
     Stage("curate", 3, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
-        2,
+        3,
         "knowledge to question-answer pairs",
         ("ingest", "curate"),
         _synth_table,
         _synth,
-        _prompt_files("graph_", "passage_", PHRASINGS.name),
+        _synth_files,
         resumable=True,
     ),
     Stage(
         "unify",
-        2,
+        3,
         "all pairs in one format",
-        ("synth", "questions", "ingest"),
-        _table("unify"),
+        ("synth", "questions", "ingest", "curate"),
+        _unify_table,
         _unify,
-        lambda r: [source.path for source in r.unify.imports],
+        lambda r: [*(source.path for source in r.unify.imports), *_judge_files(r)],
     ),
     Stage("order", 1, "priority order", ("unify",), _some_of_train("order", "priority", "copies", "epochs"), _order),
     Stage(

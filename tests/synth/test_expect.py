@@ -17,8 +17,9 @@ from huatuo.recipe import SynthSettings
 from huatuo.recipe_teacher import TeacherSettings
 from huatuo.store import writing
 from huatuo.synth import prompts
+from huatuo.synth.calls import sampling_of
 from huatuo.synth.expect import Expected, asked, expect, prepare, says
-from huatuo.synth.make import make_pairs, sampling_of
+from huatuo.synth.make import make_pairs
 
 TEACHER = TeacherSettings(kind="batch", model="m", price_in=1.0, price_out=2.0)
 

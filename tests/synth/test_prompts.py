@@ -9,8 +9,8 @@ from huatuo.synth import prompts
 
 
 def test_every_prompt_carries_the_block_and_asks_for_json() -> None:
-    names = [name for name in prompts.ids() if name.startswith(("graph_", "passage_"))]
-    assert len(names) == 8
+    names = [name for name in prompts.ids() if name.startswith(("graph_", "passage_", "self_instruct"))]
+    assert len(names) == 15
     for name in names:
         prompt = prompts.load(name)
         text = prompt.render({"shape": "direct", "值": "`甲`"}, pairs=5)

@@ -11,6 +11,7 @@ from huatuo.eval.probes import HELD_OUT, TRAINED, WITHHELD
 from huatuo.recipe import ImportSource, UnifySettings
 from huatuo.records import Dropped, Finding, Pair
 from huatuo.store import read, read_manifest, writing
+from huatuo.synth.pair import pair_id
 from huatuo.synth.split import keys_of
 from huatuo.synth.unify import ASKED_AS_TAUGHT, unify
 
@@ -183,3 +184,53 @@ def test_a_group_too_big_for_the_share_is_reported(maker: Any) -> None:
     assert finding.rule == "validation_share"
     assert "100.0%" in finding.message
     assert {p.split for p in rows(folder)} == {"train"}
+
+
+# ---------------------------------------------------------------- personal data, near-duplicates
+
+
+def imported(maker: Any, tmp_path: Path, records: list[tuple[str, str]], near: float = 0.0, **settings: Any) -> Any:
+    path = tmp_path / "i.jsonl"
+    rows = (json.dumps({"instruction": q, "input": "", "output": a}, ensure_ascii=False) + "\n" for q, a in records)
+    path.write_text("".join(rows), encoding="utf-8")
+    source = ImportSource(name="ward", path=path, format="huatuo", near_duplicates=near)
+    folder = tmp_path / "unified"
+    with writing(folder, stage="unify", key="k") as out:
+        empty = maker.write("synth", {}), maker.write("questions", {})
+        unify(UnifySettings(imports=(source,), **settings), *empty, 0, out)
+    return list(read(folder, "pairs", Pair)), list(read(folder, "dropped", Dropped)), out
+
+
+def test_personal_data_is_flagged_and_taken_out_on_request(maker: Any, tmp_path: Path) -> None:
+    records = [
+        (f"我是第{i}号，电话138{i:08}，住院号A{i:06}，要紧吗？", f"请找王医生复诊，血压约{i}。") for i in range(1000)
+    ]
+    records.append(("感冒要紧吗？", "感冒多能自愈，请休息。"))
+    pairs, _, out = imported(maker, tmp_path, records)
+    assert out.figures["lint personal_data"] == 1000
+    assert "13800000007" in pairs[7].messages[0].content
+    pairs, _, out = imported(maker, tmp_path, records, deidentify=True)
+    assert pairs[7].messages[0].content == "我是第7号，电话〔电话〕，住院号〔编号〕，要紧吗？"
+    assert pairs[7].messages[1].content == "请找〔姓名〕医生复诊，血压约7。"
+    assert "lint personal_data" not in out.figures
+    assert sum("deidentified" in pair.flags for pair in pairs) == 1000
+    assert pairs[-1].flags == ()
+    assert len({pair.id for pair in pairs}) == 1001
+    assert all(pair.id == pair_id(pair.source, pair.messages) for pair in pairs)
+    _, dropped, _ = imported(maker, tmp_path, records, drop_flagged=("personal_data",))
+    assert len(dropped) == 1000
+    assert not any("138" in item.reason for item in dropped)
+
+
+def test_near_duplicates_of_an_import_go_and_name_the_earlier_one(maker: Any, tmp_path: Path) -> None:
+    records = [(f"第{i * 7919}号病房的{i * i}床患者应当怎样护理？", "按常规护理。") for i in range(500)]
+    twins = [(question.replace("？", "呢？"), answer) for question, answer in records]
+    pairs, dropped, out = imported(maker, tmp_path, records + twins)
+    assert (len(pairs), dropped) == (1000, [])
+    pairs, dropped, out = imported(maker, tmp_path, records + twins, near=0.8)
+    assert out.dropped["near_duplicate"] >= 500
+    assert len(pairs) + len(dropped) == 1000
+    kept = {pair.id for pair in pairs}
+    assert dropped[-1].rule == "near_duplicate"
+    assert dropped[-1].witness in kept
+    assert "line 500" in dropped[-1].reason

@@ -36,7 +36,10 @@ _CANONICAL: dict[str, tuple[str, str]] = {
     "袋": ("袋", "1"), "丸": ("丸", "1"), "倍": ("倍", "1"), "型": ("型", "1"),
     "级": ("级", "1"), "期": ("期", "1"), "元": ("元", "1"),
     "mmol": ("mmol", "1"), "μmol": ("μmol", "1"), "umol": ("μmol", "1"), "nmol": ("nmol", "1"), "mol": ("mol", "1"),
-    "meq": ("mEq", "1"),
+    "毫摩尔": ("mmol", "1"), "微摩尔": ("μmol", "1"), "纳摩尔": ("nmol", "1"), "摩尔": ("mol", "1"),
+    "ng": ("mg", "0.000001"), "纳克": ("mg", "0.000001"), "℉": ("℉", "1"), "华氏度": ("℉", "1"),
+    "个小时": ("hour", "1"), "个星期": ("week", "1"), "月龄": ("month", "1"), "个月龄": ("month", "1"),
+    "揿": ("揿", "1"), "瓶": ("瓶", "1"), "针": ("针", "1"), "枚": ("枚", "1"), "meq": ("mEq", "1"),
     "kcal": ("kcal", "1"), "千卡": ("kcal", "1"), "bpm": ("bpm", "1"),
 }  # fmt: skip
 
@@ -88,7 +91,9 @@ def _scaled(number: str, unit: str, power: str, sign: str) -> Quantity:
     parts = re.split(r"\s*([/·])\s*", unit.lower().strip())
     name, factor = _CANONICAL.get(parts[0], (parts[0], "1"))
     value *= Decimal(factor)
-    rest = "".join(part if part in "/·l" else _CANONICAL.get(part, (part, ""))[0] for part in parts[1:])
+    rest = "".join(
+        "l" if part == "升" else part if part in "/·l" else _CANONICAL.get(part, (part, ""))[0] for part in parts[1:]
+    )
     prefix = f"10^{power} " if power else ""
     return Quantity(value.normalize() if value else Decimal(0), prefix + name + rest, sign)
 
@@ -108,15 +113,16 @@ def _chinese_number(digits: str) -> Decimal | None:
     return Decimal(total + last)
 
 
-def find(text: str) -> list[Quantity]:
-    """The quantities of a text in order; the numbers of a numbered list are not quantities.
+def located(text: str) -> list[tuple[int, int, Quantity]]:
+    """The quantities of a text in order, each with its first character and one past its last.
 
-    A range gives both of its ends, each with the unit that stands after the range.
+    The numbers of a numbered list are none. A range gives both of its ends, each with the unit that stands after the
+    range and with the place of the whole range.
     """
     if not _ANY.search(text):
         return []
     text = _LIST_MARK.sub(lambda match: " " * len(match[0]), text.translate(_FOLD))
-    placed: list[tuple[int, Quantity]] = []
+    placed: list[tuple[int, int, Quantity]] = []
     for match in _QUANTITY.finditer(text):
         caret, raised = match["caret"], match["raised"]
         power = caret or (raised or "").translate(_SUPERSCRIPT)
@@ -124,16 +130,19 @@ def find(text: str) -> list[Quantity]:
         sign = _SIGNS.get(sign, sign)
         unit = match["unit"] or ""
         first_unit = match["low_unit"] or unit
+        placed.append((*match.span(), _scaled(match["low"], first_unit, power, sign)))
         if match["high"]:
-            placed.append((match.start(), _scaled(match["low"], first_unit, power, sign)))
-            placed.append((match.start(), _scaled(match["high"], unit or first_unit, power, sign)))
-        else:
-            placed.append((match.start(), _scaled(match["low"], first_unit, power, sign)))
+            placed.append((*match.span(), _scaled(match["high"], unit or first_unit, power, sign)))
     for match in _CHINESE.finditer(text):
         value = _chinese_number(match["digits"])
         if value is not None:
-            placed.append((match.start(), _scaled(str(value), match["unit"], "", "")))
-    return [quantity for _, quantity in sorted(placed, key=lambda item: item[0])]
+            placed.append((*match.span(), _scaled(str(value), match["unit"], "", "")))
+    return sorted(placed, key=lambda item: item[0])
+
+
+def find(text: str) -> list[Quantity]:
+    """The quantities of a text in order, see `located`."""
+    return [quantity for _, _, quantity in located(text)]
 
 
 def unsupported(claim: str, source: str) -> list[Quantity]:

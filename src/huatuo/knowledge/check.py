@@ -32,8 +32,8 @@
 | `text_mojibake` | warning | – | a document with Chinese that was decoded as Latin-1 |
 | `text_unit_loss` | warning | – | a document with a lost exponent |
 
-`same_value_twice`, `empty_value`, `not_text`, `merged_cells` and `undecodable_bytes` are found while reading
-(`huatuo.knowledge.ingest`).
+`same_value_twice`, `empty_value`, `not_text`, `merged_cells`, `undecodable_bytes` and `nothing_extracted` are found
+while reading (`huatuo.knowledge.ingest`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from huatuo.errors import InputError, RecipeError
 from huatuo.knowledge import documents, formats, mapping
 from huatuo.knowledge.check import FLAGGING, check, check_document, fact_id, finding, taught_flags
 from huatuo.knowledge.entries import Draft, Entry, Prose, Refused, Remark, Value, Where, clean
+from huatuo.knowledge.extract import drafts
 from huatuo.knowledge.join import join
 from huatuo.knowledge.sample import withheld
 from huatuo.progress import Bar, bar
@@ -47,7 +48,9 @@ def ingest(settings: IngestSettings, seed: int, out: Writer) -> None:
         for documents_of in sorted(settings.documents, key=lambda source: source.name):
             for where, place, made, problems in documents.read(documents_of):
                 reader.take_problems(where, place, problems)
-                reader.take_document(where, made, place)
+                new = reader.take_document(where, made, place)
+                if new and documents_of.extract and isinstance(made, Document):
+                    reader.take_triples(where, made, place)
                 progress.advance()
         _write(reader.entries, settings, seed, out, progress)
 
@@ -148,21 +151,32 @@ class _Reader:
         for prose in made.texts:
             self.take_document(made.where, _from_prose(prose, made.where), prose.place)
 
-    def take_document(self, where: Where, made: Document | Refused, place: str) -> None:
-        """Write a document, or drop it as refused or as a twin."""
+    def take_triples(self, where: Where, document: Document, place: str) -> None:
+        """Take what a document states as a graph's records are taken; a note where it states nothing."""
+        found = False
+        for made in drafts(document, where, place):
+            self._take(made)
+            found = True
+        if not found:
+            message = f"no heading or wording of {document.title[:60]!r} states a relation; no fact comes from it"
+            self._find("nothing_extracted", "note", document.id, where, place, message)
+
+    def take_document(self, where: Where, made: Document | Refused, place: str) -> bool:
+        """Whether the document was written; else it was dropped, as refused or as a twin."""
         if isinstance(made, Refused):
             self.refuse(where, made)
-            return
+            return False
         record_id = item_id(where, place)
         self.out.expect([record_id])
         if made.id in self._documents:
             reason = "source, title and text are those of a document that was read before"
             self.out.drop(record_id, "duplicate", reason, made.id, made.text)
-            return
+            return False
         self._documents.add(made.id)
         self.out.write("documents", made, uses=[record_id])
         for found in check_document(made):
             self.out.write("findings", found)
+        return True
 
     def take_problems(self, where: Where, place: str, problems: tuple[Problem, ...]) -> None:
         """Findings on the bytes of a file that was read all the same."""
@@ -208,6 +222,7 @@ def _write(
 
 def _entity(entry: Entry, settings: IngestSettings) -> Entity:
     evidence = {graph.name: graph.evidence for graph in settings.graphs}
+    evidence |= {document.name: document.evidence for document in settings.documents}
     origins = tuple(
         Origin(source=where.source, file=where.file, place=place, evidence=evidence.get(where.source, ""))
         for where, place in entry.origins

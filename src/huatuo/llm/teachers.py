@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from huatuo.errors import ModelError
 from huatuo.llm.base import Model
-from huatuo.recipe import SynthSettings
+from huatuo.recipe import JudgeSettings, SynthSettings, TeacherSettings
 
 
 def teacher_of(settings: SynthSettings, phrasings: Path, calls: Path) -> Model:
@@ -15,11 +16,7 @@ def teacher_of(settings: SynthSettings, phrasings: Path, calls: Path) -> Model:
     an address or a model that cannot be asked, DataError where ``calls`` is no cache.
     """
     if settings.teacher.kind == "endpoint":
-        from huatuo.llm.cache import spent
-        from huatuo.llm.http import Endpoint
-        from huatuo.llm.money import prices_of
-
-        return Endpoint(settings.teacher, spent(calls, prices_of(settings.teacher)))
+        return _endpoint(settings.teacher, calls)
     if settings.teacher.kind == "batch":
         from huatuo.llm.batch import ByFile
 
@@ -27,3 +24,24 @@ def teacher_of(settings: SynthSettings, phrasings: Path, calls: Path) -> Model:
     from huatuo.llm.template import OfflineTeacher
 
     return OfflineTeacher(phrasings, settings.phrasings, settings.answers)
+
+
+def judge_of(settings: JudgeSettings, calls: Path) -> Model:
+    """The model that scores pairs, at its endpoints.
+
+    Raises ModelError for a kind that cannot judge, and as `teacher_of`.
+    """
+    if settings.kind != "endpoint":
+        raise ModelError(
+            f"synth.judge.kind = {settings.kind}: the offline teacher and a teacher by file cannot judge; expected a "
+            "model that is asked; next: kind = endpoint"
+        )
+    return _endpoint(settings, calls)
+
+
+def _endpoint(settings: TeacherSettings, calls: Path) -> Model:
+    from huatuo.llm.cache import spent
+    from huatuo.llm.http import Endpoint
+    from huatuo.llm.money import prices_of
+
+    return Endpoint(settings, spent(calls, prices_of(settings)))

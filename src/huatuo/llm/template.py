@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 
 from huatuo.errors import InputError, ModelError
 from huatuo.llm.base import Reply, Sampling
+from huatuo.llm.template_shapes import SHAPE_WORDINGS, Voice, shapes
+from huatuo.llm.wording import KINDS, is_prose, listed, pick
+from huatuo.llm.wording import fill as fill
 from huatuo.records import Message
 from huatuo.store import hash_file
 
@@ -23,9 +26,6 @@ _BLOCK = re.compile(r"```json\s*\n(.*?)\n\s*```", re.DOTALL)
 _SENTENCE = re.compile(r"[^。！？!?\n]+[。！？!?]?")
 _LIST_LINE = re.compile(r"[-*•]\s|[(（]?\d{1,2}[.、)）]")
 _OPENING = re.compile(r"[，。；：！？,;:!?\n]|\.\s")
-
-LONGEST_LIST_ITEM = 60
-"""Characters. A longer value, or one of several sentences, is prose: it is quoted, not put in a list."""
 
 COMPARISON_QUESTIONS = (
     "{a}和{b}的{relation}有何异同？",
@@ -52,13 +52,14 @@ PASSAGE_QUESTIONS_EN = (
     "Could you tell me about {topic}?",
     "What are the main points about {topic}?",
 )
-KINDS = {"disease": "疾病", "drug": "药物", "symptom": "症状", "herb": "中药"}
-"""Chinese names of the kinds that the shipped mappings give; any other kind is spoken of as 实体."""
-
 OWN_WORDINGS = (
     COMPARISON_QUESTIONS + REVERSE_ANSWERS + VIGNETTE_QUESTIONS + VIGNETTE_ANSWERS + PASSAGE_QUESTIONS_ZH
     + PASSAGE_QUESTIONS_EN
 )  # fmt: skip
+CANNOT = "wordings cannot say this (translation, open set, a dialogue of one sentence)"
+"""Why a block with all that its shape needs is refused."""
+MODEL_ONLY = ("self_instruct",)
+"""Shapes that no wordings of ours can make."""
 
 
 class Wordings(NamedTuple):
@@ -70,17 +71,6 @@ class Wordings(NamedTuple):
     """Answers with {entity} and {values}."""
     reverse: tuple[str, ...]
     """Questions with {value}."""
-
-
-def pick(options: Sequence[str], *key: str) -> str:
-    """The option that the key's hash falls on."""
-    digest = hashlib.sha256("\x1f".join(key).encode("utf-8", "surrogatepass")).digest()
-    return options[int.from_bytes(digest[:8]) % len(options)]
-
-
-def fill(wording: str, **parts: str) -> str:
-    """The wording with its parts; braces inside a part stay as they are."""
-    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], wording)
 
 
 def load_wordings(path: Path) -> dict[str, Wordings]:
@@ -121,16 +111,6 @@ def read_block(text: str) -> dict[str, Any]:
     return block if isinstance(block, dict) else {}
 
 
-def listed(values: Sequence[str]) -> str:
-    """The values joined by ``、``, each without a full stop of its own."""
-    return "、".join(value.strip().rstrip("。.；;，,、 ") for value in values)
-
-
-def is_prose(value: str) -> bool:
-    """Whether a value is a text of its own and not an item of a list."""
-    return len(value) > LONGEST_LIST_ITEM or bool(re.search(r"[。！？\n]", value.strip().rstrip("。")))
-
-
 class OfflineTeacher:
     """The offline teacher."""
 
@@ -140,7 +120,7 @@ class OfflineTeacher:
         """Use the first ``questions`` wordings and the first ``answers`` answer forms of each relation."""
         self.name = "offline-teacher"
         self._wordings = load_wordings(phrasings)
-        own = hashlib.sha256("\n".join(OWN_WORDINGS).encode()).hexdigest()
+        own = hashlib.sha256("\n".join(OWN_WORDINGS + SHAPE_WORDINGS).encode()).hexdigest()
         text = f"{hash_file(phrasings)} {own} questions={questions} answers={answers}"
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         self._questions, self._answers = questions, answers
@@ -151,6 +131,7 @@ class OfflineTeacher:
             "vignette": self._vignette,
             "passage_question": self._passage_question,
             "passage_answer": self._passage_answer,
+            **shapes(Voice(self.answer, lambda relation: self._of(relation).questions[:questions], self._topic)),
         }
 
     # ---------------------------------------------------------------- Model
@@ -175,6 +156,9 @@ class OfflineTeacher:
         block = read_block(prompt)
         shape = self._shapes.get(str(block.get("shape")))
         if shape is None:
+            if block.get("shape") in MODEL_ONLY:
+                said = f"offline-teacher cannot make {block['shape']}: that needs a model; next: set synth.teacher.kind"
+                return Reply(text="", finish_reason="refused", error=said)
             said = f"no JSON block with a shape this teacher knows ({', '.join(self._shapes)}) in the last user message"
             return Reply(text="", finish_reason="error", error=said)
         try:
@@ -183,7 +167,7 @@ class OfflineTeacher:
             said = f"the JSON block lacks what shape {block['shape']} needs: {type(error).__name__} {error}"
             return Reply(text="", finish_reason="error", error=said)
         if not pairs:
-            return Reply(text="", finish_reason="refused", error="wordings cannot say this (translation, open set)")
+            return Reply(text="", finish_reason="refused", error=CANNOT)
         made = [{"question": question, "answer": answer} for question, answer in pairs]
         return Reply(text=json.dumps(made, ensure_ascii=False))
 

@@ -19,18 +19,18 @@ from huatuo.recipe import SynthSettings
 from huatuo.recipe_teacher import TeacherSettings
 from huatuo.records import Message
 from huatuo.store import Writer
-from huatuo.synth import from_text
-from huatuo.synth.make import (
+from huatuo.synth import dialogue, from_text, self_instruct
+from huatuo.synth.calls import (
     conversation,
     graph_calls,
     graph_prompt,
-    open_passages,
+    growth_prompt,
+    has_longer,
     passage_prompt,
-    read_graph,
-    read_question,
     sampling_of,
-    shared_titles,
 )
+from huatuo.synth.graph import Graph, read_graph
+from huatuo.synth.make import open_passages, read_question, shared_titles
 
 CHUNK = 1024
 """Prompts looked up together."""
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
     """One call."""
 
     kind: str
-    """direct, reverse, comparison, vignette, passage_question, passage_answer."""
+    """A shape of the graph, passage_question, passage_answer, passage_dialogue, self_instruct."""
     messages: tuple[Message, ...]
     """What is asked; empty for the second call about a passage whose first is not answered."""
     reply: Reply | None
@@ -59,29 +59,48 @@ class Asked(NamedTuple):
 
 def asked(settings: SynthSettings, knowledge: Path, passages: Path, cache: Cached, seed: int) -> Iterator[Asked]:
     """Every call that the stage will make, in its order, as far as the answers on disk allow to know it."""
-    graph, sampling = read_graph(knowledge, None), sampling_of(settings, seed)
+    graph, sampling = read_graph(knowledge, None, has_longer(settings)), sampling_of(settings, seed)
     calls = graph_calls(settings, graph, seed)
     while chunk := list(islice(calls, CHUNK)):
         talks = [conversation(graph_prompt(settings, call)) for call in chunk]
         for call, messages, reply in zip(chunk, talks, cache.known(talks, sampling), strict=True):
             yield Asked(call.shape, messages, reply)
+    yield from _of_passages(settings, graph, passages, cache, seed)
+    grown = settings.self_instruct
+    seeds = (
+        [s for s in self_instruct.read_seeds(grown.seeds) if not graph.withheld.find(s.question)] if grown.seeds else []
+    )
+    growths = self_instruct.calls(grown, seeds, settings.pairs_per_call, seed)
+    while some := list(islice(growths, CHUNK)):
+        talks = [conversation(growth_prompt(settings, growth)) for growth in some]
+        for messages, reply in zip(talks, cache.known(talks, sampling), strict=True):
+            yield Asked("self_instruct", messages, reply)
+
+
+def _of_passages(settings: SynthSettings, graph: Graph, passages: Path, cache: Cached, seed: int) -> Iterator[Asked]:
+    sampling = sampling_of(settings, seed)
     shared, waiting = shared_titles(passages), open_passages(passages, graph, None)
     while documents := list(islice(waiting, CHUNK)):
         languages = [from_text.answer_language(passage, settings.passage_language) for passage in documents]
-        blocks = [from_text.block(p, lang, p.title in shared) for p, lang in zip(documents, languages, strict=True)]
-        first = [conversation(passage_prompt(settings, *pair)) for pair in zip(languages, blocks, strict=True)]
-        replies = cache.known(first, sampling)
-        second: list[tuple[Message, ...]] = []
-        for passage, language, block, messages, reply in zip(documents, languages, blocks, first, replies, strict=True):
-            yield Asked("passage_question", messages, reply)
-            if reply is None:
-                yield Asked("passage_answer", (), None)
-            elif question := read_question(reply, passage)[0]:
-                second.append(
-                    conversation(passage_prompt(settings, language, from_text.with_question(block, question)))
-                )
-        for messages, reply in zip(second, cache.known(second, sampling), strict=True):
-            yield Asked("passage_answer", messages, reply)
+        if "passage" in settings.passage_shapes:
+            blocks = [from_text.block(p, lang, p.title in shared) for p, lang in zip(documents, languages, strict=True)]
+            first = [conversation(passage_prompt(settings, *pair)) for pair in zip(languages, blocks, strict=True)]
+            replies = cache.known(first, sampling)
+            second: list[tuple[Message, ...]] = []
+            for passage, lang, block, messages, reply in zip(documents, languages, blocks, first, replies, strict=True):
+                yield Asked("passage_question", messages, reply)
+                if reply is None:
+                    yield Asked("passage_answer", (), None)
+                elif question := read_question(reply, passage)[0]:
+                    asked = passage_prompt(settings, lang, from_text.with_question(block, question))
+                    second.append(conversation(asked))
+            for messages, reply in zip(second, cache.known(second, sampling), strict=True):
+                yield Asked("passage_answer", messages, reply)
+        if "passage_dialogue" in settings.passage_shapes:
+            blocks = [dialogue.block(p, lang, p.title in shared) for p, lang in zip(documents, languages, strict=True)]
+            talks = [conversation(passage_prompt(settings, *pair)) for pair in zip(languages, blocks, strict=True)]
+            for messages, reply in zip(talks, cache.known(talks, sampling), strict=True):
+                yield Asked("passage_dialogue", messages, reply)
 
 
 class Expected(NamedTuple):
@@ -149,8 +168,9 @@ class _Kind:
 
 
 def _reply_tokens(kind: str, settings: SynthSettings) -> float:
-    passages = {"passage_question": QUESTION_TOKENS, "passage_answer": ANSWER_TOKENS}
-    return passages.get(kind, PAIR_TOKENS * settings.pairs_per_call)
+    each = {"passage_question": QUESTION_TOKENS, "passage_answer": ANSWER_TOKENS}
+    each |= {"passage_dialogue": ANSWER_TOKENS + QUESTION_TOKENS, "multi_turn": 4 * PAIR_TOKENS}
+    return each.get(kind, PAIR_TOKENS * settings.pairs_per_call)
 
 
 def says(expected: Expected, teacher: TeacherSettings) -> str:

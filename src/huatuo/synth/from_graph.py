@@ -1,6 +1,7 @@
 """Calls to a teacher about facts of the graph: which go together, what the prompt's block holds, what may be said.
 
-Four shapes. direct: all values of one relation of one entity. reverse: from a value to all entities that have it.
+Four shapes here, four in `huatuo.synth.more_shapes` and `huatuo.synth.dialogue`.
+direct: all values of one relation of one entity. reverse: from a value to all entities that have it.
 comparison: two entities of a kind under one relation. vignette: a patient with the symptoms of one disease.
 """
 
@@ -74,7 +75,7 @@ class Call(NamedTuple):
     """One question to the teacher."""
 
     shape: str
-    """direct, reverse, comparison, vignette."""
+    """direct, reverse, comparison, vignette, multi_hop, multi_turn, refusal, true_false."""
     block: dict[str, Any]
     """The facts as they stand in the prompt."""
     facts: tuple[str, ...]
@@ -82,7 +83,9 @@ class Call(NamedTuple):
     entities: tuple[str, ...]
     """Names of the entities that it is about."""
     claim: Claim
-    """What may be said."""
+    """What may be said; of a dialogue: in its first turn."""
+    later: tuple[Claim, ...] = ()
+    """What may be said in the later turns of a dialogue."""
 
 
 Groups = Mapping[tuple[str, str], list[Known]]

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from huatuo.checks.entities import Dictionary, Mention, is_name
 from huatuo.checks.negation import Stance, conflicts, stances
 from huatuo.checks.numbers import unsupported
+from huatuo.checks.support import Said, problems
 
 PLACE = "\x00"
 """Stands for a supported name while the words between names are looked at."""
@@ -168,6 +169,14 @@ class Ground:
             or _invented(masked, claim, self._wordings)
             or _mixed(answer, said.own, claim)
         )
+
+    def free(self, question: str, answer: str, entity: str, facts: Sequence[Said]) -> Refusal | None:
+        """Why an answer in free words is not supported by the facts of an entity, or None; facts may be left unsaid.
+
+        The rule is the kind of the first problem of `huatuo.checks.support.problems`.
+        """
+        found = problems(question, answer, "、".join(self._spellings(_clean(entity))), facts, self._names)
+        return Refusal(*found[0]) if found else None
 
     def _prepare(self, claim: Claim) -> _Said:
         """What a claim allows, worked out once for all questions and answers of a call."""

@@ -6,27 +6,34 @@ of the calls. Each fact and each passage ends used, dropped or left exactly once
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
-from importlib import resources
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from huatuo.checks.entities import Dictionary
-from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.base import Model, Reply
 from huatuo.llm.money import Spent
-from huatuo.llm.template import OWN_WORDINGS
 from huatuo.progress import Bar, bar
 from huatuo.recipe import SynthSettings
-from huatuo.records import Document, Entity, Message, Provenance
+from huatuo.records import Document, Message, Provenance
 from huatuo.store import Writer, content_id, read, read_batches
-from huatuo.synth import from_graph, from_text, prompts
-from huatuo.synth.from_graph import SYMPTOM_RELATIONS, Call, Known
-from huatuo.synth.ground import Ground, Refusal, name_dictionary
-from huatuo.synth.pair import ask, fraction, make_pair
+from huatuo.synth import dialogue, from_text, prompts, self_instruct
+from huatuo.synth.calls import (
+    conversation,
+    graph_calls,
+    graph_prompt,
+    growth_prompt,
+    has_longer,
+    passage_prompt,
+    sampling_of,
+)
+from huatuo.synth.from_graph import Call
+from huatuo.synth.graph import Graph, read_graph, shown
+from huatuo.synth.ground import Refusal
+from huatuo.synth.objections import objection
+from huatuo.synth.pair import ask, make_pair
 from huatuo.synth.parse import QA, parse
-from huatuo.synth.withheld import WITHHELD, Said, mirrored, searchable
+from huatuo.synth.withheld import WITHHELD
 
 BATCH = 8192
 """Conversations handed to the model at once: bounds memory (about 30 MB), and is many times any endpoint's concurrency,
@@ -42,154 +49,26 @@ def make_pairs(settings: SynthSettings, knowledge: Path, passages: Path, model: 
     maker = _Maker(settings, knowledge, model, seed, out)
     maker.make_from_graph()
     maker.make_from_passages(passages)
+    if settings.self_instruct.seeds is not None:
+        maker.grow()
     maker.settle()
 
 
-class Graph(NamedTuple):
-    """What is known, as synth needs it."""
+class _Made(NamedTuple):
+    """What a pair's record says beside its messages."""
 
-    groups: dict[tuple[str, str], list[Known]]
-    """Facts that may be taught."""
-    withheld: Dictionary
-    """Names and aliases of withheld entities."""
-    untaught: frozenset[tuple[str, str, str]]
-    """(kind, relation, value) of facts that are not taught."""
-    untaught_symptoms: list[frozenset[str]]
-    """Symptom sets of entities that have facts that are not taught."""
-    ground: Ground
-    """The rules with the graph's names."""
-
-
-def _wordings() -> str:
-    shipped = resources.files("huatuo") / "prompts" / "phrasings.zh.toml"
-    return "\n".join((shipped.read_text(encoding="utf-8"), *OWN_WORDINGS))
-
-
-_COLUMNS = ["id", "entity_id", "entity", "kind", "relation", "value", "flags"]
-
-
-def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...]]]:
-    """The facts with their flags; names and relations, which repeat, are held once."""
-    for batch in read_batches(knowledge, "facts", _COLUMNS):
-        columns = [batch.column(name).to_pylist() for name in _COLUMNS]
-        for fact_id, entity_id, entity, kind, relation, value, flags in zip(*columns, strict=True):
-            shared = [sys.intern(text) for text in (entity, entity_id, kind, relation, value)]
-            yield Known(fact_id, *shared), tuple(flags)
-
-
-def read_graph(knowledge: Path, out: Writer | None) -> Graph:
-    """The graph; all facts expected in ``out``, those that are not taught left under their flag."""
-    every, untaught, withheld = [], dict[str, Known](), list[Known]()
-
-    def leave(fact: Known, rule: str, reason: str, witness: str = "") -> None:
-        untaught[fact.id] = fact
-        if out:
-            out.leave(fact.id, rule, reason, witness, _shown(fact))
-
-    for fact, flags in _facts(knowledge):
-        if out:
-            out.expect((fact.id,))
-        every.append(fact)
-        if flags:
-            withheld += [fact] if WITHHELD in flags else []
-            leave(fact, WITHHELD if WITHHELD in flags else flags[0], f"the fact is flagged {', '.join(flags)}")
-    entities = list(read(knowledge, "entities", Entity))
-    for fact, witness in list(_turned_round(every, untaught, withheld, entities)):
-        leave(
-            fact, WITHHELD, "it, or another value of the same list, says a withheld fact the other way round", witness
-        )
-    aliases: dict[str, tuple[str, ...]] = {}
-    for entity in entities:
-        if entity.aliases:
-            aliases[entity.name] = tuple(dict.fromkeys((*aliases.get(entity.name, ()), *entity.aliases)))
-    words = _wordings()
-    names = (name for entity in entities for name in (entity.name, *entity.aliases))
-    ground = Ground(name_dictionary(names, (fact.value for fact in every), words), aliases, words)
-    symptoms: dict[str, set[str]] = {}
-    for fact in untaught.values():
-        if fact.relation in SYMPTOM_RELATIONS:
-            symptoms.setdefault(fact.entity_id, set()).add(fact.value.strip())
-    hidden = {fact.entity_id for fact in withheld}
-    return Graph(
-        from_graph.group(fact for fact in every if fact.id not in untaught),
-        Dictionary(sorted(searchable(entity for entity in entities if entity.id in hidden))),
-        frozenset((fact.kind, fact.relation, fact.value.strip()) for fact in untaught.values()),
-        [frozenset(found) for _, found in sorted(symptoms.items())],
-        ground,
-    )
-
-
-def _turned_round(
-    every: Iterable[Known], untaught: Container[str], withheld: Iterable[Known], entities: Iterable[Entity]
-) -> Iterator[tuple[Known, str]]:
-    """Facts that say a withheld one the other way round, each with that fact's id, and all values beside them: a list
-    without one of its values would be taught as if it were whole."""
-    names = {entity.id: (entity.name, *entity.aliases) for entity in entities}
-    open_facts = {fact.id: fact for fact in every if fact.id not in untaught}
-    said = (Said(fact.id, fact.entity_id, fact.value) for fact in open_facts.values())
-    turned = mirrored(said, (Said(fact.id, fact.entity_id, fact.value) for fact in withheld), names)
-    lists = {(open_facts[turned_id].entity_id, open_facts[turned_id].relation): w for turned_id, w in turned.items()}
-    for fact in open_facts.values():
-        if (fact.entity_id, fact.relation) in lists:
-            yield fact, lists[fact.entity_id, fact.relation]
-
-
-def _shown(fact: Known) -> str:
-    return f"{fact.entity} {fact.relation} {fact.value}"[:200]
-
-
-def graph_calls(settings: SynthSettings, graph: Graph, seed: int) -> Iterator[Call]:
-    """The calls about facts, in a fixed order."""
-    shapes, share = settings.shapes, settings.share
-    if "direct" in shapes:
-        wanted = share.get("direct", 1.0)
-        for call in from_graph.direct(graph.groups):
-            if fraction(str(seed), "direct", *call.facts) < wanted:
-                yield call
-    if "reverse" in shapes:
-        yield from from_graph.reverse(graph.groups, graph.untaught, graph.withheld, seed, share.get("reverse", 1.0))
-    if "comparison" in shapes:
-        yield from from_graph.comparison(graph.groups, seed, share.get("comparison", 1.0))
-    if "vignette" in shapes:
-        part = share.get("vignette", 1.0)
-        yield from from_graph.vignette(graph.groups, graph.untaught_symptoms, seed, part)
-
-
-def graph_prompt(settings: SynthSettings, call: Call) -> str:
-    """What the teacher is asked in a call about facts."""
-    return _prompt(settings, f"graph_{call.shape}", "zh", call.block, pairs=settings.pairs_per_call)
-
-
-def passage_prompt(settings: SynthSettings, language: str, block: dict[str, Any]) -> str:
-    """What the teacher is asked in a call about a passage: the question, or the answer to the block's question."""
-    return _prompt(settings, block["shape"], language, block)
-
-
-def _prompt(settings: SynthSettings, name: str, language: str, block: dict[str, Any], **values: Any) -> str:
-    text = prompts.load(f"{name}.{language}").render(block, **values)
-    return text if settings.teacher.response_format == "text" else text + prompts.IN_AN_OBJECT[language]
-
-
-def conversation(prompt: str) -> tuple[Message, ...]:
-    """The conversation that a prompt opens."""
-    return (Message(role="user", content=prompt),)
-
-
-def sampling_of(settings: SynthSettings, seed: int) -> Sampling:
-    """How the teacher decodes."""
-    teacher = settings.teacher
-    return Sampling(
-        temperature=0.0 if teacher.kind == "offline" else teacher.temperature,
-        max_tokens=teacher.max_tokens,
-        seed=seed,
-        response_format=prompts.RESPONSE_FORMATS[teacher.response_format],
-    )
+    source: str
+    shape: str
+    provenance: Provenance
+    parents: tuple[str, ...]
+    uses: tuple[str, ...]
+    entities: tuple[str, ...] = ()
 
 
 class _Maker:
     def __init__(self, settings: SynthSettings, knowledge: Path, model: Model, seed: int, out: Writer):
         self.settings, self.model, self.seed, self.out = settings, model, seed, out
-        self.graph = read_graph(knowledge, out)
+        self.graph = read_graph(knowledge, out, has_longer(settings))
         self.sampling = sampling_of(settings, seed)
         self.used: set[str] = set()
         self.failed: dict[str, tuple[Literal["drop", "leave"], str, str]] = {}
@@ -241,49 +120,47 @@ class _Maker:
                 progress.advance(len(batch))
 
     def _take(self, call: Call, reply: Reply) -> None:
-        found, rule, reason = _read_reply(reply)
-        provenance = self._provenance(reply.time, f"graph_{call.shape}.zh")
+        found, rule, reason = read_reply(reply)
+        source, provenance = self.settings.source, self._provenance(reply.time, f"graph_{call.shape}.zh")
+        made = _Made(source, call.shape, provenance, call.facts, call.facts, call.entities)
         answers: dict[str, Refusal | None] = {}
-        for qa in found:
-            refusal = self._check(qa, call, answers)
+        for turns in [found] if found and call.later else [(qa,) for qa in found]:
+            messages = _messages(turns)
+            refusal = self._check(turns, call, answers)
             if refusal is None:
-                self._write(qa, self.settings.source, call.shape, provenance, call.facts, call.facts, call.entities)
+                self._write(messages, made)
                 continue
             rule, reason = refusal
-            messages = ask(qa.question, qa.answer)
-            pair = make_pair(messages, self.settings.source, call.shape, provenance)
-            self.out.drop(pair.id, rule, reason, excerpt=f"{qa.question} {qa.answer}", parents=call.facts)
+            pair = make_pair(messages, source, call.shape, provenance)
+            self.out.drop(pair.id, rule, reason, excerpt=" ".join(m.content for m in messages), parents=call.facts)
         for fact in call.facts:
             if fact not in self.used and rule:
                 self.failed.setdefault(fact, ("drop", rule, reason))
 
-    def _check(self, qa: QA, call: Call, answers: dict[str, Refusal | None]) -> Refusal | None:
-        """The first objection; an answer that many questions share is looked at once."""
+    def _check(self, turns: Sequence[QA], call: Call, answers: dict[str, Refusal | None]) -> Refusal | None:
+        """The first objection; a direct answer that many questions share is looked at once."""
         if not self.settings.ground:
             return None
-        if qa.answer not in answers:
-            answers[qa.answer] = self.graph.ground.answer(qa.answer, call.claim)
-        return answers[qa.answer] or self.graph.ground.question(qa.question, call.claim)
+        if call.shape != "direct":
+            return objection(self.graph.ground, call, turns)
+        question, answer = turns[0]
+        if answer not in answers:
+            answers[answer] = self.graph.ground.answer(answer, call.claim)
+        return answers[answer] or self.graph.ground.question(question, call.claim)
 
-    def _write(
-        self,
-        qa: QA,
-        source: str,
-        shape: str,
-        provenance: Provenance,
-        parents: tuple[str, ...],
-        uses: tuple[str, ...],
-        entities: tuple[str, ...],
-    ) -> None:
-        pair = make_pair(ask(qa.question, qa.answer), source, shape, provenance, parents, entities)
+    def _write(self, messages: tuple[Message, ...], made: _Made) -> bool:
+        """Whether the pair is new; a twin is dropped, and what it was made from is used all the same."""
+        pair = make_pair(messages, made.source, made.shape, made.provenance, made.parents, made.entities)
         key = bytes.fromhex(pair.id)
-        self.used.update(uses)
+        self.used.update(made.uses)
         if key in self.seen:
-            self.out.use(uses)
-            self.out.drop(pair.id, "duplicate", "the same question and answer was made before", pair.id, qa.question)
-            return
+            self.out.use(made.uses)
+            said = "the same question and answer was made before"
+            self.out.drop(pair.id, "duplicate", said, pair.id, messages[0].content)
+            return False
         self.seen.add(key)
-        self.out.write("pairs", pair, uses=uses)
+        self.out.write("pairs", pair, uses=made.uses)
+        return True
 
     # ---------------------------------------------------------------- passages
 
@@ -297,10 +174,27 @@ class _Maker:
 
     def _take_passages(self, batch: list[Document], shared: frozenset[str], progress: Bar) -> None:
         languages = [from_text.answer_language(passage, self.settings.passage_language) for passage in batch]
-        blocks = [
-            from_text.block(passage, language, passage.title in shared)
-            for passage, language in zip(batch, languages, strict=True)
-        ]
+        shapes = self.settings.passage_shapes
+        lost: list[tuple[Document, str, str, str]] = []
+        if "passage" in shapes:
+            blocks = [from_text.block(p, lang, p.title in shared) for p, lang in zip(batch, languages, strict=True)]
+            lost += self._question_and_answer(batch, languages, blocks)
+        if "passage_dialogue" in shapes:
+            blocks = [dialogue.block(p, lang, p.title in shared) for p, lang in zip(batch, languages, strict=True)]
+            lost += self._talked_over(batch, languages, blocks)
+        for passage, shape, rule, reason in lost:
+            if passage.id not in self.used:
+                self.out.drop(passage.id, rule, reason, excerpt=passage.text)
+            else:  # another shape uses it
+                made_of = (passage.id,)
+                self.out.drop(content_id(shape, passage.id), rule, reason, excerpt=passage.text, parents=made_of)
+        progress.advance(len(batch))
+
+    def _question_and_answer(
+        self, batch: list[Document], languages: list[str], blocks: list[dict[str, Any]]
+    ) -> list[tuple[Document, str, str, str]]:
+        """Passages without a pair, with shape, rule and reason."""
+        lost: list[tuple[Document, str, str, str]] = []
         first = [passage_prompt(self.settings, lang, b) for b, lang in zip(blocks, languages, strict=True)]
         open_calls: list[tuple[Document, str, dict[str, Any]]] = []
         for passage, language, block, reply in zip(batch, languages, blocks, self._ask(first), strict=True):
@@ -308,28 +202,94 @@ class _Maker:
             if question:
                 open_calls.append((passage, language, from_text.with_question(block, question)))
             else:
-                self.out.drop(passage.id, rule, reason, excerpt=passage.text)
+                lost.append((passage, "passage", rule, reason))
         second = [passage_prompt(self.settings, language, block) for _, language, block in open_calls]
         for (passage, language, block), reply in zip(open_calls, self._ask(second), strict=True):
-            self._take_answer(passage, language, str(block["question"]), reply)
-        progress.advance(len(batch))
-
-    def _take_answer(self, passage: Document, language: str, question: str, reply: Reply) -> None:
-        found, rule, reason = _read_reply(reply)
-        if found:
-            qa = QA(question, found[0].answer)
-            words = from_text.leak(qa.answer, passage.text)
-            refusal = Refusal("leak", f"the answer speaks of its source: {words}") if words else None
-            # a translation cannot be compared word by word; its numbers still can
-            if refusal is None and self.settings.ground and language in (passage.language, "zh"):
-                refusal = self.graph.ground.passage(qa.question, qa.answer, passage.title, passage.text)
+            found, rule, reason = read_reply(reply)
+            turns = [QA(str(block["question"]), found[0].answer)] if found else []
+            refusal = self._check_passage(turns, passage, language) if found else Refusal(rule, reason)
             if refusal is None:
-                provenance = self._provenance(reply.time, f"passage_question.{language}", f"passage_answer.{language}")
-                parents = (passage.id, passage.parent) if passage.parent else (passage.id,)
-                self._write(qa, passage.origin.source, "passage", provenance, parents, (passage.id,), ())
-                return
-            rule, reason = refusal
-        self.out.drop(passage.id, rule, reason, excerpt=passage.text)
+                prompt_ids = (f"passage_question.{language}", f"passage_answer.{language}")
+                self._write_passage(turns, passage, "passage", self._provenance(reply.time, *prompt_ids))
+            else:
+                lost.append((passage, "passage", *refusal))
+        return lost
+
+    def _talked_over(
+        self, batch: list[Document], languages: list[str], blocks: list[dict[str, Any]]
+    ) -> list[tuple[Document, str, str, str]]:
+        """Passages without a dialogue, with shape, rule and reason."""
+        lost: list[tuple[Document, str, str, str]] = []
+        asked = [passage_prompt(self.settings, lang, b) for b, lang in zip(blocks, languages, strict=True)]
+        for passage, language, reply in zip(batch, languages, self._ask(asked), strict=True):
+            found, rule, reason = read_reply(reply)
+            refusal = dialogue.objection(found) if found else Refusal(rule, reason)
+            refusal = refusal or self._check_passage(found, passage, language)
+            if refusal is None:
+                provenance = self._provenance(reply.time, f"passage_dialogue.{language}")
+                self._write_passage(found, passage, "passage_dialogue", provenance)
+            else:
+                lost.append((passage, "passage_dialogue", *refusal))
+        return lost
+
+    def _check_passage(self, turns: Sequence[QA], passage: Document, language: str) -> Refusal | None:
+        """The first objection to one of the turns made from a passage."""
+        for qa in turns:
+            words = from_text.leak(qa.answer, passage.text)
+            if words:
+                return Refusal("leak", f"the answer speaks of its source: {words}")
+            # a translation cannot be compared word by word; its numbers still can
+            if self.settings.ground and language in (passage.language, "zh"):
+                refusal = self.graph.ground.passage(qa.question, qa.answer, passage.title, passage.text)
+                if refusal:
+                    return refusal
+        return None
+
+    def _write_passage(self, turns: Sequence[QA], passage: Document, shape: str, provenance: Provenance) -> None:
+        parents = (passage.id, passage.parent) if passage.parent else (passage.id,)
+        self._write(_messages(turns), _Made(passage.origin.source, shape, provenance, parents, (passage.id,)))
+
+    # ---------------------------------------------------------------- seeds
+
+    def grow(self) -> None:
+        """Pairs grown from seed questions; their answers stand on no fact and are held to no fact."""
+        grown, prompt_id = self.settings.self_instruct, "self_instruct.zh"
+        seeds, before = self._open_seeds(), self_instruct.NearCopies(grown.overlap)
+        for seed in seeds:
+            before.add(seed.question)
+        calls = self_instruct.calls(grown, seeds, self.settings.pairs_per_call, self.seed)
+        while batch := list(islice(calls, BATCH)):
+            asked = [growth_prompt(self.settings, call) for call in batch]
+            for call, reply in zip(batch, self._ask(asked), strict=True):
+                found, rule, reason = read_reply(reply)
+                ids = tuple(seed.id for seed in call.seeds)
+                made = _Made(grown.source, "self_instruct", self._provenance(reply.time, prompt_id), ids, ids)
+                if not found:
+                    self.out.drop(content_id("self_instruct", str(call.block["number"])), rule, reason, parents=ids)
+                for qa in found:
+                    refusal = self_instruct.objection(qa, before, self.graph.withheld)
+                    if refusal is None:
+                        before.add(qa.question)
+                        self._write(_messages([qa]), made)
+                        continue
+                    pair = make_pair(_messages([qa]), grown.source, made.shape, made.provenance)
+                    self.out.drop(pair.id, *refusal, excerpt=f"{qa.question} {qa.answer}", parents=ids)
+        for seed in seeds:
+            if seed.id not in self.used:
+                self.out.leave(seed.id, "not_drawn", "no pair was grown from it", excerpt=seed.question)
+
+    def _open_seeds(self) -> list[self_instruct.Seed]:
+        """The seeds that name no withheld entity; the others are left."""
+        assert self.settings.self_instruct.seeds is not None
+        found = []
+        for seed in self_instruct.read_seeds(self.settings.self_instruct.seeds):
+            self.out.expect((seed.id,))
+            named = next((mention.name for mention in self.graph.withheld.find(seed.question)), "")
+            if named:
+                self.out.leave(seed.id, WITHHELD, f"names the withheld entity {named}", excerpt=seed.question)
+            else:
+                found.append(seed)
+        return found
 
     # ---------------------------------------------------------------- account
 
@@ -341,14 +301,10 @@ class _Maker:
                     continue
                 _, rule, reason = self.failed.get(fact.id, ("leave", "", ""))
                 if rule:
-                    self.out.drop(fact.id, rule, reason, excerpt=_shown(fact))
+                    self.out.drop(fact.id, rule, reason, excerpt=shown(fact))
                 else:
-                    self.out.leave(
-                        fact.id,
-                        "not_drawn",
-                        "no call was drawn for it (synth.shapes, synth.share)",
-                        excerpt=_shown(fact),
-                    )
+                    said = "no call was drawn for it (synth.shapes, share, coverage, teach_next)"
+                    self.out.leave(fact.id, "not_drawn", said, excerpt=shown(fact))
         if self.settings.teacher.kind == "offline":
             return
         spent = self.spent
@@ -357,7 +313,11 @@ class _Maker:
         self.out.figures[f"cost ({spent.currency})"] = spent.cost
 
 
-def _read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...], str, str]:
+def _messages(turns: Sequence[QA]) -> tuple[Message, ...]:
+    return tuple(message for qa in turns for message in ask(qa.question, qa.answer))
+
+
+def read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...], str, str]:
     """The pairs of a reply that ended well; else none, with rule and reason."""
     if reply.finish_reason != "stop":
         said = reply.error or f"the reply ended with {reply.finish_reason}: {reply.text[:60]!r}"
@@ -370,7 +330,7 @@ def _read_reply(reply: Reply, need_answer: bool = True) -> tuple[tuple[QA, ...],
 
 def read_question(reply: Reply, passage: Document) -> tuple[str, str, str]:
     """The question in the reply to the first call about a passage; else empty, with rule and reason."""
-    found, rule, reason = _read_reply(reply, need_answer=False)
+    found, rule, reason = read_reply(reply, need_answer=False)
     question = found[0].question if found else ""
     if question and from_text.too_long(question):
         return "", "long_question", f"the question has {len(question)} characters"

@@ -11,14 +11,18 @@ from pathlib import Path
 from huatuo.checks.entities import Dictionary
 from huatuo.errors import RecipeError
 from huatuo.progress import bar
-from huatuo.recipe import UnifySettings
-from huatuo.records import Finding, Pair, Question
+from huatuo.recipe import ImportSource, UnifySettings
+from huatuo.records import Finding, Message, Pair, Question
 from huatuo.store import Writer, content_id, read
 from huatuo.synth.imports import read_pairs
+from huatuo.synth.judge import JUDGED, UNSCORED, Judge
 from huatuo.synth.lint import RULES, lint
 from huatuo.synth.pair import pair_id
+from huatuo.synth.review import Reviews, reviewed
 from huatuo.synth.split import Components, keys_of
 from huatuo.synth.withheld import WITHHELD, withheld_names
+from huatuo.text import pii
+from huatuo.text.near import earlier_neighbours
 from huatuo.text.ngram import ExamIndex, Overlap
 from huatuo.text.zh import normalise_for_comparison
 
@@ -32,28 +36,40 @@ FAR_FROM_SHARE = 0.5
 ASKED_AS_TAUGHT = "trained phrasings"
 """Group of the probe's questions whose words are trained on purpose; those of its other groups must not be."""
 
+DEIDENTIFIED = "deidentified"
+"""Flag of a pair from which personal data was taken out."""
+
 
 def unify(
-    settings: UnifySettings, pairs: Path, questions: Path, seed: int, out: Writer, knowledge: Path | None = None
+    settings: UnifySettings,
+    pairs: Path,
+    questions: Path,
+    seed: int,
+    out: Writer,
+    knowledge: Path | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Write ``pairs``: those of the folder ``pairs`` and of all imports, each used, dropped or left once.
 
     The inputs are read twice: once to decide, once to write, so memory holds only decisions. An imported pair that
     names an entity which ``knowledge`` withholds is left. A pair made from the graph may: there such a name is an
-    ordinary value of another entity.
+    ordinary value of another entity. A reviewed pair stands in its machine's place. The ``judge`` is asked about
+    generated pairs that nothing else refuses; its ``judgements`` are written.
     Raises RecipeError for an unknown lint rule, InputError for an import that cannot be read at all.
     """
-    unknown = sorted(set(settings.drop_flagged) - set(RULES))
+    unknown = sorted(set(settings.drop_flagged) - set(RULES) - {UNSCORED})
     if unknown:
         raise RecipeError(
             f"unify.drop_flagged: no lint rule {unknown[0]!r} (known: {', '.join(RULES)}); next: correct it"
         )
-    decided = _Decided(settings, questions, withheld_names(knowledge) if knowledge else frozenset(), out)
-    for batch in _batches(settings, pairs, out, "unify 1/2", account=True):
+    reviews = Reviews(settings.imports, out)
+    decided = _Decided(settings, questions, withheld_names(knowledge) if knowledge else frozenset(), out, judge)
+    for batch in _batches(settings, pairs, out, reviews, first=True):
         decided.look(batch)
+    reviews.settle()
     chosen, sizes = decided.components.draw(settings.validation_share, seed)
     place = kept = 0
-    for batch in _batches(settings, pairs, out, "unify 2/2", account=False):
+    for batch in _batches(settings, pairs, out, reviews, first=False):
         for item, pair in batch:
             flags = decided.flags[decided.outcome[place]] if decided.outcome[place] >= 0 else None
             place += 1
@@ -73,36 +89,86 @@ def _candidates(settings: UnifySettings, pairs: Path, out: Writer, account: bool
             out.expect((pair.id,))
         yield pair.id, pair
     for source in settings.imports:
-        for number, item in enumerate(read_pairs(source)):
+        near = _near(source) if source.format != "review" else {}
+        for number, item in enumerate(read_pairs(source) if source.format != "review" else ()):
             raw = content_id("import", source.name, source.path.name, item.place, str(number))
             if account:
                 out.expect((raw,))
-            if settings.imports and source.limit and number >= source.limit:
+            if source.limit and number >= source.limit:
                 if account:
                     out.leave(raw, "limit", f"{source.name}: only {source.limit:,} records are read (limit)")
             elif item.pair is None:
                 if account:
                     where = f"{source.path.name}, {item.place}"
                     out.drop(raw, item.rule, f"{where}: {item.reason}", excerpt=item.excerpt)
+            elif number in near:
+                if account:
+                    witness, reason = near[number]
+                    out.drop(raw, "near_duplicate", reason, witness, item.pair.messages[0].content)
             else:
                 yield raw, item.pair
 
 
+def _near(source: ImportSource) -> dict[int, tuple[str, str]]:
+    """Id of the earlier pair and reason, by number, of the records whose questions an earlier record nearly asks."""
+    if not source.near_duplicates:
+        return {}
+    read_ones = islice(read_pairs(source), source.limit or None)
+    kept = [(number, item.pair, item.place) for number, item in enumerate(read_ones) if item.pair is not None]
+    texts = ["\n".join(m.content for m in pair.messages if m.role == "user") for _, pair, _ in kept]
+    found = {}
+    for (number, _, _), neighbours in zip(kept, earlier_neighbours(texts, source.near_duplicates), strict=True):
+        if neighbours:
+            nearest = max(neighbours, key=lambda neighbour: neighbour.jaccard)
+            _, pair, place = kept[nearest.place]
+            found[number] = pair.id, f"its question shares {nearest.jaccard:.2f} of its 3-grams (Jaccard) with {place}"
+    return found
+
+
 def _batches(
-    settings: UnifySettings, pairs: Path, out: Writer, name: str, account: bool
+    settings: UnifySettings, pairs: Path, out: Writer, reviews: Reviews, first: bool
 ) -> Iterator[list[tuple[str, Pair]]]:
-    candidates = _candidates(settings, pairs, out, account)
-    with bar(name, None, "pairs") as progress:
-        while batch := list(islice(candidates, BATCH)):
+    """The candidates as they are to be taught; reviewed ones as their reviewer left them, rejected ones not at all."""
+    waiting = _prepared(_candidates(settings, pairs, out, account=first), settings, out, reviews, first)
+    with bar(f"unify {1 if first else 2}/2", None, "pairs") as progress:
+        while batch := list(islice(waiting, BATCH)):
             yield batch
             progress.advance(len(batch))
+
+
+def _prepared(
+    candidates: Iterator[tuple[str, Pair]], settings: UnifySettings, out: Writer, reviews: Reviews, account: bool
+) -> Iterator[tuple[str, Pair]]:
+    for item, made in candidates:
+        pair = without_personal_data(made) if settings.deidentify else made
+        row = reviews.of(pair)
+        if row is not None and row.decision == "reject":
+            if account:
+                reason = f"{row.place}: {row.note or 'no note'}"
+                out.drop(item, "rejected", reason, row.item, pair.messages[0].content)
+            continue
+        if row is not None:
+            pair = reviewed(pair, row)
+            pair = without_personal_data(pair) if settings.deidentify else pair
+        yield item, pair
+
+
+def without_personal_data(pair: Pair) -> Pair:
+    """The pair with `huatuo.text.pii` applied to every turn, under a new id and flagged; itself where it holds none."""
+    turns = tuple(Message(role=m.role, content=pii.deidentify(m.content)) for m in pair.messages)
+    if turns == pair.messages:
+        return pair
+    flags = (*pair.flags, DEIDENTIFIED)
+    return pair.model_copy(update={"id": pair_id(pair.source, turns), "messages": turns, "flags": flags})
 
 
 class _Decided:
     """What becomes of each pair, in the order of reading: 2 bytes per pair, and 16 per different pair."""
 
-    def __init__(self, settings: UnifySettings, questions: Path, withheld: frozenset[str], out: Writer):
-        self._settings, self._out = settings, out
+    def __init__(
+        self, settings: UnifySettings, questions: Path, withheld: frozenset[str], out: Writer, judge: Judge | None
+    ):
+        self._settings, self._out, self.judge = settings, out, judge
         self._withheld = Dictionary(sorted(withheld))
         self._index: ExamIndex | None = None
         self._held_out: dict[str, str] = {}
@@ -124,35 +190,60 @@ class _Decided:
         """Decide about some pairs."""
         texts = ["\n".join(m.content for m in pair.messages) for _, pair in batch]
         overlaps: list[Overlap | None] = list(self._index.grade_many(texts)) if self._index else [None] * len(batch)
-        for (item, pair), overlap in zip(batch, overlaps, strict=True):
-            self.outcome.append(self._decide(item, pair, overlap))
+        open_ones = [self._look_at(item, pair, overlap) for (item, pair), overlap in zip(batch, overlaps, strict=True)]
+        self._judge(batch, open_ones)
+        for (_, pair), found in zip(batch, open_ones, strict=True):
+            self.outcome.append(-1 if found is None else self._keep(pair, found))
 
-    def _decide(self, item: str, pair: Pair, overlap: Overlap | None) -> int:
+    def _look_at(self, item: str, pair: Pair, overlap: Overlap | None) -> dict[str, str] | None:
+        """The flags of a pair, with what each says; None where it is refused."""
         shown = pair.messages[0].content
         key = bytes.fromhex(pair_id(pair.source, pair.messages))
         if key in self._seen:
             self._out.drop(item, "duplicate", f"{pair.source} holds the same turns before", pair.id, shown)
-            return -1
+            return None
         found = dict.fromkeys(pair.flags, "flagged before") | lint(pair.messages)
         self.counts.update(found.keys())
         refused = next((rule for rule in self._settings.drop_flagged if rule in found), "")
         if refused:
             self._out.drop(item, refused, found[refused], excerpt=shown)
-            return -1
+            return None
         if overlap and overlap.grade in ("exact", "likely"):
             reason = f"holds {overlap.share:.0%} of an exam question's 5-grams ({overlap.grade})"
             self._out.drop(item, "contaminated", reason, overlap.question_id, shown)
-            return -1
+            return None
         if asked := self._asks(pair):
             self._out.drop(item, "contaminated", "asks a held-out question of the probe (exact)", asked, shown)
-            return -1
+            return None
         if named := self._names_withheld(pair):
             self._out.leave(item, WITHHELD, f"{pair.source} names the withheld entity {named}", excerpt=shown)
-            return -1
+            return None
         self._seen.add(key)
         if overlap and overlap.grade == "possible":
             found["possible_exam_overlap"] = overlap.question_id
             self.counts["possible_exam_overlap"] += 1
+        return found
+
+    def _judge(self, batch: list[tuple[str, Pair]], open_ones: list[dict[str, str] | None]) -> None:
+        """Ask about the generated pairs that are still open; those refused become None, those unscored are flagged."""
+        if self.judge is None:
+            return
+        places = [i for i, found in enumerate(open_ones) if found is not None and batch[i][1].provenance.by == "model"]
+        for place, judgement in zip(places, self.judge.score([batch[i][1] for i in places]), strict=True):
+            item, pair = batch[place]
+            self._out.write("judgements", judgement)
+            reason, found = self.judge.refuses(judgement), open_ones[place]
+            if judgement.unscored and found is not None:
+                found[UNSCORED] = judgement.unscored
+                self.counts[UNSCORED] += 1
+                reason = judgement.unscored if UNSCORED in self._settings.drop_flagged else ""
+            if reason:
+                rule = UNSCORED if judgement.unscored else JUDGED
+                self._out.drop(item, rule, reason, excerpt=pair.messages[0].content)
+                open_ones[place] = None
+
+    def _keep(self, pair: Pair, found: dict[str, str]) -> int:
+        """The number of the flags of a pair that is kept."""
         flags = tuple(sorted(found))
         if self._settings.validation_share:
             self.components.add(keys_of(pair))
@@ -177,6 +268,12 @@ class _Decided:
 def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int, kept: int, out: Writer) -> None:
     for rule, count in sorted(decided.counts.items()):
         out.figures[f"lint {rule}"] = float(count)
+    if decided.judge is not None:
+        spent = decided.judge.spent
+        out.figures["judged"], out.figures["judged without scores"] = float(spent.calls), float(decided.judge.unscored)
+        for name, tokens in (("prompt", spent.prompt_tokens), ("completion", spent.completion_tokens)):
+            out.figures[f"judge {name}_tokens"] = None if tokens is None else float(tokens)
+        out.figures[f"judge cost ({spent.currency})"] = spent.cost
     if not settings.validation_share or not kept:
         return
     reached = held / kept

@@ -1,0 +1,78 @@
+"""The recipe's table about making pairs from facts and passages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from huatuo.recipe_teacher import JudgeSettings, TeacherSettings
+from huatuo.settings import Settings
+
+Shape = Literal["direct", "reverse", "comparison", "vignette", "multi_hop", "multi_turn", "refusal", "true_false"]
+"""Kinds of pairs made from the graph."""
+
+
+class CoverageSettings(Settings):
+    """Which facts a teacher is asked about, where not all can be paid for. Facts that no call holds are left."""
+
+    per_relation: int = Field(0, ge=0)
+    """Most (entity, relation) asked about under each relation of each kind; 0: all."""
+    prefer: Literal["even", "frequent", "rare"] = "even"
+    """Which of them come first: drawn evenly by hash, or by how often the entity is spoken of (facts of its own, and of
+    others that name it as a value)."""
+    taught: Path | None = None
+    """Data set of pairs that are there already (a synth or unify folder): what these teach least comes first, before
+    ``prefer`` counts."""
+
+
+class SelfInstructSettings(Settings):
+    """New questions grown from seed questions, answered by the same model: Self-Instruct (arXiv 2212.10560). Needs a
+    model teacher. The answers stand on no fact: they are checked for wording alone and have a source of their own."""
+
+    seeds: Path | None = None
+    """Seed questions: one a line, or JSON Lines with ``question`` or ``instruction``; absent: none grown."""
+    questions: int = Field(100, ge=1)
+    """New questions asked for."""
+    examples: int = Field(8, ge=1)
+    """Seed questions shown in a call (Self-Instruct: eight)."""
+    overlap: float = Field(0.5, gt=0, le=1)
+    """A new question is a near copy where it shares this part of the 5-grams of the shorter of the two with a seed or
+    an earlier one (Self-Instruct: ROUGE-L of 0.7, on English words)."""
+    source: str = "self_instruct"
+    """Source name of its pairs."""
+
+
+class SynthSettings(Settings):
+    """From facts and passages to question-answer pairs."""
+
+    teacher: TeacherSettings = TeacherSettings()
+    """The teacher."""
+    judge: JudgeSettings | None = None
+    """A second model that scores every generated pair; absent: none."""
+    source: str = "graph"
+    """Source name of the pairs made from the graph."""
+    phrasings: int = Field(16, ge=1)
+    """Wordings per relation of the direct question (offline teacher)."""
+    answers: int = Field(1, ge=1)
+    """Answer forms per relation (offline teacher); more forms are more natural and harder to learn exactly."""
+    shapes: tuple[Shape, ...] = ("direct", "reverse", "comparison", "vignette")
+    """Kinds of pairs made from the graph."""
+    share: dict[Shape, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Share of the possible pairs of a shape that is made, drawn by hash; absent: all."""
+    coverage: CoverageSettings = CoverageSettings()
+    """Which facts are asked about at all."""
+    teach_next: Path | None = None
+    """File of fact ids, one a line or JSON Lines with an ``id``: only calls that hold one of these are made."""
+    pairs_per_call: int = Field(5, ge=1)
+    """Pairs asked for in one call of a model teacher (HuaTuo: five per record); a call for a dialogue asks for one."""
+    passage_shapes: tuple[Literal["passage", "passage_dialogue"], ...] = Field(("passage",), min_length=1)
+    """Kinds of pairs made from passages. passage: a question and its answer. passage_dialogue: a conversation of two to
+    four turns about its conclusion (HuaTuo's literature data)."""
+    passage_language: Literal["source", "zh", "en"] = "source"
+    """Language of the pairs made from passages (HuatuoGPT-II: always Chinese)."""
+    self_instruct: SelfInstructSettings = SelfInstructSettings()
+    """Questions grown from seed questions."""
+    ground: bool = True
+    """Drop answers that are not supported by their facts."""
