@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,19 +67,26 @@ def test_a_line_of_200_megabytes_is_one_bad_record_and_does_not_fill_the_memory(
         assert most == before or most < 600_000  # KiB: the line is never held three times over
 
 
-def test_a_second_run_in_the_same_folder_is_told_so(tmp_path: Path) -> None:
-    target = recipe(tmp_path, graph(tmp_path, diseases(30_000)))
+@contextmanager
+def ingesting(target: Path) -> Iterator[None]:
+    """While the block runs, another process has begun to ingest in the same folder; it must end well."""
     first = subprocess.Popen(
-        [sys.executable, "-m", "huatuo", "ingest", str(target)], cwd=tmp_path, stdout=subprocess.PIPE
+        [sys.executable, "-m", "huatuo", "ingest", str(target)], cwd=target.parent, stdout=subprocess.PIPE
     )
     try:
-        while not (tmp_path / "runs/t/ingest.part").exists():
+        while not (target.parent / "runs/t/ingest.part").exists():
             assert first.poll() is None
             time.sleep(0.01)
-        failed(huatuo("ingest", str(target), cwd=tmp_path), "runs/t", "another huatuo process", "next:")
+        yield
     finally:
         first.communicate(timeout=120)
     assert first.returncode == 0
+
+
+def test_a_second_run_in_the_same_folder_is_told_so(tmp_path: Path) -> None:
+    target = recipe(tmp_path, graph(tmp_path, diseases(30_000)))
+    with ingesting(target):
+        failed(huatuo("ingest", str(target), cwd=tmp_path), "runs/t", "another huatuo process", "next:")
     assert huatuo("check", "runs/t", cwd=tmp_path).returncode == 0
 
 
@@ -153,18 +162,9 @@ def test_nothing_to_teach_is_an_error_that_says_why(tmp_path: Path) -> None:
 
 def test_two_recipes_in_one_folder_at_once_are_never_mixed(tmp_path: Path) -> None:
     target = recipe(tmp_path, graph(tmp_path, diseases(6_000)))
-    first = subprocess.Popen(
-        [sys.executable, "-m", "huatuo", "ingest", str(target)], cwd=tmp_path, stdout=subprocess.PIPE
-    )
-    try:
-        while not (tmp_path / "runs/t/ingest.part").exists():
-            assert first.poll() is None
-            time.sleep(0.01)
+    with ingesting(target):
         other = huatuo("ingest", str(target), "-s", "ingest.withhold_share=0.5", cwd=tmp_path)
         failed(other, "another huatuo process")
-    finally:
-        first.communicate(timeout=120)
-    assert first.returncode == 0
 
 
 def test_a_stage_does_not_mix_what_two_recipes_made(tmp_path: Path) -> None:

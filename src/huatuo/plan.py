@@ -120,8 +120,7 @@ def _expected(recipe: Recipe) -> tuple[int, int]:
         groups += seen.groups
         passages += max(seen.prose[0], seen.prose[1] / full)
     for source in recipe.ingest.documents:
-        files = [p for p in source.path.rglob("*") if p.is_file()] if source.path.is_dir() else [source.path]
-        passages += sum(max(1.0, size(path) / BYTES_PER_CHAR / full) for path in files if path.exists())
+        passages += sum(max(1.0, size(path) / BYTES_PER_CHAR / full) for path in _files(source.path))
     taught = 1 - recipe.ingest.withhold_share
     return int(groups * taught), int(passages)
 
@@ -178,14 +177,19 @@ def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
     )
 
 
-def size(path: Path) -> int:
-    """Bytes of a file or of all files in a folder; 0 where it is missing (a finding says so)."""
+def _files(path: Path) -> list[Path]:
+    """A file itself, or the files below a folder; none where the path is missing (a finding says so)."""
     if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size if path.exists() else 0
+        return [p for p in path.rglob("*") if p.is_file()]
+    return [path] if path.exists() else []
+
+
+def size(path: Path) -> int:
+    """Bytes of a file or of all files in a folder; 0 where it is missing."""
+    return sum(p.stat().st_size for p in _files(path))
 
 
 def count_files(recipe: Recipe) -> int:
     """Files that would be read."""
     paths = [g.path for g in recipe.ingest.graphs] + [d.path for d in recipe.ingest.documents]
-    return sum(len([f for f in p.rglob("*") if f.is_file()]) if p.is_dir() else int(p.exists()) for p in paths)
+    return sum(len(_files(path)) for path in paths)

@@ -48,6 +48,10 @@ class Entity(Record):
     """Every place it was read; a joined entity lists all of them."""
 
 
+WITHHELD = "withheld"
+"""Flag of a fact that is kept from training on purpose, as a control; and the rule of what is left because of it."""
+
+
 class Fact(Record):
     """One value of one relation of one entity: the unit of the ledger."""
 

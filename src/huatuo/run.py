@@ -113,16 +113,21 @@ def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
     Raises RecipeError for what would stop a later stage, BusyError where another process runs here, and whatever a
     stage raises; finished stages stay finished, so the same call goes on where it stopped.
     """
-    problems = findings(recipe, [stage.name for stage in stages])
-    if problems:
-        lines = "\n".join(f"  {line}" for line in problems)
-        raise RecipeError(f"{len(problems)} thing(s) would stop this run; nothing was computed:\n{lines}")
+    _refuse_problems(recipe, stages, "this run; nothing was computed")
     os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))  # read when torch is first imported
     with store.locked(root):
         yield from _run_all(recipe, root, stages)
 
 
+def _refuse_problems(recipe: Recipe, stages: Sequence[Stage], what: str) -> None:
+    problems = findings(recipe, [stage.name for stage in stages])
+    if problems:
+        lines = "\n".join(f"  {line}" for line in problems)
+        raise RecipeError(f"{len(problems)} thing(s) would stop {what}:\n{lines}")
+
+
 def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
+    whole: set[str] = set()  # inputs whose bytes were hashed: several stages read the same one, and no one else writes
     for stage in stages:
         for name in stage.inputs:
             store.recover(root / name)
@@ -134,7 +139,9 @@ def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Do
             yield Done(stage, store.read_manifest(folder), True)
             continue
         for name in stage.inputs:
-            store.verify(root / name, deep=True)
+            if name not in whole:
+                store.verify(root / name, deep=True)
+                whole.add(name)
         with store.writing(
             folder,
             stage=stage.name,
@@ -180,11 +187,7 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
 
     if not recipe.ingest.graphs and not recipe.ingest.documents:
         raise RecipeError("the recipe names no graph and no document, so there is nothing to preview; next: add one")
-    names = [stage.name for stage in select(last="synth")]
-    if problems := findings(recipe, names):
-        raise RecipeError(
-            "\n".join([f"{len(problems)} thing(s) would stop this stage:", *map("  {}".format, problems)])
-        )
+    _refuse_problems(recipe, select(last="synth"), "this stage")
     with _before_synth(recipe, root) as folder:
         read = folder / "ingest", folder / "curate"
         cached = Cached(teacher_of(recipe.synth, PHRASINGS, root / CALLS), root / CALLS)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from huatuo.checks.negation import strongest_readings
+
 _OPPOSED = (
     "左|右", "上|下", "前|后", "内|外", "急|慢", "高|低", "增|减|降", "升|降", "亢进|减退|低下",
     "细菌|真菌|病毒|支原体|寄生虫",
@@ -105,13 +107,7 @@ _WORDS = re.compile(
 
 
 def _stands(text: str) -> frozenset[Stand]:
-    rest = _HARMLESS.sub("□", text)
-    found: set[Stand] = set()
-    for stand, pattern in _STANDS:
-        rest, hits = pattern.subn("□", rest)
-        if hits:
-            found.add(stand)
-    return frozenset(found)
+    return strongest_readings(_HARMLESS.sub("□", text), _STANDS)
 
 
 def _bare(text: str) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Literal, TypeVar
 
 Stance = Literal["forbidden", "caution", "allowed", "negated"]
+_Name = TypeVar("_Name")
 
 _HARMLESS = re.compile(
     r"不良|不适|不同|不全|不足|不仅|不但|不只|不稳|不规则|不明|不齐|不孕|不育|不振|不安|不畅|不利|不宁|不寐|不调|不完全|"
@@ -50,12 +51,16 @@ _CLAUSE = re.compile(r"[，。；！？!?;\n]|,\s|\.\s|\.$")
 
 def stances(text: str) -> frozenset[Stance]:
     """The stances that the words of a text take; a word counts once, under the strongest reading."""
-    rest = _HARMLESS.sub("□□", text)
-    found: set[Stance] = set()
-    for stance, pattern in _PATTERNS:
-        rest, hits = pattern.subn("□", rest)
+    return strongest_readings(_HARMLESS.sub("□□", text), _PATTERNS)
+
+
+def strongest_readings(text: str, patterns: Iterable[tuple[_Name, re.Pattern[str]]]) -> frozenset[_Name]:
+    """The names of the patterns that a text holds; what an earlier pattern takes is not there for a later one."""
+    found: set[_Name] = set()
+    for name, pattern in patterns:
+        text, hits = pattern.subn("□", text)
         if hits:
-            found.add(stance)
+            found.add(name)
     return frozenset(found)
 
 

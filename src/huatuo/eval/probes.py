@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from huatuo.errors import InputError, RecipeError
 from huatuo.recipe import ProbeSettings
+from huatuo.records import WITHHELD as WITHHELD_FLAG
 from huatuo.records import Fact, Question
 from huatuo.store import Writer, content_id
 from huatuo.text.zh import is_cjk, language, normalise_for_comparison
@@ -28,12 +29,10 @@ EXAM = "knowledge probe"
 
 HELD_OUT, NO_SHARED_WORD = "held-out phrasings", "held-out, no shared word"
 TRAINED, WITHHELD = "trained phrasings", "withheld entities"
-CONTROL, NOT_TAUGHT = WITHHELD, "not taught after all"
+NOT_TAUGHT = "not taught after all"
 GROUPS = (HELD_OUT, NO_SHARED_WORD, TRAINED, WITHHELD, NOT_TAUGHT)
 """The groups in the order of the tables."""
 
-WITHHELD_FLAG = "withheld"
-"""Flag of facts that are kept from training on purpose."""
 
 _POLITE = re.compile(r"请问|一下|的")
 _FUNCTION_WORDS = re.compile(

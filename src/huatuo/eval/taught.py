@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from huatuo.eval.probes import CONTROL, NOT_TAUGHT
+from huatuo.eval.probes import NOT_TAUGHT, WITHHELD
 from huatuo.records import Question
 from huatuo.store import read_batches
 
@@ -51,7 +51,7 @@ def as_taught(questions: Mapping[str, Question], taught: set[str]) -> dict[str, 
     """
     return {
         key: question.model_copy(update={"group": NOT_TAUGHT})
-        if question.kind == "knowledge" and question.group != CONTROL and not taught.issuperset(question.parents)
+        if question.kind == "knowledge" and question.group != WITHHELD and not taught.issuperset(question.parents)
         else question
         for key, question in questions.items()
     }

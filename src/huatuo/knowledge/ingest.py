@@ -20,7 +20,7 @@ from huatuo.knowledge.sample import withheld
 from huatuo.progress import Bar, bar
 from huatuo.readers.encoding import Problem
 from huatuo.recipe import GraphSource, IngestSettings
-from huatuo.records import Document, Entity, Fact, Finding, Origin
+from huatuo.records import WITHHELD, Document, Entity, Fact, Finding, Origin
 from huatuo.store import Writer, content_id
 
 GLIMPSE_RECORDS = 2_000
@@ -215,7 +215,7 @@ def _write(
         out.write("entities", entity, uses=[item_id(where, place) for where, place in entry.origins])
         for value in entry.values.values():
             flags = taught_flags(value.flags, settings.teach_flagged)
-            flags = (*flags, "withheld") if entity.id in kept_back else flags
+            flags = (*flags, WITHHELD) if entity.id in kept_back else flags
             out.write("facts", _fact(entry, entity, value, flags), uses=[value.item])
         progress.advance(note="writing")
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from huatuo.checks.entities import Dictionary
 from huatuo.llm.template import OWN_WORDINGS
 from huatuo.llm.template_shapes import SHAPE_WORDINGS
-from huatuo.records import Entity
+from huatuo.records import WITHHELD, Entity
 from huatuo.store import Writer, read, read_batches
 from huatuo.synth import from_graph
 from huatuo.synth.from_graph import SYMPTOM_RELATIONS, Known
 from huatuo.synth.ground import Ground, name_dictionary
-from huatuo.synth.withheld import WITHHELD, Said, mirrored, searchable
+from huatuo.synth.withheld import Said, mirrored, searchable
 
 
 class Graph(NamedTuple):

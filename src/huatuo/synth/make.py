@@ -15,7 +15,7 @@ from huatuo.llm.base import Model, Reply
 from huatuo.llm.money import Spent
 from huatuo.progress import Bar, bar
 from huatuo.recipe import SynthSettings
-from huatuo.records import Document, Message, Provenance
+from huatuo.records import WITHHELD, Document, Message, Provenance
 from huatuo.store import Writer, content_id, read, read_batches
 from huatuo.synth import dialogue, from_text, prompts, self_instruct
 from huatuo.synth.calls import (
@@ -33,7 +33,6 @@ from huatuo.synth.ground import Refusal
 from huatuo.synth.objections import objection
 from huatuo.synth.pair import ask, make_pair
 from huatuo.synth.parse import QA, parse
-from huatuo.synth.withheld import WITHHELD
 
 BATCH = 8192
 """Conversations handed to the model at once: bounds memory (about 30 MB), and is many times any endpoint's concurrency,

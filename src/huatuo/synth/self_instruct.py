@@ -13,6 +13,7 @@ import numpy as np
 from huatuo.checks.entities import Dictionary
 from huatuo.errors import InputError
 from huatuo.recipe_synth import SelfInstructSettings
+from huatuo.records import WITHHELD
 from huatuo.store import content_id
 from huatuo.synth import from_text
 from huatuo.synth.ground import Refusal
@@ -139,7 +140,7 @@ def objection(qa: QA, before: NearCopies, withheld: Dictionary) -> Refusal | Non
         return Refusal("long_question", f"the question has {len(qa.question)} characters")
     named = next((mention.name for mention in withheld.find(f"{qa.question}\n{qa.answer}")), "")
     if named:
-        return Refusal("withheld", f"it names the withheld entity {named}")
+        return Refusal(WITHHELD, f"it names the withheld entity {named}")
     if words := from_text.leak(f"{qa.question}\n{qa.answer}", ""):
         return Refusal("leak", f"it speaks of a source: {words}")
     twin, share = before.of(qa.question)

@@ -12,7 +12,7 @@ from huatuo.checks.entities import Dictionary
 from huatuo.errors import RecipeError
 from huatuo.progress import bar
 from huatuo.recipe import ImportSource, UnifySettings
-from huatuo.records import Finding, Message, Pair, Question
+from huatuo.records import WITHHELD, Finding, Message, Pair, Question
 from huatuo.store import Writer, content_id, read
 from huatuo.synth.imports import read_pairs
 from huatuo.synth.judge import JUDGED, UNSCORED, Judge
@@ -20,7 +20,7 @@ from huatuo.synth.lint import RULES, lint
 from huatuo.synth.pair import pair_id
 from huatuo.synth.review import Reviews, reviewed
 from huatuo.synth.split import Components, keys_of
-from huatuo.synth.withheld import WITHHELD, withheld_names
+from huatuo.synth.withheld import withheld_names
 from huatuo.text import pii
 from huatuo.text.near import earlier_neighbours
 from huatuo.text.ngram import ExamIndex, Overlap

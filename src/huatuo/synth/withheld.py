@@ -11,12 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from huatuo.records import Entity
+from huatuo.records import WITHHELD, Entity
 from huatuo.store import read, read_batches
 from huatuo.text.zh import normalise_for_comparison
-
-WITHHELD = "withheld"
-"""Flag of the facts that ingest keeps from training on purpose, and rule of what is left because of them."""
 
 SHORTEST = 2
 """Characters of the shortest name that is looked for in text."""
