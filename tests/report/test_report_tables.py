@@ -220,7 +220,7 @@ def test_the_names_of_groups_are_those_that_are_scored():
     from huatuo.eval import probes
 
     assert (tables.CONTROL_GROUP, tables.NO_SHARED_WORD, tables.NOT_TAUGHT) == (
-        probes.CONTROL,
+        probes.WITHHELD,
         probes.NO_SHARED_WORD,
         probes.NOT_TAUGHT,
     )
