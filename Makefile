@@ -49,7 +49,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,docs,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,docs,corpus,language,overlap,stats,postgres,dev]'
 	@touch $@
 
 setup: $(VENV)/.dev ## install everything

@@ -1,7 +1,10 @@
 """Triples out of texts by rules, against texts annotated in CMeKG's predicates: precision and recall per relation.
 
 The folder with the annotated texts (``train_example.json`` of king-yyf/CMeKG_tools, which may not be copied) is named
-by the environment variable ``HUATUO_CMEKG_SAMPLES``. `measure_labels` measures on labels of another hand.
+by the environment variable ``HUATUO_CMEKG_SAMPLES``. `measure_labels` measures on labels of another hand: those of
+``monographs.labels.jsonl``, whose texts stand in the file ``drug.json`` of WangRongsheng/CareGPT, which may not be
+copied either and is named by ``HUATUO_DRUG_MONOGRAPHS``. Half A of them was read while the rules were made, half B was
+counted and never read.
 """
 
 from __future__ import annotations
@@ -170,8 +173,38 @@ def cmekg(texts: Iterable[Mapping[str, Any]]) -> tuple[list[Labelled], list[Labe
     return made, gold
 
 
+def half(name: str) -> str:
+    """``A`` or ``B``, by the hash of a label's ``file``."""
+    return "AB"[int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2]
+
+
+def labelled_sentences(labels: Iterable[Mapping[str, Any]], records: list[str]) -> dict[str, str]:
+    """The sentences of the labels by ``file``, found in the records by their length and hash.
+
+    Raises ValueError where a record does not hold the sentence.
+    """
+    found = {}
+    for label in labels:
+        name, length = label["file"], label["chars"]
+        text = records[int(name.partition("#")[2])]
+        parts = (text[at : at + length] for at in range(len(text) - length + 1))
+        sentence = next((p for p in parts if hashlib.sha256(p.encode()).hexdigest() == label["sha256"]), None)
+        if sentence is None:
+            raise ValueError(f"{name}: the record holds no sentence with the hash of the label")
+        found[name] = sentence
+    return found
+
+
+def monographs(path: Path) -> list[Outcome]:
+    """The measure on half A and on half B of the labelled sentences of ``drug.json``."""
+    labels = read_labels(Path(__file__).with_name("monographs.labels.jsonl"))
+    texts = labelled_sentences(labels, json.loads(path.read_text(encoding="utf-8")))
+    return [measure_labels([one for one in labels if half(one["file"]) == name], texts) for name in "AB"]
+
+
 def run() -> Outcome:
-    """Exact and relaxed precision and recall on the annotated texts, and seconds per million characters."""
+    """Exact and relaxed precision and recall on the annotated texts, and seconds per million characters; and on the
+    labelled sentences where these are at hand."""
     folder = os.environ.get("HUATUO_CMEKG_SAMPLES", "")
     path = Path(folder) / "train_example.json"
     if not folder or not path.is_file():
@@ -184,4 +217,8 @@ def run() -> Outcome:
     figures["not_literal"] = sum(label.span is None for label in gold)
     figures["cpu_s_per_million_characters"] = round(spent * 1e6 / sum(len(t["text"]) for t in texts), 3)
     lines.append(f"{figures['not_literal']:.0f} of {len(gold)} labels do not stand in their text literally")
+    sentences = os.environ.get("HUATUO_DRUG_MONOGRAPHS", "")
+    for name, measured in zip("AB", monographs(Path(sentences)) if sentences else (), strict=False):
+        figures |= {f"monographs_{name}_{key}": value for key, value in measured.figures.items()}
+        lines += [f"drug monographs, half {name}", *measured.table]
     return Outcome(figures, {}, len(gold), lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from huatuo import errors, manifest, recipe, recipe_file, records
+from huatuo import errors, manifest, recipe, recipe_file, records, records_probed, records_rated, records_trained
 from huatuo.cli import cli
 from huatuo.stages import STAGES
 
@@ -23,10 +24,17 @@ def command_line() -> str:
     context = click.Context(cli, info_name="huatuo", terminal_width=100)
     lines += ["```text", cli.get_help(context), "```", ""]
     for name in cli.list_commands(context):
-        command = cli.commands[name]
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=100)
-        lines += [f"## huatuo {name}", "", "```text", command.get_help(inner), "```", ""]
+        lines += _verb(cli.commands[name], name, context)
     return "\n".join(lines)
+
+
+def _verb(command: click.Command, name: str, parent: click.Context) -> list[str]:
+    """Help of a verb, and of the verbs within it."""
+    inner = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+    lines = [f"## {inner.command_path}", "", "```text", command.get_help(inner), "```", ""]
+    for within in command.list_commands(inner) if isinstance(command, click.Group) else ():
+        lines += _verb(command.commands[within], within, inner)
+    return lines
 
 
 def _default(field: Any) -> str:
@@ -41,7 +49,7 @@ def _default(field: Any) -> str:
 
 def _type(annotation: Any) -> str:
     text = getattr(annotation, "__name__", None) if isinstance(annotation, type) else None
-    return (text or str(annotation)).replace("typing.", "").replace("huatuo.recipe.", "").replace("huatuo.recipe_teacher.", "").replace("|", "or")
+    return re.sub(r"huatuo\.recipe(_\w+)?\.", "", (text or str(annotation)).replace("typing.", "")).replace("|", "or")
 
 
 def _table(title: str, model: type[BaseModel], level: int = 2) -> list[str]:
@@ -76,7 +84,7 @@ def recipe_page() -> str:
 def records_page() -> str:
     """Every record and field."""
     lines = ["# Records", "", "Generated from the code. What crosses a stage boundary.", ""]
-    for module in (records, manifest):
+    for module in (records, records_probed, records_rated, records_trained, manifest):
         for value in vars(module).values():
             is_record = isinstance(value, type) and issubclass(value, records.Record)
             if is_record and value.__module__ == module.__name__ and value is not records.Record:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 from collections import Counter
 
 from aiohttp import web
 
+from huatuo.knowledge.extract import extract
 from huatuo.llm.base import Sampling
-from huatuo.llm.template import OfflineTeacher
+from huatuo.llm.template import OfflineTeacher, read_block
 from huatuo.records import Message
 
 KEY = "sk-very-secret-0123456789"
@@ -97,6 +99,14 @@ def knowing(phrasings, pairs=2):
         return web.json_response(body)
 
     return answer
+
+
+def reading(prompt, attempt=1, request=None):
+    """An ``answer`` to a prompt that asks for triples: what the rules read under its heading, as a model would say it."""
+    block = read_block(prompt)
+    found = extract(block["text"], block["about"], block["heading"])
+    said = [{"subject": t.subject, "relation": t.relation, "object": t.object} for t in found]
+    return web.json_response(completion(json.dumps(said, ensure_ascii=False)))
 
 
 def failing(answer, share, seed=0):

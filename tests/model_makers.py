@@ -13,10 +13,14 @@ from transformers import (
     AutoTokenizer,
     BloomConfig,
     BloomForCausalLM,
+    GlmConfig,
+    GlmForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MptConfig,
+    MptForCausalLM,
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
@@ -125,6 +129,19 @@ def model_of(kind: str, vocab: int, positions: int = 256) -> Any:
             eos_token_id=1, bos_token_id=None,
         )  # fmt: skip
         return Qwen3ForCausalLM(config).eval()
+    if kind == "glm":
+        config = GlmConfig(
+            vocab_size=vocab, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, head_dim=8, max_position_embeddings=positions, initializer_range=0.6,
+            eos_token_id=1, pad_token_id=1, bos_token_id=None,
+        )  # fmt: skip
+        return GlmForCausalLM(config).eval()
+    if kind == "mpt":  # takes a mask with its own ideas of positions
+        config = MptConfig(
+            vocab_size=vocab, d_model=32, n_layers=2, n_heads=4, expansion_ratio=2, max_seq_len=positions,
+            initializer_range=0.6, eos_token_id=1, bos_token_id=None,
+        )  # fmt: skip
+        return MptForCausalLM(config).eval()
     if kind == "bloom":  # ALiBi: no positions beyond those the mask tells
         config = BloomConfig(
             vocab_size=vocab, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.6, eos_token_id=1, bos_token_id=None

@@ -185,3 +185,11 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
             assert b"Traceback" not in stderr
     assert huatuo("run", str(path), "--to", "synth", cwd=tmp_path).returncode == 0
     assert huatuo("check", "runs/t", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(("verb", "stage"), [("synth", "synth"), ("train", "order"), ("score", "score")])
+def test_a_verb_on_a_fresh_recipe_names_the_command_that_makes_what_it_reads(
+    tmp_path: Path, verb: str, stage: str
+) -> None:
+    path = recipe(tmp_path, graph(tmp_path, diseases(20)))
+    failed(huatuo(verb, str(path), cwd=tmp_path), "not made yet", f"next: huatuo run RECIPE --to {stage}")

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from huatuo import store
 from huatuo.errors import BusyError, ConservationError, DataError, StageError
-from huatuo.records import Dropped, Fact, Message, Origin, Pair, Provenance, Score, StepLog
+from huatuo.records import Dropped, Fact, Message, Origin, Pair, Provenance, Score
+from huatuo.records_trained import StepLog
 
 ORIGIN = Origin(source="s", file="f.jsonl", place="line 1")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fake_teacher import KEY, FakeTeacher, failing, knowing, status
+from fake_teacher import KEY, FakeTeacher, failing, knowing, reading, status
 from huatuo.store import read_manifest
 from test_cli import diseases, failed, graph, huatuo
 
@@ -212,3 +212,50 @@ def test_a_run_that_is_killed_again_and_again_makes_the_pairs_of_one_that_was_no
     assert 0 <= len(answered) - asked <= 8 * kills  # no more than was in flight at each kill
     assert digest(tmp_path / "a") == digest(folder)
     assert huatuo("check", "runs/t", cwd=folder).returncode == 0
+
+
+@pytest.mark.slow
+def test_reading_documents_that_is_killed_again_and_again_reads_what_one_that_was_not_does(
+    server: Any, tmp_path: Path
+) -> None:
+    answered: list[str] = []
+
+    def right(prompt: str, attempt: int = 1, request: Any = None) -> Any:
+        answered.append(prompt)
+        return reading(prompt)
+
+    digests = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        texts = [f"第{n}药片\n适应证:用于治疗病{n}、症{n}。\n不良反应:偶见痛{n}。\n" for n in range(300)]
+        lines = [json.dumps({"title": f"第{n}号", "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
+        (folder / "d.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        path = folder / "a.toml"
+        path.write_text(
+            '[run]\nname = "t"\n[[ingest.documents]]\nname = "d"\npath = "d.jsonl"\nextract = "teacher"\n'
+            "[ingest.teacher]\n" + endpoint(server, "concurrency = 4\nretries = 9\n"),
+            encoding="utf-8",
+        )
+        answered.clear()
+        server.answer, server.delay, kills = failing(right, 0.1), 0.0 if name == "a" else 0.05, 0
+        command = [sys.executable, "-m", "huatuo", "run", str(path), "--to", "ingest"]
+        for attempt in range(4 if name == "b" else 0):
+            with subprocess.Popen(
+                command, cwd=folder, env={**os.environ, "MY_KEY": KEY}, stdout=-1, stderr=-1
+            ) as child:
+                end = time.monotonic() + 3 + 0.3 * attempt
+                while child.poll() is None and time.monotonic() < end:
+                    time.sleep(0.02)
+                kills += child.poll() is None
+                child.send_signal(signal.SIGKILL)
+                child.communicate()
+        asked_before = len(answered)
+        done = huatuo("run", str(path), "--to", "ingest", cwd=folder, MY_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        digests.append(read_manifest(folder / "runs/t/ingest").tables["facts"].digest)
+        if name == "b":
+            assert kills >= 1
+            assert asked_before > 0  # the kills came after some were answered
+            assert 300 <= len(answered) <= 300 + 4 * kills  # no more again than was in flight at each kill
+    assert digests[0] == digests[1]

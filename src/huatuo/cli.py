@@ -11,6 +11,10 @@ from typing import Any, TypeVar
 import click
 
 import huatuo
+from huatuo.cli_audit import audit, make_exam
+from huatuo.cli_judge import judge
+from huatuo.cli_lines import describe
+from huatuo.cli_sus import sus
 from huatuo.errors import HuatuoError, WaitingError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,31 +100,6 @@ def _say(line: str) -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
 
 
-def describe(manifest: Any, skipped: bool = False) -> str:
-    """One line on a finished stage: what it made, what it dropped and left, its CPU-seconds."""
-    parts = [_made(manifest)]
-    for word, counts in (("dropped", manifest.dropped), ("left", manifest.left)):
-        if counts:
-            parts.append(f"{word} " + ", ".join(f"{n:,} {rule}" for rule, n in counts.items()))
-    state = "finished before" if skipped else f"{manifest.cpu_seconds:.1f} CPU-s"
-    return f"{manifest.stage:<10} {'; '.join(parts)} ({state})"
-
-
-def _made(manifest: Any) -> str:
-    """What a stage made, in the words of its reader."""
-    files = {entry.name for entry in manifest.files}
-    if "empty.json" in files:
-        return "nothing to do: the recipe names nothing for it"
-    if manifest.stage == "tokenise":
-        samples, tokens = manifest.figures["samples"], manifest.figures["tokens"]
-        return f"{samples:,.0f} samples, {tokens:,.0f} tokens"
-    if "report.html" in files:
-        return "report.html, tables and cards"
-    nouns = {"order": "places in the order"}
-    tables = ((nouns.get(name, name), table.rows) for name, table in manifest.tables.items() if name != "dropped")
-    return ", ".join(f"{rows:,} {name}" for name, rows in tables)
-
-
 def _program() -> str:
     """How to call huatuo again from where the user is: its name where the shell finds it, else its path."""
     import shutil
@@ -202,7 +181,39 @@ def _stage_verb(name: str, first: str, last: str, says: str) -> None:
 
 
 _stage_verb("ingest", "ingest", "ingest", "Read and check the knowledge graphs and documents of RECIPE.")
-_stage_verb("curate", "questions", "curate", "Make the questions and cut documents into clean passages.")
+
+
+@cli.command()
+@RECIPE
+@RUNS
+@OVERRIDES
+@click.option("--calibrate", "sheet", type=click.Path(path_type=Path), help="Judge thresholds by a sheet (id, label).")
+@click.option("--train-filter", "folder", type=click.Path(path_type=Path), help="Train a filter on it, into a folder.")
+def curate(recipe: str, runs: Path, overrides: tuple[str, ...], sheet: Path | None, folder: Path | None) -> None:
+    """Clean passages out of the sources in [corpus], of any size; without any, out of the run's documents.
+
+    With --calibrate, precision and recall of each threshold of density and filter are shown, on texts that somebody
+    judged (keep or drop); with --train-filter besides, a filter is learned from them. Nothing else is written.
+    """
+    from huatuo import recipe_file as recipes
+    from huatuo import run as running
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    root = runs / loaded.run.name
+    if folder is not None and sheet is None:
+        raise click.UsageError("--train-filter needs --calibrate SHEET: the judgements to learn from")
+    if sheet is not None:
+        from huatuo.corpus.calibration import from_sheet
+
+        click.echo("\n".join(from_sheet(loaded.corpus, sheet, folder)))
+        return
+    if not loaded.corpus.sources:
+        click.echo(f"\n{(_run(recipe, runs, overrides, 'questions', 'curate', None) / 'curate').resolve()}")
+        return
+    for manifest, skipped in running.curate_corpus(loaded, root):
+        _say(describe(manifest, skipped))
+    folder = (root / running.CORPUS).resolve()
+    click.echo(f"\nPassages: {folder / 'passages'}\nReport: {folder / 'report.html'}")
 
 
 @cli.command()
@@ -290,18 +301,25 @@ def show(folder: Path, table: str | None, count: int, wanted: str, tokens: bool,
     for line in lines:
         click.echo(_printable(line))
         shown = True
-    if not shown:
+    if not shown and (wanted or table != "dropped"):  # nothing dropped is an answer
         raise HuatuoError(f"{folder}: no record{f' with an id that begins with {wanted!r}' if wanted else ''}")
 
 
 @cli.command()
 @click.argument("path", type=click.Path(path_type=Path))
-def check(path: Path) -> None:
+@click.option("--all", "every", is_flag=True, help="List each finding, not one example per rule.")
+def check(path: Path, every: bool) -> None:
     """Counts, lengths, languages, duplicates and findings of any file; or whether a data set is whole."""
     from huatuo import show as showing
 
-    for line in showing.check(path):
+    for line in showing.check(path, every):
         click.echo(line)
+
+
+cli.add_command(audit)
+cli.add_command(make_exam)
+cli.add_command(sus)
+cli.add_command(judge)
 
 
 @cli.command()

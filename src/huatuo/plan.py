@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from huatuo.files import regular_files
 from huatuo.recipe import Recipe, TrainSettings
 
 BYTES_PER_CHAR = 2.6
@@ -102,7 +103,7 @@ def estimates(recipe: Recipe) -> dict[str, str]:
         "order": f"{recipe.train.order} order of {len(recipe.train.priority)} weighted source(s)",
         "tokenise": f"window of {recipe.train.window} tokens, longer pairs: {recipe.train.overlong}",
         "train": _train_says(recipe, generated, imported),
-        "ask": f"models {', '.join(recipe.ask.models)}, at most {recipe.ask.max_tokens} tokens an answer",
+        "ask": _ask_says(recipe),
     }
 
 
@@ -130,28 +131,79 @@ def _synth_says(recipe: Recipe, groups: int, passages: int, generated: int) -> s
     calls = groups + 2 * passages
     if teacher.kind == "offline":
         return f"about {generated:,} pairs by the offline teacher; no paid call"
-    from huatuo.synth.expect import Expected, says
+    if teacher.kind == "local":
+        return f"about {calls:,} calls of the model in {teacher.folder}; no paid call"
+    from huatuo.llm.estimate import Expected, says
 
     prompt, reply = calls * CALL_PROMPT, calls * CALL_REPLY
     basis = f"{CALL_PROMPT} and {CALL_REPLY} a call, calls guessed from the sizes of the files"
     return says(Expected(calls, 0, prompt, reply, basis), teacher)
 
 
+def counted_reading(recipe: Recipe, root: Path) -> str:
+    """What the teacher will be asked about documents, counted from the documents themselves; empty where it reads none,
+    or where one is missing (a finding says so)."""
+    from huatuo.knowledge.ingest import reads_by_teacher
+
+    settings = recipe.ingest
+    there = all(source.path.exists() for source in settings.documents)
+    if settings.teacher is None or not there or not reads_by_teacher(settings):
+        return ""
+    from huatuo.knowledge.extract_teacher import expected
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.estimate import says
+    from huatuo.llm.teachers import extractor_of
+
+    cache = Cached(extractor_of(settings.teacher, root / CALLS), _kept(root))
+    left = expected(settings, cache, recipe.run.seed)
+    cache.close()
+    return says(left, settings.teacher)
+
+
+def _ask_says(recipe: Recipe) -> str:
+    said = f"models {', '.join(recipe.asked)}, at most {recipe.ask.max_tokens} tokens an answer"
+    paid = any(one.kind == "endpoint" for one in recipe.ask.others)
+    return f"{said}; calls and cost are counted once the questions are there (run --to questions)" if paid else said
+
+
+def counted_answers(recipe: Recipe, root: Path) -> str:
+    """What endpoints will be asked and cost, counted from the run's questions; empty where there are none of either."""
+    asked = [one for one in recipe.ask.others if one.kind == "endpoint"]
+    if not asked or not (root / "questions" / "manifest.json").exists():
+        return ""
+    from huatuo.eval.ask_estimate import expected_answers
+    from huatuo.llm.teachers import asked_of
+
+    caches = asked_of(recipe.ask, root / CALLS, _kept(root), locals=False)
+    lines = list(expected_answers(recipe.ask, root / "questions", caches, recipe.run.seed))
+    for cache in caches.values():
+        cache.close()
+    return f"models {', '.join(recipe.asked)}; {'; '.join(lines)}"
+
+
+def _kept(root: Path) -> Path:
+    """The file of answers, or none in memory: a plan leaves no file behind."""
+    return root / CALLS if (root / CALLS).exists() else Path(":memory:")
+
+
 def counted_calls(recipe: Recipe, root: Path, phrasings: Path) -> str:
     """What the teacher will be asked, counted from the run's data sets; empty where these are not there."""
     knowledge, passages, settings = root / "ingest", root / "curate", recipe.synth
     there = all((folder / "manifest.json").exists() for folder in (knowledge, passages))
-    if settings.teacher.kind == "offline" or not there:
+    if settings.teacher.kind in ("offline", "local") or not there:
         return ""
     from huatuo.llm.cache import Cached
-    from huatuo.llm.teachers import teacher_of
-    from huatuo.synth.expect import asked, expect, says
+    from huatuo.llm.teachers import doctor_of, teacher_of
+    from huatuo.synth.expect import Caches, says
 
-    calls = root / CALLS if (root / CALLS).exists() else Path(":memory:")  # a plan leaves no file behind
-    cache = Cached(teacher_of(settings, phrasings, root / CALLS), calls)
-    expected = expect(settings, asked(settings, knowledge, passages, cache, recipe.run.seed))
-    cache.close()
-    return says(expected, settings.teacher)
+    teacher = teacher_of(settings, phrasings, root / CALLS)
+    doctor = doctor_of(settings, root / CALLS, teacher)
+    caches = Caches(Cached(teacher, _kept(root)), Cached(doctor, _kept(root)) if doctor is not None else None)
+    said = says(settings, knowledge, passages, caches, recipe.run.seed)
+    for cache in caches:
+        if cache is not None:
+            cache.close()
+    return said
 
 
 def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
@@ -178,9 +230,10 @@ def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """A file itself, or the files below a folder; none where the path is missing (a finding says so)."""
+    """A file itself, or the files below a folder that a stage would read; none where the path is missing (a finding
+    says so). Raises InputError for what a stage would refuse: a broken link, a pipe, a folder that may not be read."""
     if path.is_dir():
-        return [p for p in path.rglob("*") if p.is_file()]
+        return [found for _, found in regular_files(path)]
     return [path] if path.exists() else []
 
 

@@ -30,10 +30,22 @@ def _ingest(recipe: Recipe) -> Iterator[str]:
     yield from _missing((f"ingest.graphs {g.name}", g.path) for g in graphs)
     yield from _missing((f"ingest.graphs {g.name} mapping", g.mapping) for g in graphs)
     yield from _missing((f"ingest.documents {d.name}", d.path) for d in recipe.ingest.documents)
+    read = [d.name for d in recipe.ingest.documents if d.extract == "teacher"]
+    if read and recipe.ingest.teacher is None:
+        yield (
+            f'ingest.documents {read[0]}: extract = "teacher" and no [ingest.teacher]; expected a model to ask, or '
+            'extract = "rules"'
+        )
+    elif read and recipe.ingest.teacher is not None:
+        yield from _asked("ingest.teacher", recipe.ingest.teacher)
 
 
 def _questions(recipe: Recipe) -> Iterator[str]:
-    yield from _missing((f"questions.exams {e.name}", e.path) for e in recipe.questions.exams)
+    exams = recipe.questions.exams
+    yield from _missing((f"questions.exams {e.name}", path) for e in exams for path in (e.path, e.answers, e.examples))
+    for exam in exams:
+        if exam.fresh and not recipe.questions.data_until:
+            yield f"questions.exams {exam.name}: fresh, without questions.data_until; expected a date to be after"
     probe = recipe.questions.probe
     yield from _missing([("questions.probe.held_out", probe.held_out)])
     if probe.relations and probe.held_out is None:
@@ -43,20 +55,68 @@ def _questions(recipe: Recipe) -> Iterator[str]:
         )
 
 
+def _ask(recipe: Recipe) -> Iterator[str]:
+    from huatuo.eval.prompting import unknown_prompts
+
+    yield from unknown_prompts(recipe.ask, (exam.name for exam in recipe.questions.exams))
+    for one in recipe.ask.others:
+        key = f"ask.others {one.name}"
+        yield from _asked(key, one)
+        if one.kind == "local":
+            yield from _format(f"{key}.format", one.format) if one.format else ()
+            continue
+        yield from _keys(key, one)
+        if recipe.ask.answer != "generation":
+            yield f'{key}: an endpoint gives no log-probabilities of options; expected ask.answer = "generation"'
+
+
+def _keys(key: str, model: TeacherSettings) -> Iterator[str]:
+    """Places for which there is no key in the environment; this machine needs one only where the recipe names it."""
+    from huatuo.llm.keys import VARIABLE, key_of
+    from huatuo.llm.servers import LOOPBACK
+
+    named = "key_env" in model.model_fields_set
+    places = [(place.url, place.key_env or model.key_env, bool(place.key_env)) for place in model.endpoints]
+    for url, name, own in [(model.url, model.key_env, False), *places]:
+        host = (urlsplit(url).hostname or "") if _is_address(url) else ""
+        needed = own or named or not LOOPBACK.fullmatch(host)
+        if host and needed and VARIABLE.fullmatch(name) and not key_of(name):
+            yield f"{key}: {host}: no key in the environment variable {name}; next: set it, or name another in key_env"
+
+
 def _synth(recipe: Recipe) -> Iterator[str]:
     teacher, grown, coverage = recipe.synth.teacher, recipe.synth.self_instruct, recipe.synth.coverage
     named = (("synth.teach_next", recipe.synth.teach_next), ("synth.self_instruct.seeds", grown.seeds))
     yield from _missing((name, path) for name, path in (*named, ("synth.coverage.taught", coverage.taught)) if path)
     if teacher.kind == "offline" and grown.seeds:
         yield "synth.self_instruct: offline-teacher cannot grow questions; expected a model (synth.teacher.kind)"
-    if teacher.kind == "offline" or not (recipe.ingest.graphs or recipe.ingest.documents):
+    talks = recipe.synth.consultation
+    if teacher.kind == "offline" and talks.cases and not (talks.facts_for_doctor or talks.doctor):
+        yield "synth.consultation: offline-teacher answers from facts alone; expected facts_for_doctor or a doctor"
+    if not (recipe.ingest.graphs or recipe.ingest.documents):
         return
-    yield from _asked("synth.teacher", teacher)
+    if teacher.kind != "offline":
+        yield from _asked("synth.teacher", teacher)
+    if talks.cases and talks.doctor is not None:
+        yield from _asked("synth.consultation.doctor", talks.doctor)
 
 
 def _asked(key: str, teacher: TeacherSettings) -> Iterator[str]:
     """What is wrong with how a model is asked."""
+    from huatuo.llm.keys import VARIABLE
+
+    if teacher.kind == "local":
+        if teacher.folder is None:
+            yield f"{key}.folder: missing; expected a local folder with a Hugging Face causal language model"
+        else:
+            yield from _checkpoint(f"{key}.folder", teacher.folder)
+        return
     places = teacher.endpoints
+    if any(name and not VARIABLE.fullmatch(name) for name in (teacher.key_env, *(place.key_env for place in places))):
+        yield (
+            f"{key}.key_env: no name of an environment variable (capital letters, digits, _), and not shown, as it may "
+            "be a key; expected the name of the variable that holds the key"
+        )
     if not teacher.model and not (places and all(place.model for place in places)):
         yield f"{key}.model: empty; expected the model's name at the endpoint"
     urls = [*([teacher.url] if teacher.url or not places else []), *(place.url for place in places)]
@@ -76,11 +136,12 @@ def _is_address(url: str) -> bool:
 def _unify(recipe: Recipe) -> Iterator[str]:
     from huatuo.synth.judge import UNSCORED
     from huatuo.synth.lint import RULES
+    from huatuo.synth.work import REPAIRED
 
     judge = recipe.synth.judge
     if judge is not None:
         yield from _asked("synth.judge", judge)
-    rules = (*RULES, UNSCORED)
+    rules = (*RULES, UNSCORED, REPAIRED)
     yield from _missing((f"unify.imports {s.name}", s.path) for s in recipe.unify.imports)
     for rule in recipe.unify.drop_flagged:
         if rule not in rules:
@@ -88,7 +149,9 @@ def _unify(recipe: Recipe) -> Iterator[str]:
 
 
 def _order(recipe: Recipe) -> Iterator[str]:
-    known = {recipe.synth.source, recipe.synth.self_instruct.source, *(s.name for s in recipe.unify.imports)}
+    synth = recipe.synth
+    known = {synth.source, synth.self_instruct.source, synth.consultation.source}
+    known |= {s.name for s in recipe.unify.imports}
     known |= {s.name for s in recipe.ingest.documents} | {s.name for s in recipe.ingest.graphs}
     for table, given in (("priority", recipe.train.priority), ("copies", recipe.train.copies)):
         for name in given:
@@ -97,24 +160,33 @@ def _order(recipe: Recipe) -> Iterator[str]:
 
 
 def _tokenise(recipe: Recipe) -> Iterator[str]:
-    from huatuo.models import wordings
-
     train = recipe.train
-    try:
-        wordings.get(train.format)
-    except FormatError as error:
-        yield f"train.format: {error}"
+    yield from _format("train.format", train.format)
     if train.base == "scratch":
         if train.lora is not None:
             yield "train.lora: needs a trained base, found base = 'scratch'"
         return
-    base = Path(train.base)
-    yield from _missing([("train.base", base)])
-    if base.is_dir():
-        if not any((base / name).exists() for name in ("config.json", "adapter_config.json")):
-            yield f"train.base: {base}: no config.json; expected a local Hugging Face folder"
-        if not any((base / name).exists() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
-            yield f"train.base: {base}: no tokenizer (tokenizer.json or tokenizer.model)"
+    yield from _checkpoint("train.base", Path(train.base))
+
+
+def _format(key: str, name: str) -> Iterator[str]:
+    """What is wrong with the name of a chat format."""
+    from huatuo.models import wordings
+
+    try:
+        wordings.get(name)
+    except FormatError as error:
+        yield f"{key}: {error}"
+
+
+def _checkpoint(key: str, folder: Path) -> Iterator[str]:
+    """What is wrong with a local model's folder."""
+    yield from _missing([(key, folder)])
+    if folder.is_dir():
+        if not any((folder / name).exists() for name in ("config.json", "adapter_config.json")):
+            yield f"{key}: {folder}: no config.json; expected a local Hugging Face folder"
+        if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
+            yield f"{key}: {folder}: no tokenizer (tokenizer.json or tokenizer.model)"
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -130,4 +202,5 @@ _CHECKS: dict[str, Callable[[Recipe], Iterator[str]]] = {
     "unify": _unify,
     "order": _order,
     "tokenise": _tokenise,
+    "ask": _ask,
 }

@@ -7,7 +7,17 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from huatuo.recipe_ask import AskedModel as AskedModel
+from huatuo.recipe_ask import AskSettings as AskSettings
+from huatuo.recipe_curate import CorpusSettings as CorpusSettings
+from huatuo.recipe_curate import CorpusSource as CorpusSource
+from huatuo.recipe_curate import LexiconSettings as LexiconSettings
+from huatuo.recipe_ingest import DocumentSource as DocumentSource
+from huatuo.recipe_ingest import GraphSource as GraphSource
+from huatuo.recipe_ingest import IngestSettings as IngestSettings
+from huatuo.recipe_judge import JudgingSettings as JudgingSettings
 from huatuo.recipe_synth import SynthSettings as SynthSettings
+from huatuo.recipe_teacher import ExtractorSettings as ExtractorSettings
 from huatuo.recipe_teacher import JudgeSettings as JudgeSettings
 from huatuo.recipe_teacher import TeacherSettings as TeacherSettings
 from huatuo.settings import Settings as Settings
@@ -30,88 +40,6 @@ class RunSettings(Settings):
     """A stage that drops more than this share of what it reads, or of what it makes, fails."""
 
 
-# ---------------------------------------------------------------- ingest
-
-
-class GraphSource(Settings):
-    """One knowledge graph file or folder."""
-
-    name: str
-    """Name of the source; part of every id made from it."""
-    path: Path
-    """File, or folder whose files are read in the order of their names."""
-    format: Literal["cmekg", "triples", "table", "rdf", "neo4j", "mapping"] = "cmekg"
-    """cmekg: records with 中心词 and relation lists, answers and crawls of the CMeKG site, ``spo_list`` (JSON, JSON
-    Lines). triples: a head, a relation and a tail per row (CSV, TSV, XLSX, JSON). table: an entity per row, a relation
-    per column (CSV, TSV, XLSX). rdf: Turtle, N-Triples, N-Quads, TriG, RDF/XML, JSON-LD. neo4j: exports of APOC (JSON,
-    CSV) and node and relationship files of neo4j-admin. mapping: nested JSON through ``mapping``."""
-    mapping: Path | None = None
-    """TOML file that says where name, kind, aliases and relations stand in a record (format ``mapping``)."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Where to read what: role = column of the header, or its number from 1 where the file has no header. triples:
-    head, relation, tail, and if there is one kind (of the head), evidence. table: name, and kind, aliases, evidence.
-    neo4j: name, aliases (properties). rdf: name, aliases (IRIs of predicates). Absent: the usual names are looked
-    for."""
-    kind: str = ""
-    """Kind of the entities where the source states none; empty: told from their relations, else ``entity``."""
-    kinds: dict[str, str] = Field(default_factory=dict)
-    """Class, label or type in the source = kind, beside the known ones (疾病, Disease, 西药, ...)."""
-    relations: dict[str, str] = Field(default_factory=dict)
-    """Predicate, column or relationship type in the source = relation; ``""`` leaves it out. Known spellings need no
-    line."""
-    split: str = ""
-    """Regular expression that cuts a cell into values (format ``table``); empty: a cell is one value."""
-    sheet: str = ""
-    """Sheet of a workbook; empty: the first."""
-    language: str = "zh"
-    """Language whose texts are values (format ``rdf``), beside texts without a language; labels in others are other
-    names."""
-    evidence: str = ""
-    """Kind of source for values that do not state one: textbook, pharmacopoeia, guideline, web."""
-
-
-class DocumentSource(Settings):
-    """One folder or file of documents."""
-
-    name: str
-    """Name of the source; also the source of the pairs made from it."""
-    path: Path
-    """File, or folder that is read recursively in the order of names."""
-    genre: str = "guideline"
-    """Genre of the documents."""
-    evidence: str = ""
-    """Kind of source: textbook, pharmacopoeia, guideline, web."""
-    rejoin: bool = True
-    """Join hard-wrapped lines of text and Markdown to paragraphs; false: lines stay as the file has them."""
-    simplified: bool = False
-    """Turn Traditional Chinese into Simplified, with medical words as they are written today (着色, 郁金)."""
-    record: str = ""
-    """XML: name of the element that is a document of its own; empty: the file is one document. (A record of a JSON file
-    always is.)"""
-    title: str = ""
-    """JSON: key of a record's title, ``info.name`` for a nested one; empty: the first of title, name, 标题, 题目, 名称.
-    """
-    text: str = ""
-    """JSON: key of a record's text; empty: the first of text, content, contents, body, abstract, 正文, 内容, 摘要.
-    """
-    extract: Literal["", "rules"] = ""
-    """rules: what headings and wordings of the texts state becomes entities and facts beside the documents; empty: the
-    documents alone."""
-
-
-class IngestSettings(Settings):
-    """Reading and checking knowledge."""
-
-    graphs: tuple[GraphSource, ...] = ()
-    """Knowledge graphs."""
-    documents: tuple[DocumentSource, ...] = ()
-    """Documents."""
-    withhold_share: float = Field(0.0, ge=0, lt=1)
-    """Share of the entities, drawn by hash per kind, whose facts are kept from training as a control."""
-    teach_flagged: tuple[str, ...] = ()
-    """Names of check rules whose facts are taught all the same."""
-
-
 # ---------------------------------------------------------------- questions
 
 
@@ -121,14 +49,56 @@ class ExamSource(Settings):
     name: str
     """Name of the exam."""
     path: Path
-    """File: JSON Lines or a JSON array."""
-    format: Literal["exam", "instructions"] = "exam"
-    """exam: records of kind, question, options by label, answer labels. instructions: {instruction, input, output}
-    records, asked as open questions whose reference is the output."""
+    """File, or folder whose files are read in the order of their names: JSON, JSON Lines, CSV, TSV, XLSX."""
+    format: Literal[
+        "auto", "exam", "instructions", "cmexam", "cmb", "cmb-clin", "medqa", "medmcqa", "pubmedqa", "mmlu", "cmmlu",
+        "ceval", "huatuogpt2",
+    ] = "auto"  # fmt: skip
+    """auto: told from the fields of the first records. exam: own records of question, kind, options by label (or a
+    column per label), answer labels or reference. instructions: {instruction, input, output} records, asked as open
+    questions whose reference is the output. The others are the published exams of these names; huatuogpt2 is the shape
+    of HuatuoGPT-II's ``eval_qa``."""
+    answers: Path | None = None
+    """File of the right answers by id, where questions and answers are two files (CMB's test)."""
+    kind: Literal["", "single", "multiple", "open"] = ""
+    """Kind of the questions of which the file does not say it."""
+    subjects: tuple[str, ...] = ()
+    """Only questions of these subjects; ``medical`` stands for the medical ones of MMLU, CMMLU, C-Eval; empty: all."""
     licence: str = ""
     """Licence of the questions."""
     access: Literal["open", "restricted", "own"] = "own"
     """Who may see them."""
+    year: str = ""
+    """Year of the exam, where its file does not say it."""
+    subject: str = ""
+    """Subject, where its file does not say it."""
+    sat_on: str = Field("", pattern=r"^(\d{4}(-\d\d(-\d\d)?)?)?$")
+    """Date the exam was sat (``2023-10-21``, or a month or a year), where its file does not say it."""
+    fresh: bool = False
+    """The exam is claimed to have been sat after ``questions.data_until``. A claim that does not hold is refused."""
+    scorer: Literal["overlap", "facts", "judge"] = "overlap"
+    """How answers to open questions are scored. overlap: BLEU and ROUGE with the reference. facts: the share of the
+    reference's statements that the answer makes. judge: left to a judge."""
+    examples: Path | None = None
+    """File or folder of examples in the same format (MMLU's dev, CMB's val), which ``ask.shots`` shows."""
+
+
+class MadeExam(Settings):
+    """An exam made from the run's own knowledge, worded as no training pair is."""
+
+    name: str
+    """Name of the exam."""
+    source: Literal["graph", "passages"] = "graph"
+    """graph: about facts, taught and withheld ones as two groups. passages: about the numbers of documents; a passage
+    that holds a question is then not trained on."""
+    relations: tuple[str, ...] = ()
+    """Relations that are asked; empty: all."""
+    shapes: tuple[Literal["single", "multiple", "true_false"], ...] = ("single", "multiple", "true_false")
+    """Shapes of the questions; passages have no multiple ones."""
+    options: int = Field(5, ge=3, le=8)
+    """Options of a question, true-or-false ones apart."""
+    most: int = Field(200, ge=0)
+    """Most questions of each group and shape, drawn by hash; 0: all."""
 
 
 class ProbeSettings(Settings):
@@ -142,6 +112,8 @@ class ProbeSettings(Settings):
     """Trained phrasings per relation that are asked as well."""
     max_entities: int = Field(0, ge=0)
     """Entities asked about per relation, drawn by hash; 0: all."""
+    forms: tuple[Literal["cloze", "choice", "true_false"], ...] = ()
+    """Forms asked besides the free answer. true_false: a true and a false premise about each fact."""
 
 
 class QuestionsSettings(Settings):
@@ -149,6 +121,11 @@ class QuestionsSettings(Settings):
 
     exams: tuple[ExamSource, ...] = ()
     """Exams."""
+    made: tuple[MadeExam, ...] = ()
+    """Exams made from the run's own knowledge."""
+    data_until: str = Field("", pattern=r"^(\d{4}(-\d\d(-\d\d)?)?)?$")
+    """Date (ISO 8601) of the newest text that the asked models may have seen: where their makers do not state it, the
+    date of their release."""
     probe: ProbeSettings = ProbeSettings()
     """Knowledge probe."""
 
@@ -199,7 +176,7 @@ class UnifySettings(Settings):
     decontaminate: bool = True
     """Drop pairs that hold an exam question."""
     drop_flagged: tuple[str, ...] = ()
-    """Lint rules whose pairs are dropped; others are only flagged. judge_unscored is one as well."""
+    """Lint rules whose pairs are dropped; others are only flagged. judge_unscored and repaired are two as well."""
     deidentify: bool = False
     """Replace phone numbers, identity and record numbers, addresses and names beside a title in every pair by
     ``〔电话〕`` and the like; such a pair has the flag ``deidentified``."""
@@ -241,21 +218,30 @@ class LoraSettings(Settings):
     """Dropout before the adapter."""
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     """Names of the adapted modules."""
+    variant: Literal["lora", "rslora", "dora"] = "lora"
+    """lora: scaled by alpha / r. rslora: by alpha / √r, which keeps high ranks learning (arXiv 2312.03732). dora: the
+    norm of each row is learned apart from its direction (arXiv 2402.09353); slower."""
 
 
 class TrainSettings(Settings):
     """One stage: priority order, packing, one loop."""
 
     base: str = "scratch"
-    """``scratch`` (see ``train.scratch``) or a local folder with a Hugging Face causal language model."""
+    """``scratch`` (see ``train.scratch``) or a local folder with a Hugging Face causal language model. The released
+    folders of Baichuan, Baichuan2, ChatGLM2 and ChatGLM3 are read without running their code."""
+    allow_pickle: bool = False
+    """Read a base whose weights are pickled (``pytorch_model.bin``); they are read as weights only."""
     scratch: ScratchSettings = ScratchSettings()
     """Shape of a model trained from scratch."""
     lora: LoraSettings | None = None
     """Train an adapter instead of all weights."""
     format: str = "huatuo2"
     """Chat format, see `huatuo.models.formats`."""
-    order: Literal["priority", "uniform", "sequential"] = "priority"
-    """priority: HuatuoGPT-II's sampling without replacement. uniform: all weights 1. sequential: as stored."""
+    order: Literal["priority", "uniform", "sequential", "two-stage"] = "priority"
+    """priority: HuatuoGPT-II's sampling without replacement. uniform: all weights 1. sequential: as stored. two-stage:
+    uniform over all sources but ``second_stage``, then uniform over those (the usual way that one stage replaces)."""
+    second_stage: tuple[str, ...] = ("sft",)
+    """Sources learned last with ``order = "two-stage"``."""
     priority: dict[str, float] = Field(default_factory=dict)
     """Weight per source; every source of the data must have one when ``order = "priority"``."""
     copies: dict[str, int] = Field(default_factory=dict)
@@ -267,8 +253,9 @@ class TrainSettings(Settings):
     overlong: Literal["drop", "split", "keep-end"] = "drop"
     """What happens to a pair longer than the window: drop it, split it by turn, or keep the answer's end (cut the
     question's beginning). Always counted."""
-    layout: Literal["bucketed", "packed"] = "bucketed"
-    """packed: samples share a row, isolated by position reset. bucketed: samples of like length side by side."""
+    layout: Literal["bucketed", "packed", "joined"] = "bucketed"
+    """packed: samples share a row, isolated by position reset. bucketed: samples of like length side by side. joined:
+    samples share a row and see each other, as HuatuoGPT-II's release trains; only to reproduce it."""
     batch_tokens: int = Field(1024, ge=8)
     """Tokens per micro-batch."""
     batch_samples: int = Field(16, ge=1)
@@ -295,37 +282,35 @@ class TrainSettings(Settings):
     """Largest gradient norm; 0: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the forward and backward pass."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
+    evaluate_every: int = Field(0, ge=0)
+    """Steps between two measurements of the validation loss; 0: only before and after training."""
+    patience: int = Field(0, ge=0)
+    """Stop after so many measurements without a lower validation loss; 0: never."""
+    keep: Literal["last", "best"] = "last"
+    """The weights that are saved: of the last step, or of the step with the lowest validation loss measured."""
     checkpoint_every: int = Field(500, ge=1)
     """Steps between two checkpoints."""
     keep_checkpoints: int = Field(2, ge=1)
     """Checkpoints kept for resuming."""
 
 
-# ---------------------------------------------------------------- ask, score, report
-
-
-class AskSettings(Settings):
-    """Asking the models: the only expensive part of an evaluation."""
-
-    models: tuple[Literal["base", "ours"], ...] = Field(("base", "ours"), min_length=1)
-    """base: before training. ours: after."""
-    max_tokens: int = Field(96, ge=1)
-    """Longest answer."""
-    temperature: float = Field(0.0, ge=0)
-    """0: greedy decoding."""
-    batch: int = Field(64, ge=1)
-    """Questions answered together."""
-    limit: int = Field(0, ge=0)
-    """Ask at most this many questions of each group, drawn by hash; 0: all."""
+# ---------------------------------------------------------------- score, report
 
 
 class ScoreSettings(Settings):
     """Scoring: never needs a model."""
 
-    overlap: tuple[Literal["bleu", "rouge"], ...] = ("bleu", "rouge")
-    """Text overlap metrics of knowledge and open questions."""
+    overlap: tuple[Literal["bleu", "chrf", "rouge", "numbers"], ...] = ("bleu", "rouge", "numbers")
+    """What is measured of answers with a reference. numbers: whether every quantity of the answer is the reference's,
+    which overlap hides."""
+    profile: Literal["char", "jieba", "sacrebleu-zh", "cmexam-char", "cmexam-jieba", "llamafactory"] = "char"
+    """How overlap is counted, see `huatuo.eval.overlap_profiles`; numbers of two profiles cannot be compared."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples of an interval."""
+    safety: bool = False
+    """Look for unsafe answers by rules (`huatuo.eval.safety`): emergencies, doses, warnings, sources, refusals."""
 
 
 class ReportSettings(Settings):
@@ -342,6 +327,8 @@ class Recipe(Settings):
 
     run: RunSettings
     """What holds for every stage."""
+    corpus: CorpusSettings = CorpusSettings()
+    """Curation at scale, before everything else: `huatuo curate`."""
     ingest: IngestSettings = IngestSettings()
     """Reading and checking knowledge."""
     questions: QuestionsSettings = QuestionsSettings()
@@ -358,8 +345,21 @@ class Recipe(Settings):
     """Asking."""
     score: ScoreSettings = ScoreSettings()
     """Scoring."""
+    judge: JudgingSettings = JudgingSettings()
+    """Judging answers, in pairs or by rubrics."""
     report: ReportSettings = ReportSettings()
     """Reporting."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is trained: not where only others are asked, or nothing is there to make pairs of."""
+        has_pairs = bool(self.ingest.graphs or self.ingest.documents or self.unify.imports)
+        return bool(self.ask.models) and (has_pairs or not self.ask.others)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of all models that are asked, in the order of the tables."""
+        return (*(self.ask.models if self.trains else ()), *(one.name for one in self.ask.others))
 
 
 def table(settings: Settings) -> dict[str, Any]:

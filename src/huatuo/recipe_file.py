@@ -153,7 +153,8 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
     if isinstance(value, Path):
         return Path(value).expanduser() if value.expanduser().is_absolute() else (folder / value).resolve()
     if isinstance(value, BaseModel):
-        changes = {name: _with_absolute_paths(getattr(value, name), folder) for name in type(value).model_fields}
+        made = {name: _with_absolute_paths(getattr(value, name), folder) for name in type(value).model_fields}
+        changes = {name: new for name, new in made.items() if new != getattr(value, name)}  # what was not set stays so
         if isinstance(value, TrainSettings) and value.base != "scratch":
             changes["base"] = str(_with_absolute_paths(Path(value.base), folder))
         return value.model_copy(update=changes)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from huatuo.recipe_teacher import JudgeSettings, TeacherSettings
+from huatuo.recipe_teacher import DoctorSettings, JudgeSettings, TeacherSettings
 from huatuo.settings import Settings
 
 Shape = Literal["direct", "reverse", "comparison", "vignette", "multi_hop", "multi_turn", "refusal", "true_false"]
@@ -44,6 +44,25 @@ class SelfInstructSettings(Settings):
     """Source name of its pairs."""
 
 
+class ConsultationSettings(Settings):
+    """Conversations of two models (HuatuoGPT, arXiv 2305.15075): one plays a patient and knows the case alone, one
+    plays the physician and sees the dialogue alone, and the facts where the recipe says so."""
+
+    cases: tuple[Literal["graph", "passages"], ...] = ()
+    """Where cases come from. graph: a card made of an entity's facts. passages: each passage is a case. Empty: no
+    consultations are made."""
+    turns: int = Field(4, ge=2, le=12)
+    """Most turns: the patient may end the conversation before, after two."""
+    share: float = Field(1.0, ge=0, le=1)
+    """Share of the possible cases, drawn by hash."""
+    facts_for_doctor: bool = True
+    """Whether the physician is shown the facts, or the passage; without them more answers fail the check."""
+    doctor: DoctorSettings | None = None
+    """The physician's model; absent: the teacher plays both, with two prompts."""
+    source: str = "consultation"
+    """Source name of its pairs."""
+
+
 class SynthSettings(Settings):
     """From facts and passages to question-answer pairs."""
 
@@ -74,5 +93,15 @@ class SynthSettings(Settings):
     """Language of the pairs made from passages (HuatuoGPT-II: always Chinese)."""
     self_instruct: SelfInstructSettings = SelfInstructSettings()
     """Questions grown from seed questions."""
+    consultation: ConsultationSettings = ConsultationSettings()
+    """Conversations of a patient and a physician."""
     ground: bool = True
     """Drop answers that are not supported by their facts."""
+    words: Literal["auto", "strict", "free"] = "auto"
+    """How an answer about the graph may be worded. strict: as wordings of ours would say it, all values listed as they
+    are. free: in any words, and some facts may be left unsaid. auto: strict first, and what a model said otherwise is
+    looked at again as free; the offline teacher's answers are strict. A pair with a free answer names as its parents
+    only the facts that it says."""
+    repair: Literal["none", "once"] = "none"
+    """once: what a check refuses is sent back to the model one time, with what was found and the facts; a second
+    failure is dropped with both reasons, a success has the flag ``repaired``. The offline teacher is asked once."""

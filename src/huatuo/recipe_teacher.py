@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -27,15 +28,23 @@ class EndpointSettings(Settings):
 class TeacherSettings(Settings):
     """Who asks and answers."""
 
-    kind: Literal["offline", "endpoint", "batch"] = "offline"
+    kind: Literal["offline", "endpoint", "batch", "local"] = "offline"
     """offline: wordings of ours, no model. endpoint: any OpenAI-compatible server. batch: no network; the requests are
-    written as an OpenAI batch file, and the run goes on when the file with the answers has been put beside it."""
+    written as an OpenAI batch file, and the run goes on when the file with the answers has been put beside it. local:
+    the model in ``folder``, on this machine."""
+    folder: Path | None = None
+    """Local folder of a Hugging Face causal language model (local)."""
+    format: str = ""
+    """Its chat format, see `huatuo.models.formats`; empty: as the folder says (local)."""
+    batch: int = Field(16, ge=1)
+    """Answers it makes side by side; prompts of like length go together (local)."""
     url: str = ""
     """Base URL of the endpoint, up to and including ``/v1``."""
     model: str = ""
     """Model name at the endpoint (HuaTuo and HuatuoGPT-II used gpt-3.5-turbo)."""
     key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; the key itself is never written anywhere."""
+    """Environment variable that holds the key, which must be set; the key itself is never written anywhere. Empty: the
+    server takes no key. Absent: the default, which a server on this machine may do without."""
     endpoints: tuple[EndpointSettings, ...] = ()
     """Further places (or further keys) that serve the same model: the calls are spread over them and ``url``. One that
     refuses for good is taken out, with a finding, and the others go on."""
@@ -88,22 +97,48 @@ class TeacherSettings(Settings):
         return value
 
 
+class DoctorSettings(TeacherSettings):
+    """The model that plays the physician in a consultation, where it is not the teacher.
+
+    Its replies are kept beside the teacher's, and the teacher's limit on money or tokens counts both.
+    """
+
+    kind: Literal["offline", "endpoint", "batch", "local"] = "endpoint"
+    """endpoint or local."""
+
+    @field_validator("kind")
+    @classmethod
+    def _can_answer_at_once(cls, value: str) -> str:
+        if value in ("offline", "batch"):
+            raise ValueError(f"the physician of a consultation cannot be {value}; next: kind = endpoint or local")
+        return value
+
+    @field_validator("max_cost", "max_tokens_total")
+    @classmethod
+    def _has_the_teachers_limit(cls, value: float | None) -> None:
+        if value is not None:
+            raise ValueError("the teacher's limit counts the physician too; next: set it in synth.teacher")
+
+
 class JudgeSettings(TeacherSettings):
-    """A model that scores every generated pair from 1 to 5: its question, its faithfulness to the source, its language.
+    """A model that scores pairs from 1 to 5: their question, their faithfulness to the source, their language.
 
     A pair whose lowest score is below ``threshold`` is dropped with its scores; a reply that cannot be read leaves the
     pair unscored, under the flag ``judge_unscored``. The replies are kept beside the teacher's; a limit on money or
     tokens counts what was spent on both.
     """
 
-    kind: Literal["offline", "endpoint", "batch"] = "endpoint"
-    """endpoint, and no other: the offline teacher has no judgement, and a judge by file is not there yet."""
+    kind: Literal["offline", "endpoint", "batch", "local"] = "endpoint"
+    """endpoint or local: the offline teacher has no judgement, and a judge by file is not there yet."""
     temperature: float = 0.0
     """Sampling temperature."""
     max_tokens: int = Field(256, ge=1)
     """Longest reply."""
     threshold: float = Field(3.0, ge=1, le=5)
     """Lowest score that a pair may have in any of the three."""
+    pairs: Literal["generated", "all"] = "generated"
+    """generated: pairs that a model of this run made. all: imported and reviewed ones as well; a pair without a source
+    in the run is scored by a prompt of its own, for whether its answer meets the question."""
 
     @field_validator("kind")
     @classmethod
@@ -115,10 +150,36 @@ class JudgeSettings(TeacherSettings):
         return value
 
 
+class ExtractorSettings(TeacherSettings):
+    """A model that reads triples out of the documents of every source with ``extract = "teacher"``.
+
+    A value counts only where it stands literally in the text that the model was shown. The replies are kept beside the
+    teacher's; a limit on money or tokens counts what was spent on both.
+    """
+
+    kind: Literal["offline", "endpoint", "batch"] = "endpoint"
+    """endpoint or batch; not offline: the rules are the way to read a document without a model."""
+    temperature: float = 0.0
+    """Sampling temperature."""
+    max_tokens: int = Field(2048, ge=1)
+    """Longest reply; a reply that was cut off gives nothing."""
+    max_chars: int = Field(800, ge=50)
+    """Longest part of a document shown in one call; cut at paragraphs and sentences."""
+
+    @field_validator("kind")
+    @classmethod
+    def _can_read(cls, value: str) -> str:
+        if value == "offline":
+            raise ValueError('the offline teacher cannot read a document; next: extract = "rules" in its source')
+        return value
+
+
 HOW_ASKED = frozenset(
     {
         "url", "key_env", "endpoints", "max_tokens_field", "concurrency", "requests_per_minute", "tokens_per_minute",
         "timeout_s", "retries", "longest_wait_s", "price_in", "price_out", "currency", "max_cost", "max_tokens_total",
+        "folder", "batch",
     }
 )  # fmt: skip
-"""Keys of the teacher that say how it is asked, not what it answers: no part of a stage's key."""
+"""Keys of the teacher that say how it is asked, not what it answers: no part of a stage's key. (What a ``folder`` holds
+is: as a file that the stage reads.)"""

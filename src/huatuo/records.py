@@ -20,6 +20,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
+class Span(Record):
+    """A half-open range of characters in a text."""
+
+    start: int
+    """First character, counted from 0."""
+    end: int
+    """One past the last character."""
+
+
 class Origin(Record):
     """Where a piece of knowledge was read."""
 
@@ -31,6 +40,31 @@ class Origin(Record):
     """Place in the file for a person to find: ``line 12``, ``record 7 临床症状[2]``, ``# heading``."""
     evidence: str = ""
     """Kind of the source behind the value: textbook, pharmacopoeia, guideline, web, claim; empty when not stated."""
+    document: str = ""
+    """Id of the document that the value was read out of; empty for a value of a graph, and for a document itself."""
+    span: Span | None = None
+    """Where the value stands in that document's text."""
+
+
+class Provenance(Record):
+    """Who or what made a text."""
+
+    by: Literal["human", "model", "import"]
+    """human wrote or edited it; model generated it; import read it verbatim from a file."""
+    model: str = ""
+    """Name of the model, empty where none was involved."""
+    digest: str = ""
+    """Digest of the model's weights, where they are local."""
+    sampling: str = ""
+    """Decoding settings as canonical JSON, or how answers were weighed: ``{"answer":"letters",...}``."""
+    prompt_id: str = ""
+    """Name of the prompt file or wording."""
+    prompt_hash: str = ""
+    """Hash of the prompt file."""
+    format: str = ""
+    """Name of the chat format that made token ids of the messages, for a local model."""
+    time: str = ""
+    """UTC time of the call, ISO 8601; empty for what is a pure function of its input. Not part of any digest."""
 
 
 class Entity(Record):
@@ -52,6 +86,12 @@ WITHHELD = "withheld"
 """Flag of a fact that is kept from training on purpose, as a control; and the rule of what is left because of it."""
 
 
+CORROBORATES = "corroborates"
+"""Rule of a fact that is left because another source's fact says the same; that fact is its witness."""
+SAME_IN_ANOTHER = "another source says the same of the same entity; that fact is taken in its stead"
+"""The reason in words."""
+
+
 class Fact(Record):
     """One value of one relation of one entity: the unit of the ledger."""
 
@@ -71,15 +111,12 @@ class Fact(Record):
     """Names of the check rules that object to it, and ``withheld`` where it is kept from training on purpose."""
     origin: Origin
     """Where it was read."""
-
-
-class Span(Record):
-    """A half-open range of characters in the parent's text."""
-
-    start: int
-    """First character, counted from 0."""
-    end: int
-    """One past the last character."""
+    same_as: str = ""
+    """Id of the fact by which another source says the same of the same entity: that one is taught and counted, this one
+    corroborates it. Empty for every other fact."""
+    provenance: Provenance | None = None
+    """The model that read it out of its document, and how it was asked; None for a fact of a graph, and for one that
+    rules read."""
 
 
 class Mark(Record):
@@ -138,27 +175,6 @@ class Message(Record):
     """What is said."""
 
 
-class Provenance(Record):
-    """Who or what made a text."""
-
-    by: Literal["human", "model", "import"]
-    """human wrote or edited it; model generated it; import read it verbatim from a file."""
-    model: str = ""
-    """Name of the model, empty where none was involved."""
-    digest: str = ""
-    """Digest of the model's weights, where they are local."""
-    sampling: str = ""
-    """Decoding settings as canonical JSON."""
-    prompt_id: str = ""
-    """Name of the prompt file or wording."""
-    prompt_hash: str = ""
-    """Hash of the prompt file."""
-    format: str = ""
-    """Name of the chat format that made token ids of the messages, for a local model."""
-    time: str = ""
-    """UTC time of the call, ISO 8601; empty for what is a pure function of its input. Not part of any digest."""
-
-
 class Pair(Record):
     """One training conversation in the unified format: ends with an assistant turn."""
 
@@ -173,13 +189,15 @@ class Pair(Record):
     shape: str
     """How it was made: direct, reverse, comparison, vignette, consultation, passage, imported, ..."""
     parents: tuple[str, ...] = ()
-    """Ids of the facts and documents that it teaches."""
+    """Ids of the facts and documents that it teaches; before them, of the pair that a person or de-identification
+    changed."""
     entities: tuple[str, ...] = ()
     """Names of the entities that it is about: a split never has one on both sides."""
     split: Literal["train", "validation"] = "train"
     """Whether it is learned or held out."""
     flags: tuple[str, ...] = ()
-    """Names of the lint rules that object to it."""
+    """Names of the lint rules that object to it; ``repaired`` where it was sent back once, ``deidentified`` where
+    personal data was taken out."""
     provenance: Provenance
     """Who or what made it."""
 
@@ -222,51 +240,6 @@ class Dropped(Record):
     """Inputs that it was made from, where it is an output that was refused."""
 
 
-class Order(Record):
-    """One position of the training order."""
-
-    position: int
-    """Place in the order, from 0."""
-    pair_id: str
-    """The pair that is learned there."""
-    copy_index: int
-    """Which of the pair's copies (epochs), from 0."""
-    source: str
-    """The pair's source."""
-    weight: float
-    """Priority weight of that source."""
-
-
-class SourceCount(Record):
-    """Samples of one source."""
-
-    source: str
-    """The source."""
-    samples: int
-    """How many."""
-
-
-class StepLog(Record):
-    """One optimiser step."""
-
-    step: int
-    """Step, from 1."""
-    tokens: int
-    """Real (non-pad) tokens in the step."""
-    learned_tokens: int
-    """Tokens that the loss counts."""
-    loss: float
-    """Mean loss per learned token."""
-    learning_rate: float
-    """Learning rate of the main group."""
-    gradient_norm: float
-    """Norm before clipping."""
-    seconds: float
-    """CPU-seconds since training began, earlier attempts counted in. Not part of any digest."""
-    sources: tuple[SourceCount, ...] = ()
-    """Samples per source in the step."""
-
-
 class Option(Record):
     """One option of a question, labelled as the source labels it."""
 
@@ -291,10 +264,12 @@ class Question(Record):
     """Year of the exam."""
     subject: str = ""
     """Subject, department or relation."""
+    question_type: str = ""
+    """The source's own type of question: 最佳选择题, 配伍选择题; empty where it names none."""
     entity: str = ""
     """Name of the entity that a knowledge question asks about."""
     wording: str = ""
-    """The wording that a knowledge question is made with: what fails by wording fails for every entity."""
+    """The wording that a question about facts is made with: what fails by wording fails for every entity."""
     language: Language = "zh"
     """Language of the stem."""
     stem: str
@@ -313,13 +288,35 @@ class Question(Record):
     """Licence of the source."""
     access: Literal["open", "restricted", "own"] = "own"
     """Who may see it."""
+    scorer: Literal["overlap", "facts", "judge"] = "overlap"
+    """How the answer to an open question is scored."""
+
+
+class Likelihood(Record):
+    """How likely a model finds one answer to a question: an option's label, its text, or a set of labels."""
+
+    labels: tuple[str, ...]
+    """The options it stands for."""
+    text: str
+    """The answer as it was weighed."""
+    tokens: int
+    """Its tokens, the end token among them where that was weighed."""
+    logprob: float
+    """Sum of the log-probabilities (natural) of its tokens after the prompt."""
+    content_free: float | None = None
+    """Log of its mean probability after prompts that ask nothing; None where that was not computed."""
+    unconditional: float | None = None
+    """Its log-probability after an empty question; None where that was not computed."""
+    straddled: bool = False
+    """Whether the tokenizer would have merged its beginning with the prompt's end: it was encoded on its own, as a
+    training answer is."""
 
 
 class Response(Record):
     """What a model said to a question."""
 
     id: str
-    """Hash of question id, model digest, messages, sampling and format."""
+    """Hash of question id, model digest, messages, sampling (or way of weighing) and format."""
     question_id: str
     """The question."""
     model: str
@@ -327,7 +324,9 @@ class Response(Record):
     messages: tuple[Message, ...]
     """What it was asked, in full."""
     text: str
-    """What it answered."""
+    """What it answered; where likelihoods were weighed, the likeliest of them."""
+    likelihoods: tuple[Likelihood, ...] = ()
+    """What was weighed instead of generating an answer; empty for a generated one."""
     reasoning: str = ""
     """A reasoning model's thoughts, apart from the answer."""
     finish_reason: Literal["stop", "length", "refused", "error"]

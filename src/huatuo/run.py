@@ -17,7 +17,7 @@ from huatuo import store
 from huatuo.errors import DataError, InputError, RecipeError
 from huatuo.plan import CALLS
 from huatuo.preflight import findings
-from huatuo.recipe import Recipe
+from huatuo.recipe import QuestionsSettings, Recipe, table
 from huatuo.stages import NAMES, PHRASINGS, STAGES, Job, Stage, is_wanted
 from huatuo.store import InputEntry, Manifest
 
@@ -83,6 +83,11 @@ def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry
     """
     entries = []
     for name in stage.inputs:
+        if not (root / name / "manifest.json").exists():
+            raise DataError(
+                f"{root / name}: not made yet, and stage {stage.name} reads it; "
+                f"next: huatuo run RECIPE --to {stage.name}"
+            )
         manifest = store.read_manifest(root / name)
         rows = {name: entry.rows for name, entry in manifest.tables.items()}
         entries.append(InputEntry(name=name, digest=manifest.digest, rows=rows))
@@ -166,6 +171,8 @@ def _before_synth(recipe: Recipe, root: Path) -> Iterator[Path]:
     stages = select(last="curate")
     with TemporaryDirectory(prefix="huatuo-") as name:
         folder = Path(name)
+        root.mkdir(parents=True, exist_ok=True)
+        (folder / CALLS).symlink_to(root.resolve() / CALLS)  # answers that are paid for here are kept with the run's
         for stage in stages:
             finished = root / stage.name
             if store.is_finished(finished, inputs_of(stage, recipe, folder)[1]):
@@ -181,7 +188,7 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
     Raises RecipeError where the recipe names no knowledge or something would stop the stage, and what a stage raises.
     """
     from huatuo.llm.cache import Cached
-    from huatuo.llm.teachers import teacher_of
+    from huatuo.llm.teachers import doctor_of, teacher_of
     from huatuo.stages import judge_on
     from huatuo.synth.preview import lines, look
 
@@ -190,9 +197,49 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
     _refuse_problems(recipe, select(last="synth"), "this stage")
     with _before_synth(recipe, root) as folder:
         read = folder / "ingest", folder / "curate"
-        cached = Cached(teacher_of(recipe.synth, PHRASINGS, root / CALLS), root / CALLS)
-        found = look(recipe.synth, *read, cached, recipe.run.seed, count)
+        teacher = teacher_of(recipe.synth, PHRASINGS, root / CALLS)
+        doctor = doctor_of(recipe.synth, root / CALLS, teacher)
+        caches = [Cached(model, root / CALLS) for model in (teacher, doctor) if model is not None]
+        found = look(recipe.synth, *read, caches[0], recipe.run.seed, count, *caches[1:])
         yield from lines(recipe.synth, found, count, read, judge_on(recipe, root, *read))
+
+
+# ---------------------------------------------------------------- curation at scale
+
+CORPUS = "corpus"
+"""Folder of a run that holds the stages of curation at scale."""
+
+
+def curate_corpus(recipe: Recipe, root: Path) -> Iterator[tuple[Manifest, bool]]:
+    """The manifest of each stage of curation at scale as it is finished, and whether it was before; then the page.
+
+    Raises RecipeError for a file of the recipe that is missing, and what `huatuo.corpus.bulk.curate` raises.
+    """
+    from huatuo.corpus.bulk import curate, funnel_of
+    from huatuo.report.curation import write
+
+    _refuse_problems(recipe, select(only="questions"), "this run; nothing was computed")
+    folder = root / CORPUS
+    exams = _exams(recipe, folder) if recipe.corpus.decontaminate and recipe.questions.exams else None
+    for done in curate(recipe.corpus, folder, exams):
+        yield done.manifest, done.skipped
+    write(folder, recipe.run.title or recipe.run.name, recipe.report.language, *funnel_of(folder))
+
+
+def _exams(recipe: Recipe, folder: Path) -> Path:
+    """The data set with the questions of the recipe's exams, which no passage may hold."""
+    from huatuo.eval.probes import Taught
+    from huatuo.eval.questions import make
+
+    settings = QuestionsSettings(exams=recipe.questions.exams, data_until=recipe.questions.data_until)
+    asked = [path for exam in settings.exams for path in (exam.path, exam.answers, exam.examples) if path is not None]
+    entries = [InputEntry(name=path.name, digest=store.hash_file(path)) for path in asked]
+    shown = table(settings)
+    key = store.content_id("exams", store.canonical_json(shown), *(f"{e.name} {e.digest}" for e in entries))
+    if not store.is_finished(folder / "exams", key):
+        with store.writing(folder / "exams", stage="exams", key=key, recipe=shown, inputs=entries) as out:
+            make(settings, folder, Taught(PHRASINGS, 0), recipe.run.seed, out)
+    return folder / "exams"
 
 
 # ---------------------------------------------------------------- planning
@@ -211,10 +258,11 @@ class Planned:
 
 def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
     """What each stage would do, computed without running or paying for anything."""
-    from huatuo.plan import counted_calls, estimates
+    from huatuo.plan import counted_answers, counted_calls, counted_reading, estimates
 
     expected = estimates(recipe)
     planned, stale = [], False
+    unchanged: set[str] = set()
     for stage in stages:
         if not is_wanted(stage, recipe):
             planned.append(Planned(stage, "nothing to do", "the recipe names nothing for it"))
@@ -232,8 +280,13 @@ def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
                 stale = True
                 continue
         says = expected.get(stage.name, stage.says)
+        if stage.name == "ingest" and state == "to do" and (counted := counted_reading(recipe, root)):
+            says = f"{says}; {counted}"
         if stage.name == "synth" and state == "to do" and not stale:
             says = counted_calls(recipe, root, PHRASINGS) or says
+        if stage.name == "ask" and state == "to do" and "questions" in unchanged:
+            says = counted_answers(recipe, root) or says
+        unchanged |= {stage.name} if state == "finished" else set()
         stale = stale or state == "to do"
         planned.append(Planned(stage, state, says))
     return planned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -11,9 +12,12 @@ from typing import Any
 
 from huatuo import store
 from huatuo.errors import DataError, InputError
-from huatuo.ledger import finished
+from huatuo.ledger import Entry, coverage, finished, least_and_most
 from huatuo.ledger import ledger as taught_facts
-from huatuo.records import Fact, Pair
+from huatuo.quotes import quotes
+from huatuo.records import Pair
+
+log = logging.getLogger(__name__)
 
 
 def summary(folder: Path) -> Iterator[str]:
@@ -38,6 +42,9 @@ def summary(folder: Path) -> Iterator[str]:
 def rows(folder: Path, table: str, count: int, wanted: str = "") -> Iterator[str]:
     """Up to ``count`` rows of a table as JSON; ``wanted`` filters by the beginning of the id or by parent."""
     manifest = store.verify(folder)
+    if table == "dropped" and table not in manifest.tables:
+        log.warning("%s: nothing was dropped or left", folder)
+        return
     if table not in manifest.tables:
         raise InputError(f"{folder}: no table {table!r}; tables here: {', '.join(manifest.tables) or 'none'}")
     found = (row for batch in store.read_batches(folder, table) for row in batch.to_pylist())
@@ -74,22 +81,50 @@ def tokens(run: Path, count: int, wanted: str = "") -> Iterator[str]:
         yield shown + ("⟧" if inside else "")
 
 
+LEAST_AND_MOST = 5
+"""Facts that the fewest and the most pairs teach, shown each."""
+
+
 def ledger(run: Path, count: int, wanted: str = "") -> Iterator[str]:
-    """For each fact: how many pairs teach it, in which shapes; or why none does. Coverage first."""
-    facts = list(store.read(run / "ingest", "facts", Fact))
-    if not facts:
-        raise InputError(f"{run}: its graph holds no fact")
+    """What is taught of each kind and relation, in which shapes, why the rest is not, the least and the most taught
+    facts; then ``count`` facts with their pairs, and the text where one was read out of a document. ``wanted``: an
+    entity, a relation, a kind, or how a fact's id begins.
+    """
     entries = taught_facts(finished(run))
-    taught = Counter(fact.relation for fact in facts if entries[fact.id].pairs)
-    every = Counter(fact.relation for fact in facts)
-    yield f"{sum(taught.values()):,} of {len(facts):,} facts are taught"
-    for relation, n in every.most_common():
-        yield f"  {relation}: {taught[relation]:,} of {n:,}"
-    chosen = (f for f in facts if not wanted or wanted in (f.entity, f.relation) or f.id.startswith(wanted))
-    for fact in islice(chosen, count):
-        how = ", ".join(f"{shape} {n}" for shape, n in sorted(entries[fact.id].shapes.items()))
-        how = how or f"not taught: {entries[fact.id].why}"
-        yield f"{fact.id[:8]} {fact.entity} {fact.relation} {fact.value}: {how}"
+    if not entries:
+        raise InputError(f"{run}: its graph holds no fact")
+    chosen = {
+        fact: entry
+        for fact, entry in entries.items()
+        if not wanted or wanted in (entry.entity, entry.relation, entry.kind) or fact.startswith(wanted)
+    }
+    if not chosen:
+        said = "expected an entity, a kind, a relation or how the id of a fact begins that corroborates no other"
+        raise InputError(f"{run}: no fact of {wanted!r}; {said}; next: huatuo show {run} --facts")
+    taught = sum(bool(entry.shapes) for entry in chosen.values())
+    yield f"{taught:,} of {len(chosen):,} facts are taught: their value stands in an answer that is learned"
+    if shared := sum(bool(entry.also) for entry in chosen.values()):
+        yield f"{shared:,} facts are said by more than one source, and counted once"
+    for row in coverage(chosen.values()):
+        shapes = ", ".join(f"{shape} {n:,}" for shape, n in row.shapes.most_common())
+        yield f"  {row.kind} {row.relation}: {row.taught:,} of {row.facts:,}{'; ' if shapes else ''}{shapes}"
+    reasons = Counter(entry.why for entry in chosen.values() if not entry.shapes)
+    for reason, n in reasons.most_common():
+        yield f"  not taught, {reason}: {n:,}"
+    for said, facts in zip(("least", "most"), least_and_most(chosen, LEAST_AND_MOST), strict=True):
+        yield from (f"  {said} taught: {_taught(fact, chosen[fact])}" for fact in facts)
+    shown = dict(islice(chosen.items(), count))
+    read = quotes(run / "ingest", shown)
+    for fact, entry in shown.items():
+        yield _taught(fact, entry)
+        if fact in read:
+            yield f"    {read[fact]}"
+
+
+def _taught(fact: str, entry: Entry) -> str:
+    how = ", ".join(f"{shape} {n:,}" for shape, n in sorted(entry.shapes.items())) or f"not taught: {entry.why}"
+    also = f" (also said by {', '.join(entry.also)})" if entry.also else ""
+    return f"{fact[:8]} {entry.entity} {entry.relation} {entry.value}: {how}{also}"
 
 
 def runs(folder: Path, only: str = "") -> Iterator[str]:
@@ -128,8 +163,9 @@ def scores(run: Path) -> Iterator[str]:
         yield f"{said} n {row.n:<6,} before {base:>7}   {verdict_words(row)[1]}"
 
 
-def check(path: Path) -> Iterator[str]:
-    """Whether a data set or run is whole (every file, every hash), or what any other file holds."""
+def check(path: Path, every: bool = False) -> Iterator[str]:
+    """Whether a data set or run is whole (every file, every hash), or what any other file holds; with ``every``, each
+    finding on it."""
     manifests = (
         [path] if (path / "manifest.json").exists() else [p.parent for p in sorted(path.glob("*/manifest.json"))]
     )
@@ -141,4 +177,4 @@ def check(path: Path) -> Iterator[str]:
         return
     from huatuo.knowledge.inspect import inspect
 
-    yield from inspect(path).lines()
+    yield from inspect(path).lines(every)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from huatuo.plan import CALLS
+from huatuo.progress import say
 from huatuo.recipe import Recipe, table
-from huatuo.recipe_teacher import HOW_ASKED
+from huatuo.recipe_teacher import HOW_ASKED, TeacherSettings
 from huatuo.store import Writer
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -59,7 +60,20 @@ class Stage:
 def _ingest(job: Job) -> None:
     from huatuo.knowledge.ingest import ingest
 
-    ingest(job.recipe.ingest, job.recipe.run.seed, job.out)
+    settings, seed = job.recipe.ingest, job.recipe.run.seed
+    if settings.teacher is None or not _read_by_teacher(job.recipe):
+        ingest(settings, seed, job.out)
+        return
+    from huatuo.knowledge.extract_teacher import Extractor, prepare
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.estimate import settle
+    from huatuo.llm.teachers import extractor_of
+
+    model = extractor_of(settings.teacher, job.root / CALLS)
+    cached = Cached(model, job.root / CALLS)
+    prepare(settings, cached, seed, job.root / "batch" / "ingest")
+    ingest(settings, seed, job.out, Extractor(cached, settings.teacher, seed))
+    settle(model, cached, job.out)
 
 
 def _questions(job: Job) -> None:
@@ -78,17 +92,21 @@ def _curate(job: Job) -> None:
 
 def _synth(job: Job) -> None:
     from huatuo.llm.cache import Cached
-    from huatuo.llm.teachers import teacher_of
-    from huatuo.synth.expect import prepare, settle
+    from huatuo.llm.estimate import found_by, settle
+    from huatuo.llm.teachers import doctor_of, teacher_of
+    from huatuo.synth.expect import Caches, prepare
     from huatuo.synth.make import make_pairs
 
     settings, read, seed = job.recipe.synth, (job.folder("ingest"), job.folder("curate")), job.recipe.run.seed
-    model = teacher_of(settings, PHRASINGS, job.root / CALLS)
-    cached = Cached(model, job.root / CALLS)
-    if settings.teacher.kind != "offline":
-        prepare(settings, *read, cached, seed, job.root / "batch")
-    make_pairs(settings, *read, cached, seed, job.out)
-    settle(model, cached, job.out)
+    calls = job.root / CALLS
+    model = teacher_of(settings, PHRASINGS, calls)
+    doctor = doctor_of(settings, calls, model)
+    caches = Caches(Cached(model, calls), Cached(doctor, calls) if doctor is not None else None)
+    prepare(settings, *read, caches, seed, job.root / "batch")
+    make_pairs(settings, *read, caches.teacher, seed, job.out, caches.doctor)
+    settle(model, caches.teacher, job.out)
+    for finding in found_by(doctor, caches.doctor) if caches.doctor is not None else ():
+        job.out.write("findings", finding)
 
 
 def _unify(job: Job) -> None:
@@ -132,17 +150,21 @@ def _train(job: Job) -> None:
 
 def _ask(job: Job) -> None:
     from huatuo.eval.ask import ask
+    from huatuo.eval.ask_estimate import expected_answers
+    from huatuo.llm.teachers import asked_of
 
-    models: dict[str, Any] = {name: checkpoint(job.recipe, job.root, name) for name in job.recipe.ask.models}
-    ask(job.recipe.ask, job.folder("questions"), models, job.recipe.run.seed, job.out)
+    recipe, calls = job.recipe, job.root / CALLS
+    others = asked_of(recipe.ask, calls)
+    models: dict[str, Any] = {name: others.get(name) or checkpoint(recipe, job.root, name) for name in recipe.asked}
+    for line in expected_answers(recipe.ask, job.folder("questions"), others, recipe.run.seed):
+        say(f"ask: {line}")
+    ask(recipe.ask, job.folder("questions"), models, recipe.run.seed, job.out)
 
 
 def _score(job: Job) -> None:
     from huatuo.eval.score import score
-    from huatuo.eval.taught import Training
 
-    training = Training(job.folder("unify"), job.folder("order"), job.folder("train"))
-    score(job.recipe.score, job.folder("questions"), job.folder("ask"), training, job.recipe.run.seed, job.out)
+    score(job.recipe.score, {name: job.folder(name) for name in SCORED}, job.recipe.run.seed, job.out)
 
 
 def _report(job: Job) -> None:
@@ -178,9 +200,30 @@ def _source_files(recipe: Recipe) -> list[Path]:
     return graphs + [d.path for d in recipe.ingest.documents]
 
 
+def _read_by_teacher(recipe: Recipe) -> bool:
+    return any(source.extract == "teacher" for source in recipe.ingest.documents)
+
+
+def _ingest_table(recipe: Recipe) -> dict[str, Any]:
+    """The table, and the teacher where it is asked, without what says how it is asked and paid."""
+    shown = _without(table(recipe.ingest), "teacher")
+    teacher = recipe.ingest.teacher
+    return shown | ({"teacher": _answering(teacher)} if teacher and _read_by_teacher(recipe) else {})
+
+
+def _ingest_files(recipe: Recipe) -> list[Path]:
+    return [*_source_files(recipe), *(_prompt_files("extract.")(recipe) if _read_by_teacher(recipe) else [])]
+
+
+def _answering(settings: TeacherSettings) -> dict[str, Any]:
+    """What a teacher's answers depend on: another address or limit makes no other ones, nor does asking by file."""
+    teacher = _without(table(settings), *HOW_ASKED)
+    return teacher | {"kind": "endpoint" if teacher["kind"] == "batch" else teacher["kind"]}
+
+
 def _question_files(recipe: Recipe) -> list[Path]:
-    held_out = recipe.questions.probe.held_out
-    return [exam.path for exam in recipe.questions.exams] + ([held_out] if held_out else [])
+    named = [path for exam in recipe.questions.exams for path in (exam.path, exam.answers, exam.examples)]
+    return [path for path in (*named, recipe.questions.probe.held_out) if path is not None]
 
 
 def _table(name: str) -> Callable[[Recipe], dict[str, Any]]:
@@ -193,11 +236,8 @@ def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _synth_table(recipe: Recipe) -> dict[str, Any]:
-    """The table without what says how the teacher is asked and paid: another address or limit makes no other pairs."""
-    shown = _without(table(recipe.synth), "judge")  # unify asks it
-    teacher = _without(shown["teacher"], *HOW_ASKED)
-    teacher["kind"] = "endpoint" if teacher["kind"] == "batch" else teacher["kind"]
-    return shown | {"teacher": teacher}
+    """The table without what says how the teacher is asked and paid, and without the judge, which unify asks."""
+    return _without(table(recipe.synth), "judge") | {"teacher": _answering(recipe.synth.teacher)}
 
 
 def _unify_table(recipe: Recipe) -> dict[str, Any]:
@@ -207,7 +247,23 @@ def _unify_table(recipe: Recipe) -> dict[str, Any]:
 
 
 def _judge_files(recipe: Recipe) -> list[Path]:
-    return _prompt_files("judge.")(recipe) if recipe.synth.judge else []
+    judge = recipe.synth.judge
+    if judge is None:
+        return []
+    return _prompt_files("judge")(recipe) + ([judge.folder] if judge.kind == "local" and judge.folder else [])
+
+
+def _ask_table(recipe: Recipe) -> dict[str, Any]:
+    """The table with the models that are asked; of a further one what its answers depend on."""
+    settings = _without(table(recipe.ask), "others") | {"models": [name for name in recipe.ask.models if recipe.trains]}
+    others = [_without(table(one), *HOW_ASKED) for one in recipe.ask.others]
+    return settings | ({"others": others} if others else {})
+
+
+def _ask_files(recipe: Recipe) -> list[Path]:
+    named = [one.folder for one in recipe.ask.others if one.kind == "local"]
+    trained = _base_files(recipe) if recipe.trains else []
+    return [*trained, *_prompt_files("exam_")(recipe), *(folder for folder in named if folder is not None)]
 
 
 def _train_table(recipe: Recipe) -> dict[str, Any]:
@@ -230,29 +286,34 @@ def _synth_files(recipe: Recipe) -> list[Path]:
     synth = recipe.synth
     named = [synth.teach_next, synth.self_instruct.seeds]
     named += [synth.coverage.taught / "manifest.json"] if synth.coverage.taught else []
-    shipped = _prompt_files("graph_", "passage_", "self_instruct", PHRASINGS.name)(recipe)
-    return shipped + [path for path in named if path is not None]
+    asked = [synth.teacher, *([synth.consultation.doctor] if synth.consultation.doctor else [])]
+    named += [teacher.folder for teacher in asked if teacher.kind == "local"]
+    begin = ("graph_", "passage_", "self_instruct", "repair.", "consultation_", PHRASINGS.name)
+    return _prompt_files(*begin)(recipe) + [path for path in named if path is not None]
 
 
 def _prompt_files(*beginnings: str) -> Callable[[Recipe], list[Path]]:
     return lambda _: sorted(path for start in beginnings for path in PROMPTS.glob(f"{start}*"))
 
 
+SCORED = ("ingest", "questions", "ask", "unify", "order", "tokenise", "train")
+"""What scoring reads: questions, answers, and everything that says what was taught."""
+
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", 3, "read and check knowledge", (), _table("ingest"), _ingest, _source_files),
+    Stage("ingest", 5, "read and check knowledge", (), _ingest_table, _ingest, _ingest_files),
     Stage(
         "questions",
-        2,
+        3,
         "what the models will be asked",
         ("ingest",),
         lambda recipe: {**table(recipe.questions), "taught_phrasings": _taught_phrasings(recipe)},
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),
-    Stage("curate", 3, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage("curate", 4, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
-        3,
+        6,
         "knowledge to question-answer pairs",
         ("ingest", "curate"),
         _synth_table,
@@ -262,7 +323,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "unify",
-        3,
+        6,
         "all pairs in one format",
         ("synth", "questions", "ingest", "curate"),
         _unify_table,
@@ -282,18 +343,18 @@ STAGES: tuple[Stage, ...] = (
     Stage("train", 1, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
         "ask",
-        1,
+        2,
         "ask the models",
         ("questions", "train"),
-        _table("ask"),
+        _ask_table,
         _ask,
-        lambda r: [*_base_files(r), *_prompt_files("exam_")(r)],
+        _ask_files,
         resumable=True,
     ),
-    Stage("score", 2, "score the answers", ("questions", "ask", "unify", "order", "train"), _table("score"), _score),
+    Stage("score", 6, "score the answers", SCORED, _table("score"), _score),
     Stage(
         "report",
-        2,
+        5,
         "one page",
         ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
         lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},
@@ -304,14 +365,17 @@ NAMES = tuple(stage.name for stage in STAGES)
 
 
 def is_wanted(stage: Stage, recipe: Recipe) -> bool:
-    """Whether a stage has anything to do in this recipe (a recipe of SFT sets alone has no knowledge to ask about)."""
-    has_questions = bool(recipe.questions.exams or recipe.questions.probe.relations)
+    """Whether a stage has anything to do in this recipe: SFT sets alone are no knowledge to ask about, and where other
+    models are examined nothing is trained."""
+    asked = recipe.questions
+    has_questions = bool(asked.exams or asked.made or asked.probe.relations)
     has_knowledge = bool(recipe.ingest.graphs or recipe.ingest.documents)
     wanted = {
         "ingest": has_knowledge,
         "questions": has_questions,
         "curate": has_knowledge,
-        "synth": has_knowledge,
+        "synth": has_knowledge and recipe.trains,
+        **dict.fromkeys(("unify", "order", "tokenise", "train"), recipe.trains),
         "ask": has_questions,
         "score": has_questions,
     }

@@ -133,6 +133,8 @@ class Writer:
         self.dropped: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._adopted: dict[str, TableEntry] = {}
+        self._adopted_kept = 0
 
     def expect(self, ids: Iterable[str]) -> None:
         """Declare input ids: each must be used, dropped or left when the stage ends."""
@@ -194,6 +196,25 @@ class Writer:
             ),
         )
 
+    def adopt(self, table: str, rows: int, digest: str, kept: int, dropped: dict[str, int]) -> None:
+        """Take the Parquet files that lie in the folder as the shards of a table, with the account of its rows.
+
+        Raises ConservationError where ``kept`` and ``dropped`` by rule do not add up to ``rows``.
+        """
+        if kept + sum(dropped.values()) != rows:
+            raise ConservationError(
+                f"stage {self.stage}: {rows:,} rows, but {kept:,} kept and {sum(dropped.values()):,} dropped; "
+                "this is a defect of the stage, please report it"
+            )
+        files = []
+        for number, path in enumerate(sorted(self.folder.glob("*.parquet"))):
+            shard = path.rename(self.folder / f"{table}-{number:05d}.parquet")
+            count = pq.read_metadata(shard).num_rows
+            files.append(FileEntry(name=shard.name, rows=count, bytes=shard.stat().st_size, sha256=hash_file(shard)))
+        self._adopted[table] = TableEntry(rows=rows, digest=digest, files=tuple(files))
+        self._adopted_kept += kept
+        self.dropped.update(dropped)
+
     def is_ended(self, record_id: str) -> bool:
         """Whether the record was dropped or left already."""
         return record_id in self._outcome
@@ -232,6 +253,7 @@ class Writer:
                 f"among them {sorted(twice)[0]}; this is a defect of the stage, please report it"
             )
         outputs = sum(d.rows for t, d in self._digests.items() if t != "dropped")
+        outputs += sum(entry.rows for entry in self._adopted.values())
         extra = [p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".parquet" and p.name != "key.json"]
         if not outputs and not extra:
             raise StageError(
@@ -255,15 +277,15 @@ class Writer:
         reasons = (self.dropped + self.left).most_common(5)
         if not reasons:
             return "Nothing was dropped: the input holds nothing for this stage; check the paths and formats; "
-        lines = [f"  {rule}: {n:,}, for example: {self._examples[rule]}" for rule, n in reasons]
+        lines = [f"  {rule}: {n:,}, for example: {self._examples.get(rule, '')}" for rule, n in reasons]
         return "Top reasons:\n" + "\n".join(lines) + "\n"
 
     def finish(self, header: dict[str, Any], max_dropped: float) -> Manifest:
         """Flush, check the account, write the manifest. Called by `writing`."""
         for table in list(self._buffers):
             self._flush(table)
-        kept = self._settle(max_dropped)
-        tables = {
+        kept = self._settle(max_dropped) + self._adopted_kept
+        tables = self._adopted | {
             name: TableEntry(rows=digest.rows, digest=digest.hexdigest(), files=tuple(self._shards[name]))
             for name, digest in sorted(self._digests.items())
         }

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 from huatuo.errors import InputError
 from huatuo.ledger import finished, ledger
-from huatuo.records import Dropped, Fact, Order, Pair, Question, Response, Score
+from huatuo.quotes import quotes
+from huatuo.records import Dropped, Fact, Pair, Question, Response, Score
+from huatuo.records_trained import Order
 from huatuo.store import read
 
 SHOWN = 5
@@ -32,14 +34,26 @@ def trace(run_folder: Path, fact_id: str) -> Iterator[str]:
     if len(facts) != 1:
         which = "more than one fact's id begins" if facts else "no fact's id begins"
         raise InputError(f"{run_folder}: {which} with {fact_id!r}; next: huatuo show {run_folder} --facts")
-    fact, entry = facts[0], ledger(folders)[facts[0].id]
+    fact = facts[0]
     yield f"fact {fact.id}: {fact.entity} {fact.relation} {fact.value}"
-    origin, flags = fact.origin, ", ".join(fact.flags) or "none"
-    yield f"  from {origin.source}, {origin.file} {origin.place}; flags: {flags}"
+    yield f"  from {_origin(fact)}; flags: {', '.join(fact.flags) or 'none'}"
+    yield from (f"  in {line}" for line in quotes(folders["ingest"], {fact.id}).values())
+    every = read(folders["ingest"], "facts", Fact)
+    if fact.same_as:
+        fact = next(other for other in every if other.id == fact.same_as)
+        yield f"  corroborates fact {fact.id}, which is taught in its stead: from {_origin(fact)}"
+    else:
+        same = (other for other in every if other.same_as == fact.id)
+        yield from (f"  the same from {_origin(other)}: fact {other.id}" for other in same)
+    entry = ledger(folders)[fact.id]
     yield f"  taught by {entry.pairs:,} pairs" if entry.pairs else f"  not taught: {entry.why}"
     questions = _of(folders, "questions", "questions", Question, fact.id)
     yield from _about_pairs(folders, fact)
     yield from _about_questions(folders, questions)
+
+
+def _origin(fact: Fact) -> str:
+    return f"{fact.origin.source}, {fact.origin.file} {fact.origin.place}"
 
 
 def _rows(folders: dict[str, Path], stage: str, table: str, record: type[_R]) -> Iterable[_R]:

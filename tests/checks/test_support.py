@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huatuo.checks.contrast import medical_head, opposed
+from huatuo.checks.contrast import opposed
 from huatuo.checks.entities import Dictionary
 from huatuo.checks.measures import disagreement
+from huatuo.checks.polarity import added_or_lost
+from huatuo.checks.strangers import clauses, opposite, stranger, unsupported
 from huatuo.checks.support import Said, complete, problems
+from huatuo.checks.wording import medical_head, plain, reworded, spans
 
 FACTS = [
     Said("用法用量", "成人一次0.5g，每日三次"),
@@ -78,6 +83,12 @@ def test_a_name_of_the_graph_is_a_stranger_where_no_fact_has_it() -> None:
         ("至少2升", "2000ml以上"),
         ("二度", "Ⅱ度"),
         ("125个国际单位", "125IU"),
+        ("按每公斤体重5毫克", "5mg/kg"),
+        ("三十八度五", "38.5℃"),
+        ("四分之一丸", "1/4丸"),
+        ("一天一夜", "24小时"),
+        ("别连着吃超过7天", "不超过1周"),
+        ("一到两个星期", "7～14天"),
     ],
 )
 def test_equal_measures_agree(claim: str, source: str) -> None:
@@ -95,10 +106,137 @@ def test_equal_measures_agree(claim: str, source: str) -> None:
         ("5岁以上", "5岁以下"),
         ("每日少于3次", "每周少于3次"),
         ("10×10¹²/L", "10×10⁹/L"),
+        ("5mg/g", "5mg/kg"),
+        ("十到二十喷", "1～2喷"),
+        ("补体C4下降，1/3片", "补体C3下降，1/4片"),
     ],
 )
 def test_unequal_measures_disagree(claim: str, source: str) -> None:
     assert disagreement(claim, source)
+
+
+FREE = Path(__file__).parent / "free.zh.txt"
+
+
+def _free() -> Iterator[tuple[str, str, str, str, list[Said]]]:
+    entity, facts = "", []
+    for line in FREE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            entity, said = line[3:].split(" | ")
+            facts = [Said(*fact.strip().split(":", 1)) for fact in said.split(" ; ")]
+        elif not line.startswith("#"):
+            label, question, answer = line.split(" | ")
+            yield label, question, answer, entity, facts
+
+
+@pytest.mark.parametrize(("label", "least"), [("right", 0.97), ("swapped", 0.95), ("negation", 0.95), ("number", 0.99)])
+def test_answers_of_many_departments(label: str, least: float) -> None:
+    """A development set (the word lists were grown on it): it holds what was reached and measures nothing new."""
+    asked = [row for row in _free() if row[0] == label]
+    wrong = [row for row in asked if bool(problems(*row[1:])) == (label == "right")]
+    assert len(asked) >= 30
+    assert len(asked) - len(wrong) >= least * len(asked), [row[2] for row in wrong]
+
+
+WORDS = [
+    "成人一次0.5g",
+    "饭后服用",
+    "皮疹",
+    "恶心",
+    "每日三次",
+    "右下腹痛",
+    "血压升高",
+    "多饮水",
+    "疗程7天",
+    "左侧卧位",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5, unique=True))
+def test_an_answer_of_the_facts_themselves_is_never_refused(values: list[str]) -> None:
+    facts = [Said("要点", value) for value in values]
+    assert problems("甲药要注意什么？", "，".join(values) + "。", "甲药", facts) == []
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.sampled_from(["mg", "ml", "天", "次", "片", "小时", "岁", "%"]))
+def test_an_answer_with_one_number_changed_is_always_refused(stated: int, said: int, unit: str) -> None:
+    facts = [Said("用法用量", f"成人每次{stated}{unit}"), Said("不良反应", "恶心")]
+    found = problems("甲药怎么用？", f"成人每次{said}{unit}，可能恶心。", "甲药", facts)
+    assert bool(found) == (stated != said)
+
+
+def test_an_answer_in_another_language_is_named_and_does_not_pass() -> None:
+    found = problems("甲药怎么用？", "Adults take 0.5 g three times a day.", "甲药", FACTS)
+    assert [problem.kind for problem in found] == ["language"]
+    assert problems("查什么？", "INR 2.0", "甲药", [Said("监测指标", "INR 2.0")]) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact", "rewritten"),
+    [
+        ("饭后", "餐后服用", "餐后"),
+        ("拉肚子", "腹泻", "腹泻"),
+        ("拉肚子", "恶心", "拉肚子"),
+        ("别喝水", "多饮水", "别饮水"),
+    ],
+)
+def test_words_that_mean_the_same_become_the_facts_words(answer: str, fact: str, rewritten: str) -> None:
+    assert reworded(spans(plain(answer), fact)) == rewritten
+
+
+def test_a_code_is_not_cut_to_fit_another() -> None:
+    assert [span.text for span in spans("补体c4", "补体c3")] == ["补体", "c4"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact", "strange"),
+    [
+        ("可能伤到视网膜", "肝损害", "视网膜"),
+        ("口腔能看到草莓舌", "口腔黏膜斑", "草莓"),
+        ("也叫Koplik斑", "麻疹黏膜斑", ""),
+        ("首选庆大霉素", "青霉素为首选", "庆大霉素"),
+        ("加用维生素c", "维生素b6", "维生素c"),
+        ("心脏的问题", "二尖瓣狭窄", ""),
+    ],
+)
+def test_strangers(answer: str, fact: str, strange: str) -> None:
+    found = [stranger(clause, fact) for clause in clauses(plain(answer), fact, "")]
+    assert "".join(found) == strange
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact", "pair"),
+    [
+        ("血压降低", "血压升高", ("降低", "升高")),
+        ("餐后服用", "餐前服用", ("餐后", "餐前")),
+        ("避免餐后服用", "餐前服用", ("", "")),
+        ("体温降低", "血压升高", ("", "")),
+    ],
+)
+def test_opposites_of_the_same_thing(answer: str, fact: str, pair: tuple[str, str]) -> None:
+    (clause,) = clauses(answer, fact, "")
+    assert opposite(clause, [fact], fact) == pair
+
+
+def test_a_clause_beside_every_fact() -> None:
+    beside, about = (clauses(text, "清热生津", "")[0] for text in ("温中散寒", "清热"))
+    assert unsupported(beside, "清热生津")
+    assert not unsupported(about, "清热生津")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "fact", "wrong"),
+    [
+        ("能一起吃吗？", "能一起吃。", "禁止与乙药一起吃", True),
+        ("能一起吃吗？", "不能一起吃。", "禁止与乙药一起吃", False),
+        ("谁不能做？", "做骨穿并非禁忌。", "骨穿禁忌", True),
+        ("会留疤吗？", "会有瘢痕。", "无瘢痕愈合", True),
+        ("会留疤吗？", "没有瘢痕。", "无瘢痕愈合", False),
+        ("会传染吗？", "共餐会传播。", "共餐不会传播", True),
+    ],
+)
+def test_not_added_or_lost(question: str, answer: str, fact: str, wrong: bool) -> None:
+    assert bool(added_or_lost(answer, question, [("注意事项", fact)])) is wrong
 
 
 def test_opposites_and_endings() -> None:
@@ -125,4 +263,4 @@ def test_a_thousand_answers_take_seconds() -> None:
     start = time.process_time()
     for number in range(1000):
         problems("甲药怎么用？", f"成人一次0.{number}g，每日三次，饭后服用。", "甲药", FACTS)
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 4

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from huatuo import store
-from huatuo.corpus.curate import curate, cut
+from huatuo.corpus.curate import curate
+from huatuo.corpus.segments import cut
 from huatuo.recipe import CurateSettings
 from huatuo.records import Document, Dropped, Entity, Option, Origin, Question
 from huatuo.store import content_id

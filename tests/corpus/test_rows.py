@@ -5,18 +5,19 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from huatuo.corpus.dedup import duplicate_batch, key_batch, smallest
+from huatuo.corpus.dedup import duplicate_batch, key_batch
+from huatuo.corpus.engines import smallest
 from huatuo.corpus.normalise import RADICALS, SUPPLEMENT, normalise, normalise_batch
+from huatuo.corpus.quality import quality_batch
 from huatuo.corpus.rows import added, with_reason
-from huatuo.corpus.rules import rule_batch
 
 ROWS = [{"id": f"{i:04d}", "text": f"第{i % 300}段，{'长' * (i % 40)}。" if i % 7 else ""} for i in range(1500)]
 
 
 def judge(rows: list[dict[str, str]], size: int) -> list[dict[str, str]]:
     batches = [pa.RecordBatch.from_pylist(rows[i : i + size]) for i in range(0, len(rows), size)]
-    made = [key_batch(rule_batch(normalise_batch(b), 12)) for b in batches]
-    found = smallest((r["key"], r["id"]) for b in made for r in b.to_pylist() if not r["reason"])
+    made = [key_batch(quality_batch(normalise_batch(b), 12)) for b in batches]
+    found = smallest(iter(made), "key", "id")
     return sorted((r for b in made for r in duplicate_batch(b, found).to_pylist()), key=lambda r: str(r["id"]))
 
 
@@ -28,7 +29,7 @@ def test_batches_of_any_size_and_order_give_the_same_rows() -> None:
 
 def test_an_empty_batch_stays_empty() -> None:
     batch = pa.RecordBatch.from_pylist([], schema=pa.schema([("id", pa.string()), ("text", pa.string())]))
-    made = duplicate_batch(key_batch(rule_batch(normalise_batch(batch), 12)), {})
+    made = duplicate_batch(key_batch(quality_batch(normalise_batch(batch), 12)), {})
     assert made.num_rows == 0
     assert {"normal", "reason", "key", "witness"} <= set(made.schema.names)
 

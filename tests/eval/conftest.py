@@ -3,9 +3,11 @@
 import pytest
 
 from huatuo import store
-from huatuo.eval.taught import Training
-from huatuo.records import Order
+from huatuo.records import Fact, Origin
+from huatuo.records_trained import Order
 from huatuo.store import content_id
+
+ORIGIN = Origin(source="kg", file="f.json", place="line 1")
 
 
 @pytest.fixture
@@ -24,7 +26,8 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def training(dataset, tmp_path):
-    """Writes pairs, the order of those for training, and a training that left out ``late`` ones; gives all three."""
+    """Writes facts, pairs that teach them, the order of those for training, and a training that left out ``late`` ones;
+    gives the folders by stage. A fact's id is its entity and its value (`eval_sets.probe`)."""
 
     def make(pairs, late=()):
         ordered = [pair for pair in pairs if pair.split == "train"]
@@ -36,6 +39,17 @@ def training(dataset, tmp_path):
             for pair_id in late:
                 out.leave(pair_id, "after the last step", "train.steps ended before its turn")
             store.write_atomic(out.folder / "model.txt", "weights")
-        return Training(dataset("pairs", pairs), tmp_path / "order", tmp_path / "train")
+        with store.writing(tmp_path / "ingest", stage="ingest", key=content_id("facts")) as out:
+            for parent in dict.fromkeys(parent for pair in pairs for parent in pair.parents):
+                entity, _, value = parent.partition(" ")
+                about = {"entity_id": entity, "entity": entity, "kind": "disease", "relation": "临床症状"}
+                out.write("facts", Fact(id=parent, value=value, origin=ORIGIN, **about))
+            store.write_atomic(out.folder / "note.txt", "there may be no fact")
+        return {
+            "ingest": tmp_path / "ingest",
+            "unify": dataset("pairs", pairs),
+            "order": tmp_path / "order",
+            "train": tmp_path / "train",
+        }
 
     return make

@@ -1,6 +1,11 @@
 import random
+import time
 
 import choice_cases
+import choice_mixed
+import choice_prose
+import choice_statements
+import choice_styles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,6 +182,70 @@ def test_formats_of_models_for_one_answer(text, expected):
 def test_formats_of_models_for_several_answers(text, expected):
     found = read(text, choice_cases.OPTIONS, "multiple")
     assert ("".join(found.labels), bool(found.unscored)) == (expected, not expected), found
+
+
+STYLES = [
+    (texts, kind, text, expected)
+    for texts, kind, cases in (
+        (choice_styles.HAN, "single", choice_styles.SINGLE),
+        (choice_styles.HAN, "multiple", choice_styles.MULTIPLE),
+        (choice_styles.LATIN, "single", choice_styles.ENGLISH),
+        (choice_styles.CLOSED, "single", choice_styles.YES_NO),
+    )
+    for text, expected in cases
+]
+
+
+@pytest.mark.parametrize(("texts", "kind", "text", "expected"), STYLES)
+def test_further_styles(texts, kind, text, expected):
+    found = read(text, choice_styles.options(texts), kind)
+    assert ("".join(found.labels), bool(found.unscored)) == (expected, not expected), found
+
+
+OTHERS = [
+    (texts, kind, text, expected)
+    for module in (choice_prose, choice_mixed, choice_statements)
+    for kind, cases in (("single", module.SINGLE), ("multiple", module.MULTIPLE))
+    for texts, text, expected in cases
+]
+
+
+@pytest.mark.parametrize(("texts", "kind", "text", "expected"), OTHERS)
+def test_prose_tables_and_statements_that_choose_nothing(texts, kind, text, expected):
+    found = read(text, choice_styles.options(texts), kind)
+    assert ("".join(found.labels), bool(found.unscored)) == (expected, not expected), found
+
+
+LONG = [
+    "A ",
+    "A、",
+    "选A、",
+    "答案是A，",
+    "贫血是",
+    "是贫血，",
+    "<answer>",
+    "_",
+    "不是A，而是",
+    "A错误，B正确。",
+    "[x] A\n",
+]
+
+
+@pytest.mark.parametrize("unit", LONG)
+def test_twenty_thousand_characters_take_under_half_a_second(unit):
+    rng = random.Random(0)
+    mixed = "".join(rng.choice([unit, "选B，", "因此"]) for _ in range(20_000 // len(unit)))[:20_000]
+    for text in ((unit * 20_000)[:20_000], mixed):
+        start = time.process_time()
+        read(text, choice_styles.options(choice_prose.ANAEMIA), "multiple")
+        assert time.process_time() - start < 0.5
+
+
+def test_the_end_of_a_very_long_answer_decides():
+    text = "".join(f"第{number}条说明与选择无关，只是叙述。" for number in range(2000)) + "因此答案是B。"
+    found = read(text)
+    assert found.labels == ("B",)
+    assert text[slice(*found.span)].strip() == "B"
 
 
 STATED = [

@@ -184,4 +184,4 @@ def test_the_shipped_wordings_are_usable_and_held_out():
     )
     assert len(found) == len(relations) == 16
     assert all(len(one.held_out) >= 4 and len(one.trained) >= 8 for one in found.values())
-    assert len(set(GROUPS)) == 5
+    assert len(set(GROUPS)) == 9

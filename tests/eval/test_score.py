@@ -30,7 +30,7 @@ def scored(dataset, training, tmp_path):
         with store.writing(tmp_path / "ask", stage="ask", key=key) as out:
             ask(AskSettings(limit=limit), folder, models, 1, out)
         with store.writing(tmp_path / "score", stage="score", key=key) as out:
-            score(settings, folder, tmp_path / "ask", trained, 1, out)
+            score(settings, {**trained, "questions": folder, "ask": tmp_path / "ask"}, 1, out)
         scores = {(s.question_id, s.model, s.metric): s for s in store.read(tmp_path / "score", "scores", Score)}
         found = list(store.read(tmp_path / "score", "figures", Figure))
         figures = {(f.name, f.model, f.metric): f for f in found}
@@ -106,7 +106,9 @@ def test_an_open_question_has_overlap_only(scored):
         id="q", exam="cases", kind="open", group="cases", stem="如何处理？", reference="多喝水，卧床休息。"
     )
     scores, figures = scored([question], {"ours": FakeModel(lambda text: "多喝水，卧床休息。")})
-    assert {metric: s.value for (_, _, metric), s in scores.items()} == pytest.approx({"bleu": 1.0, "rouge-l": 1.0})
+    assert {metric: s.value for (_, _, metric), s in scores.items()} == pytest.approx(
+        {"bleu": 1.0, "rouge-l": 1.0, "numbers": 1.0}
+    )
     assert not [model for _, model, _ in figures if model.startswith("baseline")]
     scores, _ = scored([question], {"ours": FakeModel()}, settings=ScoreSettings(overlap=("rouge",)), key="rouge")
     assert {metric: s.value for (_, _, metric), s in scores.items()} == {"rouge-l": 0.0}
@@ -227,6 +229,7 @@ def test_groups_of_the_probe_come_first(scored):
         "held-out phrasings",
         "withheld entities",
         "exam",
+        "facts asked",
     ]
 
 
@@ -261,7 +264,8 @@ def test_a_response_to_an_unknown_question_is_dropped(dataset, training, tmp_pat
     with store.writing(tmp_path / "ask", stage="ask", key="k") as out:
         ask(AskSettings(), dataset("questions", [exam(1), stranger]), {"ours": FakeModel()}, 1, out)
     with store.writing(tmp_path / "score", stage="score", key="k") as out:
-        score(SETTINGS, dataset("questions", [exam(1)]), tmp_path / "ask", training(OTHER), 1, out)
+        folders = {**training(OTHER), "questions": dataset("questions", [exam(1)]), "ask": tmp_path / "ask"}
+        score(SETTINGS, folders, 1, out)
     (dropped,) = store.read(tmp_path / "score", "dropped", Dropped)
     assert dropped.rule == "unknown question"
     assert len(list(store.read(tmp_path / "ask", "responses", Response))) == 2

@@ -167,6 +167,14 @@ WIDE = [("疾病名称", "类别", "临床表现", "检查", "备注")] + [
 ]
 
 
+@pytest.mark.parametrize("column", ["类", "类别", "类型", "kind"])
+def test_the_column_of_the_kind_is_found_by_its_name(run: Run, tmp_path: Path, column: str) -> None:
+    rows = [("疾病名称", column, "检查"), *((f"病{i}", "疾病", f"查{i}") for i in range(1000))]
+    folder = run(source(table(tmp_path / "a.csv", rows), "table"))
+    assert {entity.kind for entity in store.read(folder, "entities", Entity)} == {"disease"}
+    assert {fact[2] for fact in said(folder)} == {"检查"}
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
 def test_a_table_with_an_entity_per_row(run: Run, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"

@@ -7,6 +7,7 @@ import pytest
 from huatuo.knowledge.check import RULES, check
 from huatuo.knowledge.entries import Draft, Entry, Value, Where
 from huatuo.knowledge.join import join
+from huatuo.knowledge.relations import canonical, is_known
 
 Said = dict[str, list[str]]
 
@@ -42,7 +43,10 @@ VALUES = {
         ["直径2～3cm", "体温38～39℃", "约2cm", "每次5mg", "4×10⁹/L", "多为1～3个", "春～夏", "P～V环"],
     ),
     "bare_number": (["0.25", "1", "1.0", "38．5"], ["0.25g", "1片", "B12", "1型", "2:1"]),
-    "says_nothing": (["暂无", "详见说明书", "NaN", "null", "-"], ["无", "尚不明确", "无症状", "暂无症状者", "不详细"]),
+    "says_nothing": (
+        ["暂无", "详见说明书", "NaN", "null", "-", "尚不明确", "未进行该项实验且无可靠参考文献。", "不详", "无相关资料", "临床症状不明"],
+        ["无", "无症状", "暂无症状者", "不详细", "意识不清", "不明原因发热", "神志不清", "疼痛部位不明确", "无不良反应报道"],
+    ),
     "html_residue": (["咳嗽<br>发热", "咳嗽&nbsp;发热", "<p>甲"], ["体温>38.5℃", "P<0.05", "a<b且c>d"]),
     "broken_character": (["咳\ufffd", "咳\0嗽", "\x1b[0m甲"], ["咳嗽", "甲\n乙", "α₁"]),
     "mojibake": (["ÓÐºôÎüµÀ", "ºôÎüÀ§ÄÑ", "»Æñ¾²¡"], ["Sjögren综合征", "Ménière病", "36.5±0.5℃"]),
@@ -77,12 +81,21 @@ CONFLICTS: dict[str, tuple[list[Said], list[Said]]] = {
             {"适应证": ["低血压"], "禁忌": ["低血压患者禁用"]},
             {"宜吃食物": ["鸡蛋"], "忌吃食物": ["白酒", "鸡蛋"]},
             {"主治": ["孕期呕吐"], "禁忌": ["孕期呕吐者"]},
+            {"禁忌": ["孕妇禁用", "孕妇慎用"]},
+            {"禁忌": ["孕妇"], "慎用": ["孕妇"]},
+            {"禁忌": ["孕妇"], "注意事项": ["孕妇慎用"]},
+            {"禁忌": ["孕妇及哺乳期妇女禁用"], "注意事项": ["老年人、哺乳期妇女慎用。"]},
         ],
         [
             {"适应证": ["高血压"], "禁忌": ["严重低血压"]},
             {"适应证": ["头痛"], "不良反应": ["头痛"]},
             {"宜吃食物": ["鸡蛋"], "忌吃食物": ["咸鸡蛋"]},
             {"适应证": ["低血压"], "禁忌": ["对本品过敏者禁用"]},
+            {"禁忌": ["严重肝功能不全者禁用"], "慎用": ["肝功能不全者"]},
+            {"禁忌": ["孕妇"], "慎用": ["儿童"]},
+            {"禁忌": ["孕妇禁用，儿童慎用"], "注意事项": ["孕妇禁用"]},
+            {"禁忌": ["孕妇"], "注意事项": ["孕妇用药前咨询医师"]},
+            {"用法用量": ["一次5mg", "一次50mg"]},
         ],
     ),
     "flipped": (
@@ -140,6 +153,63 @@ def test_conflicts_between_sources_name_both(rule: str, one: Said, other: Said) 
     (found,) = [f for f in check([made]) if f.rule == rule]
     assert "(sources a and b)" in found.message
     assert all(rule in value.flags for value in made.values.values())
+
+
+def between(relation: str, one: str, other: str) -> Entry:
+    """A drug of which two sources state a value of a relation."""
+    made = entry("某药", {relation: [one]}, source="a")
+    for value in entry("某药", {relation: [other]}, source="b").values.values():
+        made.values[value.relation, value.text, "b"] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("relation", "one", "other"),
+    [
+        ("用法用量", "一次5mg", "一次50mg"),
+        ("用法用量", "口服，一次5mg", "一次50mg"),
+        ("用法用量", "成人一次5～10mg，一日1次", "口服。一次20mg，一日1次"),
+        ("用法用量", "一次5mg，一日1次", "一次5mg，一日3次"),
+        ("用法用量", "成人一次5mg；儿童一次2mg", "成人一次50mg"),
+        ("用法用量", "高血压：一次5mg", "高血压：一次10mg"),
+        ("剂量", "儿童一次5mg/kg", "儿童一次50mg/kg"),
+        ("规格", "0.25g", "0.5g×24片"),
+        ("禁忌", "孕妇禁用", "孕妇慎用"),
+    ],
+)
+def test_doses_that_two_sources_state_differently_are_not_taught(relation: str, one: str, other: str) -> None:
+    made = between(relation, one, other)
+    found = [f for f in check([made]) if f.rule == "contradiction"]
+    assert "(sources a and b)" in found[0].message
+    assert all("contradiction" in value.flags for value in made.values.values())
+
+
+@pytest.mark.parametrize(
+    ("relation", "one", "other"),
+    [
+        ("用法用量", "一次0.5g", "一次500mg"),
+        ("用法用量", "一次5～10mg", "一次5mg"),
+        ("用法用量", "一次5mg", "儿童一次50mg"),
+        ("用法用量", "一次10mg", "6～12岁一次5mg"),
+        ("用法用量", "口服，一次5mg", "静脉注射，一次50mg"),
+        ("用法用量", "治疗高血压时一次5mg", "用于心绞痛，一次10mg"),
+        ("用法用量", "起始一次5mg", "维持一次10mg"),
+        ("用法用量", "缓释片一次500mg", "一次250mg"),
+        ("用法用量", "一次1片", "一次500mg"),
+        ("规格", "0.25g×12片", "0.25g×24片"),
+        ("规格", "0.25g；0.5g", "0.5g"),
+    ],
+)
+def test_doses_of_other_people_routes_or_illnesses_are_no_conflict(relation: str, one: str, other: str) -> None:
+    assert "contradiction" not in rules(between(relation, one, other))
+
+
+def test_a_dose_that_the_other_source_states_too_is_no_conflict() -> None:
+    made = between("用法用量", "一次5mg", "一次10mg")
+    made.values["用法用量", "一次10mg", "a"] = entry("某药", {"用法用量": ["一次10mg"]}, source="a").values[
+        "用法用量", "一次10mg", "a"
+    ]
+    assert "contradiction" not in rules(made)
 
 
 # ---------------------------------------------------------------- drugs
@@ -252,3 +322,11 @@ def test_findings_that_repeat_are_counted_once_each() -> None:
     assert found["unknown_relation"].startswith("500 values of 价格")
     assert {"many_values"} <= rules(entry("A", {"检查": [f"查{i}甲" for i in range(501)]}, "disease"))
     assert "many_values" not in rules(entry("A", {"检查": [f"查{i}甲" for i in range(500)]}, "disease"))
+
+
+@pytest.mark.parametrize(
+    ("relation", "name"), [("症状", "临床症状"), ("慎用人群", "慎用"), ("慎用", "慎用"), ("相关症状", "相关症状")]
+)
+def test_a_relation_has_one_name(relation: str, name: str) -> None:
+    assert canonical(relation) == name
+    assert is_known("symptom" if name == "相关症状" else "drug" if name == "慎用" else "disease", name)

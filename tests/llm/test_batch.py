@@ -148,7 +148,7 @@ def test_a_limit_leaves_requests_out_and_says_how_many(cached, tmp_path):
 
 
 def test_a_teacher_by_file_refuses_what_it_cannot_do(cached):
-    with pytest.raises(ModelError, match=r"needs synth\.teacher\.model"):
+    with pytest.raises(ModelError, match=r"needs teacher\.model"):
         ByFile(TeacherSettings(kind="batch"))
     with pytest.raises(WaitingError, match="no answer yet"):
         list(cached.chat(talks(2), SAMPLING))

@@ -317,7 +317,7 @@ def test_a_response_format_is_sent_and_a_server_that_does_not_know_it_is_told_ap
     list(endpoint(server, response_format="json_object").chat(talk("问"), Sampling(response_format=form)))
     assert server.bodies[0]["response_format"] == {"type": "json_object"}
     server.answer = lambda prompt, attempt, request: status(400, "unknown field response_format")
-    with pytest.raises(RefusedError, match=r"next: check synth\.teacher\.url, model, response_format, and the key"):
+    with pytest.raises(RefusedError, match=r"next: check teacher\.url, model, response_format, and the key"):
         list(endpoint(server, response_format="json_object").chat(talk("问"), Sampling(response_format=form)))
 
 

@@ -126,7 +126,7 @@ def test_a_server_that_dies_half_way_is_a_clear_stop_not_an_error_reply_per_prom
 
 def test_places_with_different_names_need_one_name_for_the_records():
     places = (EndpointSettings(url="http://a/v1", model="x"), EndpointSettings(url="http://b/v1", model="y"))
-    with pytest.raises(RefusedError, match=r"different models \(x, y\).*next: set synth\.teacher\.model"):
+    with pytest.raises(RefusedError, match=r"different models \(x, y\).*next: set teacher\.model"):
         Endpoint(TeacherSettings(endpoints=places))
     assert Endpoint(TeacherSettings(endpoints=places[:1])).name == "x"
     assert Endpoint(TeacherSettings(model="z", endpoints=places)).name == "z"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from huatuo.errors import InputError, ModelError
+from huatuo.llm import prompts
 from huatuo.llm.base import Sampling
 from huatuo.llm.template import OfflineTeacher, fill, load_wordings, read_block
 from huatuo.records import Message
-from huatuo.synth import prompts
 
 PHRASINGS = Path(str(resources.files("huatuo"))) / "prompts" / "phrasings.zh.toml"
 DIRECT = {"shape": "direct", "entity": "甲病", "kind": "disease", "relation": "临床症状", "values": ["乙痛", "丙热。"]}
@@ -65,7 +65,7 @@ def test_reverse_is_asked_only_of_the_whole_set() -> None:
     teacher = OfflineTeacher(PHRASINGS)
     made = reply(teacher, {**block, "complete": True}, "graph_reverse.zh")
     assert len(made) == 3
-    assert all(pair["answer"] == "临床症状包括乙痛的疾病有甲病、丁病。" for pair in made)
+    assert all(pair["answer"] == "已知临床症状包括乙痛的疾病有甲病、丁病。" for pair in made)
     text = prompts.load("graph_reverse.zh").render({**block, "complete": False}, pairs=5)
     ((_, refused),) = teacher.chat([[Message(role="user", content=text)]], Sampling())
     assert (refused.finish_reason, refused.text) == ("refused", "")
@@ -160,3 +160,28 @@ def test_wrong_wordings_are_named(tmp_path: Path, content: str, said: str) -> No
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=said):
         load_wordings(path)
+
+
+@pytest.mark.parametrize(
+    ("relation", "kind", "asked", "never"),
+    [
+        ("检查", "disease", "疾病", "症状"),
+        ("检查", "symptom", "症状", "疾病"),
+        ("病因", "disease", "疾病", "症状"),
+        ("临床症状", "herb", "", "病"),
+        ("功能主治", "drug", "药", "中药"),
+        ("禁忌", "drug", "药", "不能用"),
+    ],
+)
+def test_a_reverse_question_asks_for_the_kind_of_its_answer(relation: str, kind: str, asked: str, never: str) -> None:
+    teacher = OfflineTeacher(PHRASINGS, 16, 1)
+    block = {"shape": "reverse", "kind": kind, "relation": relation, "value": "乙者禁用", "entities": ["甲"]}
+    made = reply(teacher, {**block, "complete": True}, "graph_reverse.zh")
+    assert made
+    for pair in made:
+        rest = pair["question"].replace(relation, "").replace("乙者禁用", "")
+        assert asked in rest
+        assert never not in rest
+        assert "{" not in pair["question"]
+        assert pair["question"].count("禁用") == 1
+        assert pair["answer"].startswith("已知")

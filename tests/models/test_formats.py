@@ -172,6 +172,28 @@ def test_answers_get_no_blank_of_their_own_from_sentencepiece(tmp_path: Any) -> 
     assert not [piece for piece in pieces if piece.startswith("▁")]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_that_is_weighed_has_the_ids_of_one_that_is_learned(name: str, tokenizer: Any) -> None:
+    """After the same worked examples too, whose ids are kept from one prompt to the next."""
+    fmt, stock = (
+        formats.get(name),
+        ["A", "BD", "（饭后）服用", "1. 头痛\n2. 恶心", "mg", "“每日", "  多喝水 ", "休息。"],
+    )
+    openings: list[list[Message]] = [[], *conversations(2, seed=8)]
+    for number, talked in enumerate(conversations(60, seed=9)):
+        opening = openings[number // 20]
+        messages = [*opening, talked[1] if talked[0].role == "system" else talked[0]]
+        prompt, found, straddled = formats.encode_answers(fmt, messages, stock, tokenizer)
+        assert prompt == formats.encode_prompt(fmt, messages, tokenizer)
+        for text, ids, merged in zip(stock, found, straddled, strict=True):
+            encoded = formats.encode(fmt, [*messages, Message(role="assistant", content=text)], tokenizer)
+            start, stop = encoded.turns[-1]
+            assert ids == encoded.ids[start : stop - 1]
+            assert prompt == encoded.ids[:start]
+            before = formats.encode(fmt, opening, tokenizer).straddled if opening else 0
+            assert merged is (encoded.straddled > before)
+
+
 def test_a_token_that_straddles_the_border_is_split_there_and_counted(tmp_path: Any) -> None:
     """A tokenizer without word borders, trained on the format itself, merges the prompt's end with the answer."""
     backend = Tokenizer(models.BPE())
@@ -186,6 +208,7 @@ def test_a_token_that_straddles_the_border_is_split_there_and_counted(tmp_path: 
     )
     assert len(tokenizer("<问>：头痛\n<答>：多休息。")["input_ids"]) == 1
     assert encoded.straddled == 1
+    assert formats.encode_answers(fmt, talk("头痛"), ["多休息。"], tokenizer)[2] == [True]
     assert encoded.ids[: len(prompt)] == prompt
     learned = [i for i, mark in zip(encoded.ids, encoded.learned, strict=True) if mark]
     assert tokenizer.decode(learned) == "多休息。<eos>"

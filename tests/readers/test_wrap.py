@@ -106,3 +106,17 @@ def test_only_blanks_change(text: str, markdown: bool) -> None:
     assert "".join(made.split()) == "".join(text.split())
     assert all(0 <= mark.start <= len(made) for mark in marks)
     assert rejoined(made, markdown)[0].split() == made.split() or not markdown
+
+
+@pytest.mark.parametrize("heading", ["一、概述", "（二）临床表现", "第三章 诊断", "十一、预后与随访"])
+@pytest.mark.parametrize("markdown", [True, False])
+def test_a_numbered_heading_stays_on_its_line(heading: str, markdown: bool) -> None:
+    text = f"{heading}\n" + wrapped(ZH, 20) + f"\n\n{heading}\n{ZH[:20]}\n{ZH[20:40]}"
+    made = rejoined(text, markdown)[0].split("\n")
+    assert made.count(heading) == 2
+    assert rejoined(f"{heading}\n{ZH}", markdown)[0] == f"{heading}\n{ZH}"
+
+
+def test_a_sentence_that_begins_with_a_count_is_no_heading() -> None:
+    first = "一、二级预防都要做，患者应长期随访并坚持"
+    assert rejoined(f"{first}\n{ZH[:20]}\n{ZH[20:]}", True)[0].startswith(first + ZH[:10])

@@ -19,16 +19,14 @@ from huatuo.records import (
     Finding,
     Message,
     Option,
-    Order,
     Origin,
     Pair,
     Provenance,
     Question,
     Response,
     Score,
-    SourceCount,
-    StepLog,
 )
+from huatuo.records_trained import Order, SourceCount, StepLog
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)> & \x00 \u202e =1+1'
 ORIGIN = Origin(source="sample_graph", file="diseases.jsonl", place="record 7 临床症状[2]")

@@ -29,7 +29,7 @@ def rules_in_code() -> set[str]:
         text = path.read_text(encoding="utf-8")
         for pattern in (
             r"\.(?:drop|leave)\(\s*[\w.]+(?:\(\))?,\s*\"([^\"]+)\"",
-            r"\b(?:_Refused|Refusal|_Unfit)\(\s*\"([^\"]+)\"",
+            r"\b(?:_Refused|Refusal|Unfit|unread)\((?:\w[\w.]*,\s*)?\s*\"([^\"]+)\"",
         ):
             found.update(re.findall(pattern, text))
     return found

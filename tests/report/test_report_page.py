@@ -14,7 +14,7 @@ import pytest
 from huatuo import store
 from huatuo.errors import DataError
 from huatuo.recipe import ReportSettings, RunSettings
-from huatuo.records import Figure
+from huatuo.records import Fact, Figure, Origin
 from huatuo.report import page
 from huatuo.report.collect import collect
 
@@ -350,3 +350,44 @@ def test_no_horizontal_overflow_and_no_error_in_a_browser(report, language):
         browser.close()
     assert said == []
     assert all(url.startswith("file:") for url in asked)
+
+
+def test_the_ledger_says_what_is_taught_of_each_relation_and_opens_to_pairs(finished, tmp_path):
+    text = (made(tmp_path / "r", finished) / "report.html").read_text(encoding="utf-8")
+    part = text[text.index('<section id="ledger">') : text.index('<section id="repeat">')]
+    found = collect(finished, samples=0).ledger
+    assert found is not None
+    assert f"<strong>{found.known:,}</strong> / 720" in part
+    assert part.count('<th scope="row">') >= len(found.coverage) == 24  # four kinds with six relations
+    assert sum(row.facts for row in found.coverage) == 720
+    assert sum(row.taught for row in found.coverage) == found.known
+    assert {shape for row in found.coverage for shape in row.shapes} == set(found.shapes)
+    for row in found.coverage:
+        assert f"{row.relation}<br/>" in part
+    assert [shown.entry.pairs for shown in found.least] == sorted(shown.entry.pairs for shown in found.least)
+    assert found.most[0].entry.pairs == max(shown.entry.pairs for shown in found.most)
+    for shown in (*found.least, *found.most):
+        assert 1 <= len(shown.pairs) <= min(3, shown.entry.pairs)
+        for pair in shown.pairs:
+            assert pair.turns[0][1] in part  # the question stands in the page, folded
+    assert sum(reason.count for reason in found.reasons) == 720 - found.known
+    for reason in found.reasons:
+        assert sum(n for _, n in reason.relations) == reason.count
+        assert 1 <= len(reason.examples) <= 3
+        hidden = reason.count - len(reason.examples)
+        said = f"{hidden:,}: <code>huatuo show RUN --facts -n 720</code>"
+        assert (said in part) == (hidden > 0)
+
+
+def test_a_ledger_of_many_relations_is_folded(tmp_path):
+    origin = Origin(source="kg", file="f", place="line 1")
+    with store.writing(tmp_path / "ingest", stage="ingest", key="k") as out:
+        for n in range(30):
+            about = {"entity_id": "e", "entity": "甲病", "kind": "disease", "relation": f"关系{n}", "value": f"值{n}"}
+            out.write("facts", Fact(id=f"f{n}", origin=origin, **about))
+    folder = made(tmp_path / "r", {"ingest": tmp_path / "ingest"})
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    part = text[text.index('<section id="ledger">') : text.index('<section id="repeat">')]
+    assert "<details><summary>" in part[: part.index("<table")]
+    assert part.count("关系") >= 30
+    assert "(0.0 %)" in part

@@ -224,3 +224,21 @@ def test_the_names_of_groups_are_those_that_are_scored():
         probes.NO_SHARED_WORD,
         probes.NOT_TAUGHT,
     )
+
+
+def test_the_band_of_extractors_has_its_ends_and_the_classes_of_unread_answers():
+    def made(metric: str, value: float, model: str = "ours") -> Figure:
+        return Figure(name="exam", model=model, metric=metric, value=value, low=None, high=None, n=50)
+
+    (band,) = tables.bands(
+        [
+            made("accuracy", 0.5),
+            made("extractor: cmb", 0.3),
+            made("extractor: huatuogpt2-m3", 0.6),
+            made("unscored: refusal", 4.0),
+            made("accuracy", 0.2, "baseline: random"),
+        ]
+    )
+    assert (band.group, band.model, band.ends) == ("exam", "ours", (0.3, 0.6))
+    assert [tables.shown(figure) for figure in band.unread] == ["4"]
+    assert not any(tables.is_leak(figure) for figure in band.unread)

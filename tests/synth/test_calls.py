@@ -14,7 +14,7 @@ from huatuo.recipe import SynthSettings
 from huatuo.records import Dropped, Message, Pair
 from huatuo.store import read, read_manifest, writing
 from huatuo.synth.calls import LONGER
-from huatuo.synth.expect import asked, expect
+from huatuo.synth.expect import Caches, asked, expect
 from huatuo.synth.make import make_pairs
 
 MARKS = "甲乙丙丁戊己庚辛壬癸"
@@ -49,7 +49,13 @@ def facts_of(maker: Any, count: int) -> list[Any]:
 
 def test_every_call_is_counted_before_it_is_made(maker: Any, tmp_path: Path) -> None:
     facts = facts_of(maker, 250)
-    passages = [maker.passage(f"{n}号题", f"先做第一件事。再做第二件事，共{n}件。") for n in range(50)]
+    passages = [
+        maker.passage(
+            f"{n}号题",
+            f"先把双手用流动的清水打湿，再取适量的洗手液。掌心相对，手指并拢，互相揉搓{n}下。最后用清水冲净，并且擦干双手。",
+        )
+        for n in range(50)
+    ]
     seeds = tmp_path / "seeds.txt"
     seeds.write_text("怎样洗手？\n怎样量血压？", encoding="utf-8")
     settings = SynthSettings.model_validate(
@@ -62,7 +68,7 @@ def test_every_call_is_counted_before_it_is_made(maker: Any, tmp_path: Path) -> 
     knowledge, cut = maker.knowledge(facts), maker.write("curate", {"passages": passages})
     teacher = Counting(maker.phrasings)
     cache = Cached(teacher, tmp_path / "calls.sqlite")
-    counted = Counter(call.kind for call in asked(settings, knowledge, cut, cache, 1))
+    counted = Counter(call.kind for call in asked(settings, knowledge, cut, Caches(cache), 1))
     folder = tmp_path / "synth"
     with writing(folder, stage="synth", key="k") as out:
         make_pairs(settings, knowledge, cut, cache, 1, out)
@@ -84,7 +90,7 @@ def test_every_call_is_counted_before_it_is_made(maker: Any, tmp_path: Path) -> 
     hidden = {f.entity for f in facts if f.flags} | {f.value for f in facts if f.flags}
     assert not any(name in m.content for p in pairs for m in p.messages for name in hidden)
     assert {d.rule for d in read(folder, "dropped", Dropped)} == {"withheld", "refused", "not_drawn"}
-    left = expect(settings, asked(settings, knowledge, cut, cache, 1))
+    left = expect(settings, asked(settings, knowledge, cut, Caches(cache), 1))
     assert left.calls == sum(counted.values())
     cache.close()
 

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from huatuo.errors import WaitingError
+from huatuo.llm import prompts
 from huatuo.llm.base import Reply
 from huatuo.llm.batch import ByFile
 from huatuo.llm.cache import Cached
+from huatuo.llm.estimate import Expected, says
 from huatuo.llm.template import OfflineTeacher
 from huatuo.recipe import SynthSettings
 from huatuo.recipe_teacher import TeacherSettings
 from huatuo.store import writing
-from huatuo.synth import prompts
 from huatuo.synth.calls import sampling_of
-from huatuo.synth.expect import Expected, asked, expect, prepare, says
+from huatuo.synth.expect import Caches, asked, expect, prepare
 from huatuo.synth.make import make_pairs
 
 TEACHER = TeacherSettings(kind="batch", model="m", price_in=1.0, price_out=2.0)
@@ -63,21 +64,21 @@ def test_what_is_counted_is_what_is_asked(maker: Any, data: tuple[Path, Path], t
     settings = SynthSettings(teacher=TEACHER, share={"reverse": 0.2})
     model = Recording(maker)
     cached = Cached(model, tmp_path / "c")
-    before = list(asked(settings, *data, cached, 1))
+    before = list(asked(settings, *data, Caches(cached), 1))
     first = expect(settings, iter(before))
     assert (first.answered, first.missing) == (0, first.calls)
     assert first.basis == "assumed from the prompts' characters"
     with writing(tmp_path / "synth", stage="synth", key="k") as out:
         make_pairs(settings, *data, cached, 1, out)
     assert {call.messages for call in before} - {()} == set(model.asked[: len(before) - 40])
-    after = list(asked(settings, *data, cached, 1))
+    after = list(asked(settings, *data, Caches(cached), 1))
     assert {call.messages for call in after} == set(model.asked)
     done = expect(settings, iter(after))
     assert (done.calls, done.answered, done.missing) == (first.calls, first.calls, 0)
     assert (done.prompt_tokens, done.completion_tokens) == (0, 0)
     assert says(done, TEACHER).endswith("no further call")
     changed = settings.model_copy(update={"pairs_per_call": 7})
-    half = expect(changed, asked(changed, *data, cached, 1))
+    half = expect(changed, asked(changed, *data, Caches(cached), 1))
     assert half.answered == sum(call.kind.startswith("passage") for call in after)
     assert half.basis == "measured on 80 answers"
 
@@ -106,10 +107,10 @@ def test_requests_go_to_a_file_once_and_only_those_without_an_answer(
     settings = SynthSettings(teacher=TEACHER)
     cached = Cached(ByFile(TEACHER), tmp_path / "c")
     sampling = sampling_of(settings, 1)
-    done = [call for call in asked(settings, *data, cached, 1) if call.messages][:100]
+    done = [call for call in asked(settings, *data, Caches(cached), 1) if call.messages][:100]
     cached.keep([(cached.key(call.messages, sampling.canonical()), Reply(text="好", time="t")) for call in done])
     with pytest.raises(WaitingError, match=r"requests-\w+\.jsonl \([\d,]+ requests.*second file.*next: have each file"):
-        prepare(settings, *data, cached, 1, tmp_path / "batch")
+        prepare(settings, *data, Caches(cached), 1, tmp_path / "batch")
     (file,) = (tmp_path / "batch").iterdir()
     ids = [json.loads(line)["custom_id"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert len(ids) == len(set(ids))
@@ -129,8 +130,8 @@ def test_a_response_format_is_part_of_the_sampling_and_the_prompt_asks_for_an_ob
     assert wanted["type"] == form
     assert "response_format" not in sampling_of(plain, 1).canonical()  # keys of free text stay as they were
     cached = Cached(ByFile(teacher), tmp_path / "c")
-    call = next(asked(settings, *data, cached, 1))
-    assert call.messages[0].content.endswith(prompts.IN_AN_OBJECT["zh"])
+    call = next(asked(settings, *data, Caches(cached), 1))
+    assert call.messages[0].content.endswith(prompts.in_an_object("pairs", "zh"))
     if form == "json_schema":
         assert wanted["json_schema"]["strict"] is True
         assert wanted["json_schema"]["schema"]["properties"]["pairs"]["items"]["additionalProperties"] is False

@@ -228,3 +228,22 @@ def test_refusals_are_the_same_under_every_hash_seed() -> None:
     }
     assert len(said) == 1
     assert b"CT" in said.pop()
+
+
+def test_sentences_of_the_passage_itself_are_supported_and_others_are_checked() -> None:
+    """A copied sentence needs no look at its numbers, list marks or names; one changed sign and it is looked at."""
+    ground = Ground(name_dictionary(["甲药", "乙药", "头痛"], [], ""))
+    text = "2、甲药每次0.5g。孕妇禁用。\n3、头痛者慎用。"
+    for answer in ("2、甲药每次0.5g。\n3、头痛者慎用。", "孕妇禁用。", "3、头痛者慎用。孕妇禁用。"):
+        assert ground.passage("甲药怎么用？", answer, "甲药", text) is None
+    wrong = {
+        "甲药每次5g。": "number",
+        "孕妇可以使用。": "negation",
+        "乙药每次0.5g。": "foreign",
+        "2、甲药每次0.5mg。": "number",
+    }
+    for answer, rule in wrong.items():
+        found = ground.passage("甲药怎么用？", answer, "甲药", text)
+        assert found is not None, answer
+        assert found.rule == rule
+    assert ground.passage("乙药怎么用？", "孕妇禁用。", "甲药", text) is not None

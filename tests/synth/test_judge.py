@@ -16,7 +16,7 @@ from huatuo.errors import ModelError, RecipeError
 from huatuo.llm.base import Reply
 from huatuo.llm.cache import Cached
 from huatuo.llm.teachers import judge_of
-from huatuo.recipe import JudgeSettings, UnifySettings
+from huatuo.recipe import ImportSource, JudgeSettings, UnifySettings
 from huatuo.records import Dropped, Judgement, Message, Pair, Provenance
 from huatuo.store import read, writing
 from huatuo.synth.judge import Judge, read_scores
@@ -172,3 +172,26 @@ def test_what_cannot_judge_is_refused_by_name(tmp_path: Path, kind: str, said: s
     settings = JudgeSettings(model="m").model_copy(update={"kind": kind})
     with pytest.raises(ModelError, match="cannot judge"):
         judge_of(settings, tmp_path / "calls.sqlite")
+
+
+@pytest.mark.parametrize("which", ["generated", "all"])
+def test_imported_reviewed_and_generated_pairs_are_judged_where_the_recipe_says_all(
+    maker: Any, tmp_path: Path, which: Any
+) -> None:
+    lines = [{"instruction": f"第{n}床怎样护理？", "input": "", "output": f"第{n}床按常规护理。"} for n in range(1000)]
+    path = tmp_path / "i.jsonl"
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    made = [maker.pair("甲病有哪些症状？", "甲病的症状有乙症。", parents=("f",))]
+    made += [make_pair(ask("丙病怎么治？", "丙病请对症治疗。"), "graph", "direct", Provenance(by="human"))]
+    fake = Fake(lambda prompt: Reply(text=says(4, 1 if "第7床" in prompt else 5, 4)))
+    judge = Judge(fake, JudgeSettings(model="m", pairs=which), {"f": "甲病 症状：乙症"})
+    source = ImportSource(name="ward", path=path, format="huatuo")
+    with writing(tmp_path / "unify", stage="unify", key="k") as out:
+        folders = maker.write("synth", {"pairs": made}), maker.write("questions", {})
+        unify(UnifySettings(imports=(source,)), *folders, 0, out, None, judge)
+    judgements = list(read(tmp_path / "unify", "judgements", Judgement))
+    assert len(judgements) == len(fake.prompts) == (1002 if which == "all" else 1)
+    prompts = Counter(j.provenance.prompt_id for j in judgements)
+    assert prompts == ({"judge.zh": 1, "judge_alone.zh": 1001} if which == "all" else {"judge.zh": 1})
+    assert out.dropped == ({"judged": 1} if which == "all" else {})
+    assert not any('"source"' in prompt for prompt in fake.prompts if "第7床" in prompt)

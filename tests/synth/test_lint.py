@@ -80,7 +80,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [(ASKED, FINE), ("谁易感？", "多见于男性。"), ("谁？", "")],
     ),
     "no_end_mark": (
-        [(ASKED, "感冒的症状有流涕、咳"), (ASKED, "多喝水"), (ASKED, "感冒的症状有流涕，")],
+        [
+            (ASKED, "感冒的症状有流涕、咳"),
+            (ASKED, "多喝水"),
+            (ASKED, "感冒的症状有流涕，"),
+            (ASKED, "可以多喝水；"),
+            (ASKED, "症状有："),
+        ],
         [(ASKED, FINE), (ASKED, "感冒会流涕（见前）"), (ASKED, "It is a cold.")],
     ),
     "cut_off": (
@@ -151,6 +157,20 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [("我的电话是13812345678。", FINE), (ASKED, "请联系王医生。"), ("患者住院号：00123456，怎么办？", FINE)],
         [(ASKED, "请咨询医生，剂量为500 mg。"), ("2023年12月31日起发热。", FINE), (ASKED, "血小板138×10⁹/L。")],
     ),
+    "emergency_not_urged": (
+        [
+            ("我胸痛两小时，出冷汗，可能是什么病？", "可能是心绞痛。"),
+            ("患者突然晕倒，叫不醒，怎么办？", "注意休息，如果加重，请立即就医。"),
+            ("I have chest pain and can't breathe.", "It may be angina. Rest."),
+        ],
+        [
+            ("我胸痛两小时，出冷汗，可能是什么病？", "请立即拨打120。可能是心绞痛。"),
+            ("胸痛见于哪些疾病？", "胸痛见于心绞痛等。"),
+            ("我没有胸痛，只是流涕。", FINE),
+            ("I have chest pain.", "Call 911 now."),
+            (ASKED, FINE),
+        ],
+    ),
 }
 
 
@@ -188,6 +208,7 @@ def test_known_defects_of_the_released_instructions() -> None:
     assert counts["knowledge_leak"] == 87
     assert counts["knowledge_base_leak"] == 12
     assert counts["short_answer"] == 48
+    assert counts["no_end_mark"] == 284
     assert counts["leading_reference"] == 52
     assert set(leading) == {"这", "该"}
     neighbours = earlier_neighbours(questions, 0.7)
@@ -200,3 +221,23 @@ def test_known_defects_of_the_released_instructions() -> None:
     assert sum(labels.values()) == 12
     assert missed == []
     assert len(wrong) <= 2
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not SEED.exists(), reason="../shared/data is not here")
+def test_references_on_questions_that_the_rules_were_not_made_on() -> None:
+    """100 other hits of the pattern, and every hit of the rules outside the first 100, each labelled by reading."""
+    labels = json.loads(LABELS.read_text())
+    second, hits = ({int(place): right for place, right in labels[name].items()} for name in ("second", "hits"))
+    found: set[int] = set()
+    for place, item in enumerate(read_pairs(ImportSource(name="seed", path=SEED, format="huatuo"))):
+        assert item.pair is not None
+        if {"leading_reference", "unresolved_reference"} & lint(item.pair.messages).keys():
+            found.add(place)
+    assert not second.keys() & {int(place) for place in labels["labels"]}
+    assert (len(second), sum(second.values())) == (100, 11)
+    assert [place for place in second if (place in found) != second[place]] == [
+        14
+    ]  # 风团性斑块, 丘疹: no disease is named
+    assert found - {int(place) for place in labels["labels"]} == set(hits)
+    assert (sum(hits.values()), len(hits)) == (49, 51)

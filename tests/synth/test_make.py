@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from huatuo.errors import StageError
+from huatuo.llm import prompts
 from huatuo.llm.base import Reply, Sampling
 from huatuo.llm.template import OfflineTeacher, read_block
 from huatuo.recipe import SynthSettings
 from huatuo.records import Dropped, Fact, Message, Pair
 from huatuo.store import content_id, read, read_manifest, writing
-from huatuo.synth import prompts
 from huatuo.synth.make import make_pairs
 
 

@@ -12,7 +12,7 @@ from python_calamine import CalamineWorkbook
 
 from huatuo.errors import DataError, InputError, RecipeError
 from huatuo.recipe import ImportSource, UnifySettings
-from huatuo.records import Dropped, Pair
+from huatuo.records import Dropped, Finding, Pair
 from huatuo.store import read, writing
 from huatuo.synth.review import COLUMNS, Refused, Row, export_review, read_review
 from huatuo.synth.unify import unify
@@ -147,9 +147,42 @@ def test_what_decides_nothing_is_counted_and_the_machines_pair_stays(run: Path, 
     path.write_text(as_csv(rows), encoding="utf-8", newline="")
     pairs, dropped, out = bring_back(run, maker, path)
     assert out.dropped == Counter({"bad_decision": 3, "unknown_id": 1, "reviewed_twice": 1})
-    assert len(pairs) == 1000
+    assert out.left == Counter({"not_reviewed": 1, "held_back": 3})
+    assert len(pairs) == 997
     assert sum(pair.provenance.by == "human" for pair in pairs) == 2
     assert any("row 2" in item.reason and "'maybe'" in item.reason for item in dropped)
+
+
+def test_no_correction_is_lost_in_silence(run: Path, maker: Any, tmp_path: Path) -> None:
+    rows = sheet(export_review(run, tmp_path / "out")[0])[:13]
+    ids = [row[0].removeprefix("p-") for row in rows]
+    rows[1][2], rows[1][5] = "'=1+1的症状有发热。", "accept"  # changed in its own column
+    rows[4][1] = "病3有啥症状？"  # changed, and not decided
+    rows[6][7] = "表现是乏力。"  # an edited answer, not decided
+    rows[7][8] = "剂量不对"  # only a note
+    rows[5][5], rows[5][8] = "accept", "查过指南"
+    rows[10][5], rows[10][7], rows[10][2] = "edit", "病9的表现有咳嗽。", "改了两处"
+    rows[11][2], rows[11][5] = "作废", "reject"
+    path = tmp_path / "back.csv"
+    path.write_text(as_csv(rows), encoding="utf-8", newline="")
+    pairs, _, out = bring_back(run, maker, path)
+    found = {f.rule + " " + f.place: f for f in read(run / "again", "findings", Finding)}
+    assert set(found) == {
+        "changed_in_place back.csv, row 2",
+        "changed_in_place back.csv, row 5",
+        "edit_without_decision back.csv, row 7",
+        "note_without_decision back.csv, row 8",
+        "reviewer_note back.csv, row 6",
+    }
+    assert "发热" in found["changed_in_place back.csv, row 2"].message
+    assert "乏力" in found["edit_without_decision back.csv, row 7"].message
+    assert "剂量不对" in found["note_without_decision back.csv, row 8"].message
+    assert found["reviewer_note back.csv, row 6"].subject == ids[5]
+    assert out.left["held_back"] == 3
+    assert out.dropped == Counter({"changed_in_place": 1, "edit_without_decision": 1, "rejected": 1})
+    taught = {pair.id for pair in pairs} | {pair.parents[0] for pair in pairs}
+    assert not {ids[1], ids[4], ids[6], ids[11]} & taught
+    assert {ids[5], ids[7], ids[10]} <= taught
 
 
 def test_an_edited_cell_that_became_a_date_or_a_number_is_refused(run: Path, maker: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from huatuo.checks.entities import Dictionary
 from huatuo.errors import InputError
+from huatuo.llm import prompts
 from huatuo.llm.base import Reply, Sampling
 from huatuo.llm.template import OfflineTeacher, read_block
 from huatuo.preflight import _CHECKS
@@ -16,7 +17,7 @@ from huatuo.recipe import Recipe, SynthSettings
 from huatuo.recipe_synth import SelfInstructSettings
 from huatuo.records import Dropped, Message, Pair
 from huatuo.store import read, read_manifest, writing
-from huatuo.synth import prompts, self_instruct
+from huatuo.synth import self_instruct
 from huatuo.synth.make import make_pairs
 from huatuo.synth.parse import QA
 

@@ -217,6 +217,8 @@ def test_personal_data_is_flagged_and_taken_out_on_request(maker: Any, tmp_path:
     assert pairs[-1].flags == ()
     assert len({pair.id for pair in pairs}) == 1001
     assert all(pair.id == pair_id(pair.source, pair.messages) for pair in pairs)
+    originals = [pair.id for pair in imported(maker, tmp_path, records)[0]]
+    assert [pair.parents for pair in pairs] == [*((original,) for original in originals[:-1]), ()]
     _, dropped, _ = imported(maker, tmp_path, records, drop_flagged=("personal_data",))
     assert len(dropped) == 1000
     assert not any("138" in item.reason for item in dropped)

@@ -1,13 +1,15 @@
 import json
 import random
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from huatuo.records import Option, Question
+from huatuo.text.grams import code_points
 from huatuo.text.ngram import BOILERPLATE, CONTAINED, GRAM, ExamIndex, Index, grams
 from huatuo.text.zh import tokens
 
@@ -165,6 +167,15 @@ def test_knowledge_questions_are_not_protected():
     )
     assert ExamIndex([knowledge]).grade(knowledge.stem).grade is None
     assert ExamIndex([knowledge.model_copy(update={"kind": "open"})]).grade(knowledge.stem).grade == "exact"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(max_size=12), max_size=4))
+@example(["ΑΣ", "e\u0301", "℃①", "ＡＢ", "\ud800x", "\0", "각", "豈", "𝐀"])
+def test_folding_equals_that_of_python(texts):
+    codes, owner = code_points(texts)
+    found = ["".join(map(chr, codes[owner == place])) for place in range(len(texts))]
+    assert found == [unicodedata.normalize("NFKC", text).lower() for text in texts]
 
 
 @pytest.mark.real_data

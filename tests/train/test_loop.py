@@ -16,7 +16,7 @@ from huatuo.errors import TrainingError
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
-from huatuo.records import StepLog
+from huatuo.records_trained import StepLog
 from huatuo.train import loop
 
 Make = Callable[..., TrainSettings]
@@ -87,6 +87,43 @@ def test_packed_and_bucketed_are_the_same_training(stages: Stages, settings: Mak
     bucketed = steps_of(stages.train(chosen, "bucketed"))
     packed = steps_of(stages.train(chosen.model_copy(update={"layout": "packed"}), "packed"))
     assert [row.loss for row in packed] == pytest.approx([row.loss for row in bucketed], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_joined_samples_see_each_other_and_packed_ones_do_not(stages: Stages, settings: Make) -> None:
+    chosen = settings(steps=1, layout="packed", batch_tokens=4096)
+    stages.prepare(made_pairs(300), chosen)
+    (packed,) = steps_of(stages.train(chosen, "packed"))
+    (bucketed,) = steps_of(stages.train(chosen.model_copy(update={"layout": "bucketed", "reorder_window": 1}), "b"))
+    (joined,) = steps_of(stages.train(chosen.model_copy(update={"layout": "joined"}), "joined"))
+    assert packed.loss == pytest.approx(bucketed.loss, rel=1e-5)
+    assert joined.loss != pytest.approx(packed.loss, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", [False, True])
+def test_recomputed_activations_give_the_same_training(stages: Stages, settings: Make, adapter: bool) -> None:
+    chosen = settings(steps=6)
+    stages.prepare(made_pairs(200), chosen)
+    if adapter:
+        chosen = settings(steps=6, base=str(make_base(stages)), lora=LoraSettings(r=4, dropout=0.0))
+    kept = steps_of(stages.train(chosen, "kept"))
+    again = steps_of(stages.train(chosen.model_copy(update={"gradient_checkpointing": True}), "again"))
+    assert [row.loss for row in again] == pytest.approx([row.loss for row in kept], rel=1e-5)
+    assert [row.gradient_norm for row in again] == pytest.approx([row.gradient_norm for row in kept], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
+def test_variants_of_the_adapter_learn_and_come_back(stages: Stages, settings: Make, variant: str) -> None:
+    stages.prepare(made_pairs(300), settings())
+    base = make_base(stages)
+    lora = LoraSettings.model_validate({"r": 4, "dropout": 0.0, "variant": variant})
+    folder = stages.train(settings(base=str(base), lora=lora, learning_rate=1e-2))
+    rows = steps_of(folder)
+    assert rows[-1].loss < rows[0].loss
+    config = models.load(folder / "model").model.peft_config["default"]
+    assert (config.use_rslora, config.use_dora) == (variant == "rslora", variant == "dora")
 
 
 def test_a_step_limit_leaves_the_rest_for_later(stages: Stages, settings: Make) -> None:
@@ -197,3 +234,38 @@ def test_two_runs_are_equal_and_another_seed_is_not(stages: Stages, settings: Ma
     digests = [store.read_manifest(stages.train(settings(), name)).digest for name in ("a", "b")]
     assert digests[0] == digests[1]
     assert store.read_manifest(stages.train(settings(), "c", seed=6)).digest != digests[0]
+
+
+@pytest.mark.slow
+def test_the_best_weights_are_kept_and_training_stops_when_nothing_gets_better(stages: Stages, settings: Make) -> None:
+    same = {"learning_rate": 0.3, "schedule": "constant", "warmup_share": 0.0, "epochs": 4}
+    chosen = settings(evaluate_every=5, patience=2, keep="best", **same)
+    stages.prepare(made_pairs(300), chosen)
+    folder = stages.train(chosen)
+    rows, figures = steps_of(folder), store.read_manifest(folder).figures
+    measured = {row.step: row.validation_loss for row in rows if row.validation_loss is not None}
+    lowest = min(measured, key=lambda step: (measured[step], step))
+    assert list(measured) == [5 * (k + 1) for k in range(len(measured))]
+    assert figures["kept_step"] == lowest
+    assert rows[-1].step == lowest + 10  # two measurements without a lower loss
+    assert figures["validation_loss_after"] == measured[lowest]
+    again = stages.train(settings(evaluate_every=0, keep="last", steps=lowest, **same), "again")
+    best, short = (models.load(place / "model").model.state_dict() for place in (folder, again))
+    assert all(torch.equal(best[name], value) for name, value in short.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keep": "best"}, "keep = 'best' needs the loss while training"),
+        ({"patience": 3}, "patience = 3 needs the loss"),
+        ({"evaluate_every": 5}, "no pair is held out"),
+    ],
+)
+def test_watching_without_anything_to_watch_is_refused(
+    stages: Stages, settings: Make, changes: dict[str, object], message: str
+) -> None:
+    chosen = settings(**changes)
+    stages.prepare([pair for pair in made_pairs(30) if pair.split == "train"], chosen)
+    with pytest.raises(TrainingError, match=message):
+        stages.train(chosen)

@@ -10,7 +10,8 @@ import pytest
 from huatuo import store
 from huatuo.errors import RecipeError, TrainingError
 from huatuo.recipe import TrainSettings
-from huatuo.records import Message, Order, Pair, Provenance
+from huatuo.records import Message, Pair, Provenance
+from huatuo.records_trained import Order
 from huatuo.train import order as o
 
 NAMES = list(o.RELEASED_COUNTS)
@@ -168,7 +169,7 @@ def test_stage_orders_training_pairs_and_leaves_the_others(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (TrainSettings(priority={"kg": 2}), r"no weight for source 'sft' \(known: kg, sft\)"),
+        (TrainSettings(priority={"kg": 2}), r"no weight for source 'sft' \(known: kg\)"),
         (TrainSettings(priority={"kg": 2, "sft": 1, "sfd": 1}), r"names the source 'sfd'.*did you mean 'sft'"),
         (TrainSettings(order="uniform", copies={"kgs": 2}), r"\[train.copies\] names the source 'kgs'.*'kg'"),
         (TrainSettings(priority={"kg": 0, "sft": 1}), r"kg = 0.*positive"),
@@ -189,3 +190,26 @@ def test_zero_copies_leave_a_source_out(tmp_path: Path) -> None:
     settings = TrainSettings(order="uniform", copies={"sft": 0, "kg": 0})
     with pytest.raises(TrainingError, match="no pair"), store.writing(tmp_path / "p", stage="order", key="k") as out:
         o.make_order(settings, data, 5, out)
+
+
+def test_two_stages_learn_the_second_sources_last_and_shuffle_each_stage() -> None:
+    ids, codes, copies, weights = released(2_000)
+    last = np.array([name == "SFT" for name in NAMES])
+    drawn = o.draw(ids, codes, copies, weights, TrainSettings(order="two-stage", epochs=2), 3, last)
+    second = last[codes[drawn.rows]]
+    first_of_second = int(np.argmax(second))
+    assert not second[:first_of_second].any()
+    assert second[first_of_second:].all()
+    assert len(drawn.rows) == 2 * copies[codes].sum()
+    shares = np.bincount(codes[drawn.rows[: first_of_second // 4]], minlength=len(NAMES))
+    counts = np.bincount(codes, minlength=len(NAMES)) * ~last
+    assert np.abs(shares / shares.sum() - counts / counts.sum()).max() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"), [(("lost",), "'lost', of which the data has no pair"), (("kg", "sft"), "names every source")]
+)
+def test_a_second_stage_that_cannot_be_is_refused(stage: tuple[str, ...], message: str) -> None:
+    chosen = TrainSettings(order="two-stage", second_stage=stage)
+    with pytest.raises(RecipeError, match=message):
+        o.check_sources(chosen, ["kg", "sft"], ["kg", "sft"])

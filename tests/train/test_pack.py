@@ -16,7 +16,7 @@ def settings(layout: str, **changes: object) -> TrainSettings:
     return TrainSettings.model_validate({"layout": layout, **changes})
 
 
-@pytest.mark.parametrize("layout", ["packed", "bucketed"])
+@pytest.mark.parametrize("layout", ["packed", "bucketed", "joined"])
 @pytest.mark.parametrize("size", [1, 16, 100])
 def test_every_sample_is_in_exactly_one_step(layout: str, size: int) -> None:
     steps = plan(LENGTHS, settings(layout, batch_samples=size, batch_tokens=256), 1)
@@ -25,12 +25,12 @@ def test_every_sample_is_in_exactly_one_step(layout: str, size: int) -> None:
     assert {len(step.samples()) for step in steps[:-1]} == {size}
 
 
-@pytest.mark.parametrize("layout", ["packed", "bucketed"])
+@pytest.mark.parametrize("layout", ["packed", "bucketed", "joined"])
 def test_no_micro_batch_is_larger_than_allowed(layout: str) -> None:
     steps = plan(LENGTHS, settings(layout, batch_samples=64, batch_tokens=256), 1)
     for step in steps:
         for micro in step.micro_batches:
-            size = LENGTHS[micro].sum() if layout == "packed" else LENGTHS[micro].max() * len(micro)
+            size = LENGTHS[micro].max() * len(micro) if layout == "bucketed" else LENGTHS[micro].sum()
             assert size <= 256
 
 
@@ -88,7 +88,10 @@ def test_layouts_hold_every_token_and_learn_what_is_flagged() -> None:
     assert packed.positions.tolist() == [[0, 1, 2, 3, 0, 1, 0, 1, 2]]
     padded = lay_out(ids, learned, "bucketed")
     assert padded.ids.tolist() == [[5, 6, 7, 8], [9, 10, 0, 0], [11, 12, 13, 0]]
-    for batch in (packed, padded):
+    joined = lay_out(ids, learned, "joined")
+    assert joined.ids.tolist() == packed.ids.tolist()
+    assert joined.positions.tolist() == [list(range(9))]
+    for batch in (packed, padded, joined):
         assert batch.labels.tolist() == [7, 8, 10, 13]  # 11 is first in its sample: nothing predicts it
         assert batch.ids.reshape(-1)[batch.targets].tolist() == [6, 7, 9, 12]
         assert batch.tokens == 9

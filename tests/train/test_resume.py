@@ -21,7 +21,7 @@ from huatuo import store
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
-from huatuo.records import StepLog
+from huatuo.records_trained import StepLog
 from huatuo.train import loop
 
 Make = Callable[..., TrainSettings]

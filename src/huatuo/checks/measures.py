@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
-from huatuo.checks.numbers import Quantity, located
+from huatuo.checks.numbers import UNITS, Quantity, located
 
 _MINUTES = {
     "second": Decimal(1) / 60,
@@ -24,8 +25,13 @@ _COUNTED = frozenset(("片", "粒", "袋", "支", "丸", "瓶", "揿", "针", "�
 """Units whose 一 may count nothing: 一片里含, 一次."""
 
 _REWRITE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?:第|头|首)[一二三四五六七\d]+\s*(?:针|剂|次|支)"), ""),
+    (re.compile(r"一([片粒滴次袋支个])\1"), ""),
+    (re.compile(r"(?<=\d)\s*下(?![降午肢腹])"), "次"),
+    (re.compile(r"每个(?=[天日周月年小星礼])"), "每"),
     (re.compile(r"[一1]\s*刻钟"), "15分钟"),
     (re.compile(r"半(?:个)?(?:小时|钟头)"), "30分钟"),
+    (re.compile(r"一天一夜|一昼夜|一日一夜|24个?钟头"), "24小时"),
     (re.compile(r"半天"), "12小时"),
     (re.compile(r"半个月"), "15天"),
     (re.compile(r"钟头"), "小时"),
@@ -36,14 +42,24 @@ _REWRITE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\d)\s*个(?=国际单位|单位)"), ""),
     (re.compile(r"岁半"), ".5岁"),
     (re.compile(r"(?<=\d)\s*(?:两|钱)(?![岁天周月年小次个三片])"), "倍两"),
+    (re.compile(r"(?:不要|不能|别|不宜|不得)([^，。；、\d]{1,4})超过"), r"\1不超过"),
+    (re.compile(r"(?:不要|不能|别|不宜|不得)(?:高过|多过|大于|高于|多于|长过)"), "不超过"),
+    (re.compile(r"(三十[五六七八九]|四十[一二]?|3\d|4[0-2])度([一二三四五六七八九])(?!度)"), r"\1点\2度"),
     (re.compile(r"(?:全天|整天|整日|一整天)"), "每日"),
     (re.compile(r"(?:每晚|每早|每天早上|每天晚上|晨起)"), "每日"),
     (re.compile(r"(?:^|(?<=[：:；;。，,、\s]))[(（]?\d{1,2}[.、)）](?!\d)"), " "),
 )
-_HALVES = re.compile(r"([一二两三四五六七八九])个半(小时|月|周)")
+_SHARE = re.compile(
+    r"([二三四五六八]|\d)分之([一二三\d])(?=[丸片粒袋支瓶包张贴量])|(?<![\d.])([1-3])/([2-8])(?=[丸片粒袋支瓶包张贴量])"
+)
+_NUMERALS = "[一二两三四五六七八九十百]+"
+_SERIES = re.compile(r"((?:\d+、)+)(\d+)\s*(天|月龄|个月|月|周|岁)")
+_POINT = re.compile(r"(三十[五六七八九]|四十[一二]?|\d+)点([一二三四五六七八九])")
+_FROM_TO = re.compile(rf"({_NUMERALS})\s*(?:到|至|~|-)\s*({_NUMERALS})\s*({UNITS})")
+_HALVES = re.compile(r"([一二两三四五六七八九])个半(小时|月|周)|([一二两三四五六七八九])(升|公斤|斤|米|片)半")
 _ROMAN = str.maketrans("ⅠⅡⅢⅣⅤ", "12345")
 _DIGIT = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
-_PERIOD = r"(?:每一|每|一|1)\s*(日|天|周|月|年)"
+_PERIOD = r"(?:每一|每|一|1)\s*(日|天|周|月|年)(?![到至~-])"
 _RATE = re.compile(rf"每\s*(日|天|周|月|年)|{_PERIOD}(?=[^，。；、,;\d]{{0,6}}[\d一二两三四五六七八九十])")
 _FREQUENCY = re.compile(
     rf"{_PERIOD}[^，。；、,;\d一二两三四五六七八九十]{{0,6}}(\d+|[一二两三四五六七八九十])\s*(?:[~～至到-]\s*(\d+|[一二两三四五六七八九十])\s*)?次"
@@ -94,10 +110,26 @@ class Stated(NamedTuple):
 
 def _recast(text: str) -> str:
     text = text.translate(_ROMAN)
-    text = _HALVES.sub(lambda m: f"{_DIGIT[m[1]]}.5{m[2]}", text)
+    text = _SHARE.sub(_share, text)
+    text = _SERIES.sub(lambda m: m[1].replace("、", f"{m[3]}、") + m[2] + m[3], text)
+    text = _FROM_TO.sub(r"\1\3到\2\3", text)
+    text = _HALVES.sub(lambda m: f"{_DIGIT[m[1] or m[3]]}.5{m[2] or m[4]}", text)
     for pattern, to in _REWRITE:
         text = pattern.sub(to, text)
-    return text
+    return _POINT.sub(_decimal, text)
+
+
+def _decimal(match: re.Match[str]) -> str:
+    """三十八点五 in digits."""
+    tens, ones = match[1][0], match[1][2:] if "十" in match[1] else ""
+    whole = match[1] if match[1].isdigit() else str(_DIGIT[tens] * 10 + _DIGIT.get(ones, 0))
+    return f"{whole}.{_DIGIT[match[2]]}"
+
+
+def _share(match: re.Match[str]) -> str:
+    below, above = (match[1], match[2]) if match[1] else (match[4], match[3])
+    share = Decimal(_DIGIT.get(above, above)) / Decimal(_DIGIT.get(below, below))
+    return f"{share.normalize():f}"
 
 
 def _counts_nothing(quantity: Quantity, text: str, start: int, end: int) -> bool:
@@ -107,6 +139,7 @@ def _counts_nothing(quantity: Quantity, text: str, start: int, end: int) -> bool
     return quantity.unit == "times" or bool(re.match(r"[里中含共一都药]", text[end : end + 1]))
 
 
+@lru_cache(maxsize=8192)
 def read(text: str) -> Stated:
     """The quantities, periods and frequencies of a text."""
     text = _recast(text)
@@ -126,6 +159,7 @@ def read(text: str) -> Stated:
     return Stated(found, rates, often)
 
 
+@lru_cache(maxsize=8192)
 def numberless(text: str) -> str:
     """The text with `SIGN` for each number with its unit and bound, and without the periods of frequencies."""
     text = _RATE.sub("", _recast(text))
@@ -138,10 +172,18 @@ def numberless(text: str) -> str:
     return _BOUND_AFTER.sub("", "".join([*parts, text[position:]]))
 
 
+_ONCE = {
+    "day": (Decimal(1440), "min"),
+    "week": (Decimal(10080), "min"),
+    "month": (Decimal(1), "month"),
+    "year": (Decimal(12), "month"),
+}
+
+
 def unsaid(value: str, said: Stated) -> bool:
     """Whether a text leaves out a number of a value."""
-    known = {(measure.value, measure.unit) for measure in said.measures}
-    return any((measure.value, measure.unit) not in known for measure in read(value).measures)
+    known = {(measure.value, measure.unit) for measure in said.measures} | {_ONCE[rate] for rate in said.rates}
+    return any(not {(m.value, m.unit), (m.value, m.unit.partition("/")[0])} & known for m in read(value).measures)
 
 
 def _measure(quantity: Quantity, text: str, start: int, end: int) -> Measure:
@@ -165,6 +207,37 @@ def _measure(quantity: Quantity, text: str, start: int, end: int) -> Measure:
     return Measure(value, unit, sign, context[1] if context else "")
 
 
+_PER = {"/kg": "公斤|千克|kg", "/l": "升|l", "/minute": "分", "/day": "天|日", "/hour": "小时|钟头"}
+_COUNT_UNITS = frozenset(("times", "针", "剂", "支", "片", "粒", "袋"))
+
+
+def _per(measure: Measure, claim: str, known: Stated) -> bool:
+    """Whether 每公斤5毫克 is said for 5mg/kg, or the period of 3.5g/d by itself."""
+    for other in known.measures:
+        head, slash, below = other.unit.partition("/")
+        words = _PER.get(slash + below, "")
+        if words and re.search(words, claim):
+            if (measure.value, measure.unit) == (other.value, head):
+                return True
+            if str(measure) in ("1min", "1440min", "1000000mg", "1000ml"):
+                return True
+    return False
+
+
+def _one(measure: Measure, known: Stated, source: str) -> bool:
+    """Whether 一片 is said where the source names the form and counts none of it."""
+    counted = measure.unit in _COUNTED and measure.unit in source
+    return counted and measure.value == 1 and all(other.unit != measure.unit for other in known.measures)
+
+
+def _counts(measure: Measure, source: str) -> bool:
+    """Whether a number only counts what a list of the source holds: 三针 for 0、1、6月各1针."""
+    if measure.unit not in _COUNT_UNITS:
+        return False
+    lists = re.findall(r"\d+(?:、\d+)+", source)
+    return measure.value in {len(one.split("、")) for one in lists}
+
+
 def disagreement(claim: str, source: str) -> str:
     """What a claim says in numbers and its source does not, in words; empty where they agree."""
     said, known = read(claim), read(source)
@@ -180,6 +253,14 @@ def disagreement(claim: str, source: str) -> str:
         if same is None:
             if measure.value in unitless and measure.unit in ("℃", ""):
                 continue
+            if _per(measure, claim, known) or _counts(measure, source) or _one(measure, known, source):
+                continue
+            if not measure.unit and any(
+                other.value == measure.value
+                and (f"第{measure}" in claim or (other.unit and other.unit.split("/")[0].lower() in claim.lower()))
+                for other in known.measures
+            ):
+                continue  # 5.1、10.0、8.5（都是mmol/L）
             return f"{measure} is not in the facts"
         bounds = {other.bound for other in same}
         if measure.bound and "" not in bounds and measure.bound not in bounds:

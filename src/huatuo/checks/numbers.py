@@ -39,14 +39,24 @@ _CANONICAL: dict[str, tuple[str, str]] = {
     "毫摩尔": ("mmol", "1"), "微摩尔": ("μmol", "1"), "纳摩尔": ("nmol", "1"), "摩尔": ("mol", "1"),
     "ng": ("mg", "0.000001"), "纳克": ("mg", "0.000001"), "℉": ("℉", "1"), "华氏度": ("℉", "1"),
     "个小时": ("hour", "1"), "个星期": ("week", "1"), "月龄": ("month", "1"), "个月龄": ("month", "1"),
-    "揿": ("揿", "1"), "瓶": ("瓶", "1"), "针": ("针", "1"), "枚": ("枚", "1"), "meq": ("mEq", "1"),
+    "揿": ("揿", "1"), "喷": ("揿", "1"), "寸": ("寸", "1"), "j": ("J", "1"), "焦耳": ("J", "1"), "焦": ("J", "1"),
+    "斤": ("斤", "1"), "包": ("包", "1"), "贴": ("贴", "1"),
+    "瓶": ("瓶", "1"), "针": ("剂", "1"), "剂": ("剂", "1"), "枚": ("枚", "1"), "meq": ("mEq", "1"),
     "kcal": ("kcal", "1"), "千卡": ("kcal", "1"), "bpm": ("bpm", "1"),
 }  # fmt: skip
 
+_BELOW = {
+    "升": "l", "l": "l", "毫升": "ml", "ml": "ml", "千克": "kg", "公斤": "kg", "kg": "kg", "克": "g", "g": "g",
+    "毫克": "mg", "mg": "mg",
+}  # fmt: skip
+"""Units after a stroke: never scaled, so 5mg/kg is not 5mg/g."""
+
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _FOLD = str.maketrans("０１２３４５６７８９．µ", "0123456789.μ")
-_UNITS = "|".join(sorted(map(re.escape, _CANONICAL), key=len, reverse=True))
-_ONE_UNIT = rf"(?:{_UNITS})(?![a-z])"
+UNITS = "|".join(sorted(map(re.escape, _CANONICAL), key=len, reverse=True))
+"""Every spelling of a unit, as a pattern."""
+
+_ONE_UNIT = rf"(?:{UNITS})(?![a-z])"
 _UNIT = rf"(?:{_ONE_UNIT}(?:\s*[/·]\s*(?:kg|ml|l|dl|m2|m²|d|h|min|{_ONE_UNIT}))*|/l(?![a-z])|/μl|/mm3)"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _POWER = r"\s*[×x*]\s*10(?:\^(?P<caret>-?\d+)|(?P<raised>[⁰¹²³⁴-⁹⁻]+))"
@@ -60,6 +70,7 @@ _QUANTITY = re.compile(
 )
 _CHINESE = re.compile(rf"(?P<digits>[一二两三四五六七八九十百千半]+)(?P<unit>{_UNIT})", re.IGNORECASE)
 _DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+_NAMED = re.compile(r"[A-Za-z]$")
 _ANY = re.compile(r"[\d一二两三四五六七八九十百千半]")
 _LIST_MARK = re.compile(r"(?m)^\s*[(（]?\d{1,2}(?:[.、)）](?!\d))")
 _SIGNS = {
@@ -92,7 +103,7 @@ def _scaled(number: str, unit: str, power: str, sign: str) -> Quantity:
     name, factor = _CANONICAL.get(parts[0], (parts[0], "1"))
     value *= Decimal(factor)
     rest = "".join(
-        "l" if part == "升" else part if part in "/·l" else _CANONICAL.get(part, (part, ""))[0] for part in parts[1:]
+        part if part in "/·" else _BELOW.get(part, _CANONICAL.get(part, (part, ""))[0]) for part in parts[1:]
     )
     prefix = f"10^{power} " if power else ""
     return Quantity(value.normalize() if value else Decimal(0), prefix + name + rest, sign)
@@ -124,6 +135,12 @@ def located(text: str) -> list[tuple[int, int, Quantity]]:
     text = _LIST_MARK.sub(lambda match: " " * len(match[0]), text.translate(_FOLD))
     placed: list[tuple[int, int, Quantity]] = []
     for match in _QUANTITY.finditer(text):
+        if (
+            "." not in match["low"]
+            and match.start() == match.start("low")
+            and _NAMED.search(text[max(0, match.start() - 1) : match.start()])
+        ):
+            continue  # the number of a name: FT4升高 holds no litres
         caret, raised = match["caret"], match["raised"]
         power = caret or (raised or "").translate(_SUPERSCRIPT)
         sign = (match["sign"] or "").lower()

@@ -2,6 +2,7 @@
 
 | kind | what it finds |
 |---|---|
+| `language` | the answer is in a language that these rules do not read |
 | `number` | a quantity, unit, bound or frequency that the facts do not state |
 | `negation` | 禁用 for 慎用 or 可用, a "not" added or lost |
 | `swapped` | a name, or a part of one, put in the place of another |
@@ -18,28 +19,34 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
-from huatuo.checks.contrast import added_or_lost, medical_head, opposed
+from huatuo.checks.contrast import opposed
 from huatuo.checks.entities import Dictionary
 from huatuo.checks.measures import SIGN, disagreement, numberless, read, unsaid
-from huatuo.checks.wording import plain, without_empty
+from huatuo.checks.polarity import added_or_lost
+from huatuo.checks.qualifiers import DEGREES, STANCE, content, lost, sweeping, telling
+from huatuo.checks.strangers import (
+    ALSO_CALLED,
+    Clause,
+    beside_list,
+    clauses,
+    implied,
+    opposite,
+    stranger,
+    subject,
+    unsupported,
+)
+from huatuo.checks.wording import POLES, medical_head, plain, reworded, spans
 
-Kind = Literal["number", "negation", "swapped", "invented", "qualifier"]
+Kind = Literal["language", "number", "negation", "swapped", "invented", "qualifier"]
 
 _PIECES = re.compile(r"[，,。；;：:、()（）!?！？\n“”\"]|以及|或者|还有|和(?!缓|中)|或(?!许)|及(?!时)|与|跟")
 _CLAUSES = re.compile(r"[，,。；;：:!?！？\n]")
 _SENTENCES = re.compile(r"[。；;!?！？\n]")
-_PARTICLES = re.compile(
-    r"[的了着过是有者人也都会能可为在被把将使令让用其则就]|患者|病人|本品|该药|出现|引起|治疗|服用|发生|伴|包括|具有|常见|表现"
-)
-_HAN = re.compile(r"[一-鿿a-zα-ω#]")
+_HAN_ONLY = re.compile(r"[一-鿿]+$")
 _LETTER = re.compile(r"[一-鿿a-zα-ω]")
 _ADDING = re.compile(r"还|也|另(?!煎)|并|此外|同样|部分|少数|以及|伴")
-_STANCE = re.compile(
-    r"禁用|慎用|禁忌|禁止|避免|不得|不宜|不可|不能|不要|不应|应当|应该|必须|建议|适合|适用于|用于|禁|忌|慎|应|宜|须|需|已|每|一次"
-)
 _TAIL = re.compile(r"(?:可以|不能|不可以|不可|能|可)?(?:使用|服用|治疗|者|患者|病人|的人|都).*$")
 _WEAK = re.compile(r"[时后性内多期间于用中与和及或等摄入]|症状|感染")
-_DEGREES = frozenset("高低急慢左右大小前后上下多少长短轻重空早晚深浅")
 _TIMES = frozenset(("睡前", "餐前", "餐后", "空腹", "餐中", "晨起", "早晨", "晚间", "顿服", "随餐服用", "必要时"))
 NEAR = 0.5
 """Least share of a fact's piece that an answer's piece has, in order, to be that piece with something changed."""
@@ -89,6 +96,9 @@ class _Style(NamedTuple):
 
 class _Source(NamedTuple):
     text: str
+    said: str
+    facts: str
+    asked: str
     pieces: list[tuple[str, bool]]
     """(piece, whether the answer leaves out a number of its value); the first is the entity"""
     pairs: frozenset[str]
@@ -104,13 +114,19 @@ def problems(
     stands in the answer and nowhere in the facts is another thing's. Facts may be left unsaid.
     """
     source = _source(question, answer, entity, facts)
-    spoken = plain(answer)
+    if _unread(answer, source):
+        return [Problem("language", "the answer is not in Chinese, which is all that these rules read")]
     wrong = disagreement(answer, "；".join((entity, question, *(fact.value for fact in facts))))
     found = [Problem("number", wrong)] if wrong else []
-    turned = added_or_lost(spoken, plain(question), [(fact.relation, plain(fact.value)) for fact in facts])
+    asked = numberless(plain(question))
+    told = clauses(numberless(plain(answer)), source.said, asked)
+    spoken = reworded(spans(numberless(plain(answer)), source.said, asked))
+    turned = added_or_lost(
+        spoken, reworded(spans(asked, source.said)), [(fact.relation, fact.value) for fact in source.values]
+    )
     found += [Problem("negation", turned)] if turned else []
     found += _foreign(answer, "\n".join((entity, question, *(v for fact in facts for v in fact))), source, names)
-    spoken = numberless(spoken)
+    found += _beside(told, spoken, source)
     name = source.pieces[0][0]
     pieces = [
         (part if part in source.text else part.replace(name, "", 1), bool(_ADDING.search(clause)))
@@ -121,24 +137,51 @@ def problems(
     verbatim = sum(piece in known for piece, _ in pieces if len(piece) > 1)
     own = [_own(piece, source) for piece, _ in pieces]
     answer_own = (sum(covered for covered, _ in own), sum(letters for _, letters in own))
-    rest = spoken.replace(name, "", 1)
+    rest = spoken.replace(name, "", 1) + implied(told, source.said)
     for (piece, adding), (covered, letters) in zip(pieces, own, strict=True):
+        if ALSO_CALLED.search(piece):
+            continue
         others = answer_own[1] - letters
         close = (answer_own[0] - covered) / others >= CLOSE if others > 1 else covered >= CLOSE_ALONE * letters
         style = _Style(close, close and adding, verbatim if close else 0, name in spoken)
         found += _piece(piece, source, rest, style)
+    lifted = sweeping(plain(answer), source.asked, source.facts)
+    found += [Problem("qualifier", f"{lifted!r} lifts the conditions of the facts")] if lifted else []
     return found + _untimed(spoken, source)
 
 
+def _beside(told: Sequence[Clause], spoken: str, source: _Source) -> Iterable[Problem]:
+    """What the clauses of an answer name that the facts do not."""
+    pieces = [piece for piece, _ in source.pieces[1:]]
+    name = source.pieces[0][0]
+    other = "" if name in spoken else subject(spoken, name, source.asked)
+    if other:
+        yield Problem("swapped", f"{other!r} stands for {name!r}")
+    for clause in told:
+        strange = stranger(clause, source.said)
+        if strange:
+            yield Problem("swapped", f"{strange!r} is not in the facts")
+        beside = unsupported(clause, f"{source.facts}\n{source.asked}")
+        beside = beside or beside_list("".join(s.text for s in clause.spans), pieces, source.said, source.asked)
+        if beside:
+            yield Problem("invented", f"{beside!r} is in no fact")
+        word, standing = opposite(clause, pieces, source.facts)
+        if word:
+            yield Problem("swapped", f"{word!r} is said where the facts say {standing!r}")
+
+
+def _unread(answer: str, source: _Source) -> bool:
+    """Whether an answer has Latin words that the facts have not and no Chinese."""
+    words = re.findall(r"[^\W\d_]{2,}", plain(answer))
+    strange = [word for word in words if word not in source.text]
+    return len(strange) > 1 and not re.search(r"[一-鿿]", answer)
+
+
 def _own(piece: str, source: _Source) -> tuple[int, int]:
-    """How many letters of a piece stand in the facts, three and more together or as a whole piece; and how many it
-    has."""
-    covered = [any(piece == known for known, _ in source.pieces)] * len(piece)
-    for i in range(len(piece) - 2):
-        if piece[i : i + 3] in source.text:
-            covered[i] = covered[i + 1] = covered[i + 2] = True
-    letters = [i for i, character in enumerate(piece) if _LETTER.match(character)]
-    return sum(covered[i] for i in letters), len(letters)
+    """How many letters of a piece stand in the facts, two and more together; and how many there are, without those of
+    everyday words."""
+    laid = [(len(_LETTER.findall(span.said)), span.sort) for span in spans(piece, source.text)]
+    return sum(n for n, sort in laid if sort == "source"), sum(n for n, sort in laid if sort != "everyday")
 
 
 def _source(question: str, answer: str, entity: str, facts: Sequence[Said]) -> _Source:
@@ -152,9 +195,11 @@ def _source(question: str, answer: str, entity: str, facts: Sequence[Said]) -> _
         if piece.strip()
     ]
     name = numberless(plain(entity))
-    text = "\n".join((name, plain(question), *(f"{v.relation}\n{v.value}" for v in values)))
+    text = "\n".join((name, numberless(plain(question)), *(f"{v.relation}\n{v.value}" for v in values)))
     pairs = frozenset(text[i : i + 2] for i in range(len(text) - 1))
-    return _Source(text, [(name, False), *pieces], pairs, values)
+    own = "\n".join((name, *(f"{plain(fact.relation)}\n{plain(fact.value)}" for fact in facts)))
+    said = "\n".join((name, *(f"{v.relation}\n{v.value}" for v in values)))
+    return _Source(text, said, own, plain(question), [(name, False), *pieces], pairs, values)
 
 
 def _foreign(answer: str, raw: str, source: _Source, names: Dictionary | None) -> Iterable[Problem]:
@@ -166,14 +211,13 @@ def _foreign(answer: str, raw: str, source: _Source, names: Dictionary | None) -
 
 def _open(piece: str, source: _Source) -> tuple[list[str], int]:
     """Runs of characters that neither the facts nor everyday speech explain, and how many characters claim anything."""
-    covered = [False] * len(piece)
-    for i in range(len(piece) - 1):
-        if piece[i : i + 2] in source.pairs:
-            covered[i] = covered[i + 1] = True
-    left = without_empty(piece)
-    claims = sum(1 for i, c in enumerate(piece) if _LETTER.match(c) and (covered[i] or left[i] != " "))
-    kept = "".join(c if not covered[i] and left[i] != " " and _LETTER.match(c) else " " for i, c in enumerate(piece))
-    return kept.split(), claims
+    laid = spans(piece, source.text)
+    kept = "".join(
+        s.said if s.sort in ("concept", "other") or (s.sort == "pole" and len(s.said) == 1) else " " * len(s.said)
+        for s in laid
+    )
+    claims = sum(len(_LETTER.findall(s.said)) for s in laid if s.sort != "everyday")
+    return re.findall(r"[一-鿿a-zα-ω]+", kept), claims
 
 
 def _new(runs: Iterable[str], source: _Source) -> int:
@@ -197,25 +241,21 @@ def _piece(piece: str, source: _Source, answer: str, style: _Style) -> list[Prob
         bare = len(piece) <= SHORT and (style.verbatim > 1 or (style.verbatim > 0 and size * 4 >= claims * 3))
         if SIGN not in piece and alone and (style.adding or bare) and not _reworded(piece, source, answer):
             return [Problem("invented", f"{piece!r} is in no fact")]
-    return _shortened(piece, source, answer)
+    return _shortened(piece, source, answer) if style.close else []
 
 
 def _reworded(piece: str, source: _Source, answer: str) -> bool:
     """Whether a piece may be another wording of a fact's piece that the answer does not hold as it is written."""
     said = {value.relation for value in source.values if value.value in answer}
-    letters = set(_content(piece))
+    letters = set(content(piece))
     for value in source.values:
         if said and value.relation not in said:
             continue
         for known in _PIECES.split(value.value):
-            shared = len(letters & set(_content(known)))
-            if known not in answer and shared >= 2 and shared * 2 > min(len(letters), len(_content(known))):
+            shared = len(letters & set(content(known)))
+            if known not in answer and shared >= 2 and shared * 2 > min(len(letters), len(content(known))):
                 return True
     return False
-
-
-def _content(text: str) -> str:
-    return "".join(_HAN.findall(_PARTICLES.sub("", text)))
 
 
 def _substituted(piece: str, source: _Source, answer: str, style: _Style) -> str:
@@ -226,62 +266,72 @@ def _substituted(piece: str, source: _Source, answer: str, style: _Style) -> str
             continue
         part = piece if number else piece[: len(known) + 1]  # the entity stands before what is said of it
         matcher = SequenceMatcher(None, known, part, autojunk=False)
-        shared = sum(block.size for block in matcher.get_matching_blocks())
+        blocks = [block.size for block in matcher.get_matching_blocks()]
+        shared = sum(blocks)
+        if not number and max(blocks) * 5 >= len(known) * 3:
+            continue  # a shorter name of the entity
         if shared < 2 and not (shared and len(known) <= 3 and len(part) == len(known)):
             continue
         for tag, a1, a2, b1, b2 in matcher.get_opcodes():
-            old, new = _content(known[a1:a2]).replace(SIGN, ""), _content(part[b1:b2]).replace(SIGN, "")
+            old, new = content(known[a1:a2]).replace(SIGN, ""), content(part[b1:b2]).replace(SIGN, "")
             if tag != "replace" or not old or not new or max(len(old), len(new)) > 6:
                 continue
-            if all(character in answer for character in old):
+            mirrored = opposed(old, new) and len(part) == len(known) and known not in answer
+            if abs(len(old) - len(new)) > 2 or (not mirrored and all(character in answer for character in old)):
+                continue
+            if len(new) == 1 < len(old) and not opposed(old, new):
+                continue
+            if (
+                len(old) == 1
+                and len(new) == 1
+                and (len(known) > 3 or len(part) != len(known))
+                and _HAN_ONLY.match(new)
+                and not opposed(old, new)
+            ):
                 continue
             near = style.close and shared >= NEAR * len(known) and len(part) <= len(known) + 3
-            if (near and any(c in novel for c in new)) or (opposed(old, new) and shared >= len(known) * 0.4):
+            if (near and any(c in novel for c in new) and _names(part[b1:b2])) or (
+                opposed(old, new) and shared >= len(known) * 0.4
+            ):
                 return f"{new!r} stands for {old!r} of {known!r}"
     return ""
 
 
+def _names(new: str) -> bool:
+    """Whether a word put in may name something: one sign, a word of medicine, or letters that no list knows."""
+    return all(span.sort != "everyday" for span in spans(new, ""))
+
+
 def _shortened(piece: str, source: _Source, answer: str) -> list[Problem]:
     """A piece that is a fact's piece without some of its words, where no other words of the answer bring them."""
-    tries = {_content(piece)}
+    tries = {content(piece)}
+    for value in source.values:
+        piece = piece.replace(value.relation, "") if piece != value.value else piece
     if piece not in source.text:
-        left = without_empty(piece)
+        left = "".join(" " * len(s.said) if s.sort == "everyday" else s.said for s in spans(piece, source.text))
         start = len(left) - len(left.lstrip())
-        tries |= {_content(piece[start : len(left.rstrip())]), _content(_TAIL.sub("", piece[start:]))}
-    wholes = {_content(known) for known, _ in source.pieces} | {_content(v.value) for v in source.values}
+        tries |= {content(piece[start : len(left.rstrip())]), content(_TAIL.sub("", piece[start:]))}
+    wholes = {content(known) for known, _ in source.pieces} | {content(v.value) for v in source.values}
     rest = answer  # without the other facts: the 低 of one is not the 低 of the next
     for known, _ in sorted(source.pieces[1:], key=lambda item: (-len(item[0]), item[0])):
         rest = rest.replace(known, "") if len(known) > 1 else rest
+    for value in source.values:
+        rest = rest.replace(value.relation, "")
     for bare in sorted(tries):
         if len(bare) < 2 or tries & wholes:
             continue
         for known, short in source.pieces[1:]:
-            lost = _lost(_content(known), bare)
+            left_out = lost(content(known), bare)
             if known in piece:
                 continue
-            words = _WEAK.sub("", lost)
-            gone = [c for c in words if c != SIGN and c not in piece and c not in (rest if c in _DEGREES else answer)]
-            if (SIGN in words and short) or len(gone) * 2 > len(words.replace(SIGN, "")):
-                return [Problem("qualifier", f"{bare!r} is said of {known!r} without {lost!r}")]
+            words = _WEAK.sub("", left_out)
+            if len(words) > 1 and words in source.asked and SIGN not in words:
+                continue
+            said = left_out if left_out in POLES else telling(words)
+            gone = [c for c in said if c not in piece and c not in (rest if c in DEGREES else answer + source.asked)]
+            if (SIGN in words and short) or len(gone) * 2 > len(said):
+                return [Problem("qualifier", f"{bare!r} is said of {known!r} without {left_out!r}")]
     return []
-
-
-def _lost(full: str, bare: str) -> str:
-    """The characters of ``full`` that ``bare`` leaves out where it is otherwise the same; else empty."""
-    if len(full) <= len(bare) or len(bare) * 4 < len(full):
-        return ""
-    full, bare = _STANCE.sub("", full), _STANCE.sub("", bare)
-    lost, position = [], 0
-    for character in full:
-        if position < len(bare) and bare[position] == character:
-            position += 1
-        else:
-            lost.append(character)
-    if not bare or position < len(bare):
-        return ""
-    if full[-1] != bare[-1] and not (full[-1] == SIGN and len(lost) <= 3):
-        return ""
-    return "".join(lost)
 
 
 def _untimed(answer: str, source: _Source) -> list[Problem]:
@@ -296,13 +346,14 @@ def _untimed(answer: str, source: _Source) -> list[Problem]:
 
 def complete(answer: str, facts: Sequence[Said]) -> bool:
     """Whether the answer says every fact: all numbers, and each piece word for word or nearly so."""
-    spoken, stated = numberless(plain(answer)), read(answer)
+    text = "\n".join(plain(fact.value) for fact in facts)
+    spoken, stated = numberless(reworded(spans(plain(answer), text))), read(answer)
     pairs = frozenset(spoken[i : i + 2] for i in range(len(spoken) - 1))
     for fact in facts:
         if unsaid(fact.value, stated):
             return False
         for piece in _PIECES.split(numberless(plain(fact.value))):
-            bare = _STANCE.sub("", _content(piece)).replace(SIGN, "")
+            bare = STANCE.sub("", content(piece)).replace(SIGN, "")
             own = [bare[i : i + 2] for i in range(len(bare) - 1)]
             if own and sum(pair in pairs for pair in own) * 3 < len(own) * 2:
                 return False

@@ -1,63 +1,235 @@
-"""Everyday Chinese brought to the words of drug leaflets and graphs, and the words that claim nothing medical.
+"""An answer in its own words laid over a source: which words are the source's, which mean the same, which are neither.
 
-Written from general knowledge of how patients and physicians say the same thing. A word that is missing here makes a
-check stricter, never laxer, except where two words that differ in meaning would be made one: none such may stand here.
+Five lists, written from general knowledge of how patients and physicians speak. A missing word makes a check mostly
+stricter; a missing opposite or concept makes it laxer.
+
+| list | what it holds |
+|---|---|
+| `wording.zh.tsv` | words that mean the same: one word, a tab, the others with ``|`` between |
+| `everyday.zh.txt` | words that claim nothing medical by themselves |
+| `wider.zh.tsv` | words that say less than others: one word, a tab, the narrower ones |
+| `contrast.zh.tsv` | words that exclude each other |
+| `concepts.zh.tsv` | words that do: a class, a tab, words with ``|`` between |
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-TABLE = "wording.zh.tsv"
-"""Word of the leaflet, a tab, everyday spellings of the same with | between."""
+Sort = Literal["source", "same", "asked", "concept", "pole", "everyday", "other"]
 
-_ROWS = (Path(__file__).parent / TABLE).read_text(encoding="utf-8").splitlines()
-_SAME = dict(row.split("\t") for row in _ROWS)
+_HERE = Path(__file__).parent
+_FULLWIDTH = str.maketrans("０１２３４５６７８９％～（），：；？！ⅠⅡⅢⅣµ", "0123456789%~(),:;?!1234μ")
+LATIN = re.compile(r"[a-zα-ω][a-zα-ω0-9]*")
 
-_TO = {spoken: term for term, many in _SAME.items() for spoken in many.split("|") if spoken != term}
-_SPOKEN = re.compile("|".join(sorted(map(re.escape, _TO), key=len, reverse=True)))
 
-_EMPTY_WORDS = (
-    "特点|特征|特性|联合|来说|而言|来讲|说|讲|一直|觉得|感到|感觉|有些人|少数人|个别人|可以|可能|能够|应该|"
-    "应当|需要|必须|通常|一般|往往|常常|常见|主要|主|首先|其次|再者|然后|接着|最后|此外|另外|同时|同样|以及|"
-    "还有|或者|并且|而且|如果|若是|若|"
-    "要是|因为|所以|因此|由于|关于|对于|对|按照|按|根据|经过|经|通过|借助|作为|属于|叫做|称为|就是|都是|是|"
-    "的话|时候|时|期间|情况|状况|方面|部分|表现|症状|"
-    "临床|出现|发生|发作|发现|引起|导致|造成|产生|起|存在|具有|有|含有|含|包括|包含|分为|分成|分|例如|比如|像|"
-    "如下|如|等等|等|之类|这些|那些|这个|那个|这种|那种|"
-    "这|那|它|他们|他|她|其|该病|该药|本品|本药|此药|此病|药物|药品|药片|药|疾病|病|患者|病|患上|患有|患|得了|"
-    "得|人|者|大家|家长|家里|自己|自行|医生|医师|医院|"
-    "就医|就诊|请|遵医嘱|遵|医嘱|听从|安排|具体|建议|希望|注意|留意|了解|知道|咨询|专科|帮助|参考|进行|做|作|"
-    "用|使用|服用|服|吃|喝|拿来|拿|给予|给|给药|让|使|令|"
-    "把|将|被|由|在|从|到|至|向|往|朝|与|跟|和|及|同|或|并|且|而|但|但是|却|则|就|才|又|也|还|再|更|最|很|太|"
-    "较|比较|非常|十分|都|全|全部|均|各|每|某|另|其他|其它|"
-    "任何|所有|一些|一个|一种|几种|哪些|什么|怎么|怎样|如何|多少|多久|几|谁|吗|呢|吧|啊|哦|了|着|过|的|地|得|"
-    "之|所|于|以|为|为了|乃|即|即可|便|来|去|上|下|里|中|内|"
-    "外|间|前|后|之前|之后|以前|以后|左右|大约|约|大概|差不多|不到|超过|达到|达|满|以上|以下|以内|至少|最多|"
-    "上限|总量|总共|共|一共|合计|数值|水平|范围|标准|诊断|"
-    "检查|检验|化验|测定|测|查|看|量|抽血|验血|影像|病史|史|原因|病因|因素|因|危险|高危|人群|多见|多发|好发|"
-    "容易|易|最|风险|高发|途径|方式|方法|办法|措施|预防|治疗|"
-    "治|疗|疗程|用法|用量|剂量|每次|一次|口服|外用|规格|适应证|适应症|适用|禁忌证|禁忌症|禁忌|不良反应|副作用|"
-    "反应|注意事项|并发症|并发|合并症|合并|相关|有关|功效|作用|主治|"
-    "归经|归|入|具备|拥有|善于|既|既能|效果|效力|效用|合用|起来|下去|出来|开|住|掉|完|成|好|会|能|可|要|应|须|"
-    "需|得|宜|想|必要|必|只|只要|只有|只能|仅|仅仅|即使|虽然|"
-    "不过|然而|总之|如此|那么|这样|那样|身体|身上|身|部位|全身|疾|类|类药|类药物|种|项|件|事|个|次|些|点|样|"
-    "程度|性质|性|期|型|级|度|大|小|多|少|高|低|好|坏|"
-    "一|二|三|四|五|六|七|八|九|十|两|双|半|不|没有|没|无|未|非|别|勿|莫|禁用|禁止|慎用|谨慎|小心|避免|忌|禁|"
-    "慎|不宜|适合|允许|放心|安全|推荐|配伍|味"
+class Span(NamedTuple):
+    """A stretch of an answer."""
+
+    text: str
+    """As it is written."""
+    said: str
+    """The same in the words of the source where it has them."""
+    sort: Sort
+    """``source``: two characters and more of the source; ``same``: means the same as words of the
+    source; ``asked``: of the question; ``pole``: excludes another word; the others
+    by the list that the word is in."""
+
+
+def rows(name: str) -> list[list[str]]:
+    """The rows of a table of this folder, cut at tabs."""
+    return [line.split("\t") for line in (_HERE / name).read_text(encoding="utf-8").splitlines()]
+
+
+_HEADS = re.compile(
+    r"(?:炎|癌|瘤|障|疹|痘|疮|疡|癣|疣|疟|痢|症|病|综合征|休克|感染|中毒|出血|坏死|梗死|梗阻|栓塞|结石|贫血|"
+    r"肿|积液|衰竭|畸形|麻痹|痉挛|萎缩|硬化|增生|囊肿|"
+    r"痛|晕|咳|喘|呕|泻|秘|盲|聋|哑|瘫|搐|惊厥|昏迷|失眠|脱发|疸|紫癜|溃疡|穿孔|骨折|脱位|曲张|息肉|疝|"
+    r"霉素|西林|头孢|沙星|硝唑|康唑|韦|他汀|贝特|地平|普利|沙坦|洛尔|噻嗪|列酮|格列|双胍|拉唑|替丁|司琼|西泮|"
+    r"唑仑|西汀|曲坦|昔布|洛芬|昔康|可林|"
+    r"替尼|单抗|泊苷|铂|激素|松龙|米松|奈德|特罗|茶碱|溴铵|肝素|法林|沙班|格雷|普酶|曲班|前列素|他滨|"
+    r"紫杉醇|酰胺|哌酮|拉宗|磺胺|抗生素|疫苗|"
+    r"酸|钠|钾|钙|铁|锌|镁|胺|嗪|啶|肼|酮|酯|醇|苷|"
+    r"匹林|噻酮|沙酮|尼松|他松|他定|西定|非那|昔韦|替诺|米特|加群|匹坦|内酯|普胺|洛酮|苯酞|泮|喹|唑|巴比妥|苷元|"
+    r"镜|造影|活检|穿刺|切除|移植|透析|放疗|化疗)$"
 )
-_EMPTY = re.compile("|".join(sorted(set(map(re.escape, _EMPTY_WORDS.split("|"))), key=len, reverse=True)))
-
-_FULLWIDTH = str.maketrans("０１２３４５６７８９％～（），：；？！ⅠⅡⅢⅣ", "0123456789%~(),:;?!1234")
 
 
+def medical_head(run: str) -> bool:
+    """Whether a run of characters ends like the name of a disease, a finding, a drug or a procedure."""
+    return len(run) >= 2 and bool(_HEADS.search(run))
+
+
+def _equals() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for term, many in rows("wording.zh.tsv"):
+        group = [term, *many.split("|")]
+        for word in group:
+            own = found.setdefault(word.lower(), [])
+            own += [other.lower() for other in group if other != word and other.lower() not in own]
+    return found
+
+
+EQUALS = _equals()
+"""Word → the words that mean the same."""
+
+NARROWER = {wide: many.split("|") for wide, many in rows("wider.zh.tsv")}
+"""Word → words of narrower meaning: 心脏 claims nothing new where the source has 二尖瓣."""
+
+EVERYDAY = frozenset((_HERE / "everyday.zh.txt").read_text(encoding="utf-8").split())
+_CLASSES = {word.lower(): sort for sort, many in rows("concepts.zh.tsv") for word in many.split("|")}
+_HEADED = {term.lower(): [w.lower() for w in many.split("|") if len(w) > 1] for term, many in rows("wording.zh.tsv")}
+CONTRASTS = [
+    [
+        tuple(sorted({w for word in pole.split("|") for w in (word, *_HEADED.get(word, ()))}, key=len, reverse=True))
+        for pole in row
+    ]
+    for row in rows("contrast.zh.tsv")
+]
+"""Rows of words that exclude each other, each pole with all its spellings, longer ones first."""
+
+POLES = frozenset(word for row in CONTRASTS for pole in row for word in pole) - {"*"}
+PEOPLE = frozenset(word for word, sort in _CLASSES.items() if sort == "people")
+"""Words for groups of people."""
+
+_FORMS = frozenset(("head", "senses", "mouth", "chest", "belly", "limbs", "tissue", "people", "object"))
+"""Classes whose words are said in many forms: half of one known is enough."""
+
+
+def _means_a_concept(word: str) -> str:
+    """The class of a word by itself, or of one of those that mean the same; empty where there is none."""
+    if word in _CLASSES or word in EVERYDAY:
+        return _CLASSES.get(word, "")
+    if medical_head(word):
+        return "symptom"
+    found = (_CLASSES.get(other, "") for other in EQUALS.get(word, ()))
+    return next((sort for sort in found if sort and sort not in _FORMS), "")
+
+
+CONCEPTS = {word: sort for word in {*_CLASSES, *EQUALS} if (sort := _means_a_concept(word))}
+"""Word → class, for words that claim something medical."""
+
+
+def known(word: str, source: str) -> bool:
+    """Whether enough of a word's characters stand in the source for it to be another form of the source's word."""
+    new: list[str] = [character for character in word if character not in source]
+    if CONCEPTS.get(word) in _FORMS:
+        return len(new) * (2 if CONCEPTS[word] in ("object", "people") else 4) <= len(word)
+    if len(word) > 2:
+        new = [word[i : i + 2] for i in range(len(word) - 1) if word[i : i + 2] not in source]
+    return not new and not LATIN.search(word)
+
+
+def by_head(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """First character of words → their lengths, longest first."""
+    lengths: dict[str, set[int]] = {}
+    for word in words:
+        lengths.setdefault(word[0], set()).add(len(word))
+    return {head: tuple(sorted(found, reverse=True)) for head, found in lengths.items()}
+
+
+_WORDS = frozenset((*EQUALS, *EVERYDAY, *CONCEPTS, *POLES))
+_LENGTHS = by_head(_WORDS)
+_PHRASES = frozenset(EQUALS) - EVERYDAY - frozenset(CONCEPTS) - POLES
+_SPEAKING = frozenset(
+    w for w in _PHRASES if any(w[i:j] in CONCEPTS for i in range(len(w)) for j in range(i + 1, len(w) + 1))
+)
+"""Phrases that hold a word of medicine: taken apart where the source says nothing of the kind."""
+_CODE = re.compile(r"[a-zα-ω0-9]{2}")
+_NEGATED = re.compile(r"[不别没无禁忌戒避少停]")
+
+
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
-    """The text in half-width signs, with everyday words for the terms of `_SAME`."""
-    text = text.translate(_FULLWIDTH).replace("μ", "μ").lower()
-    return _SPOKEN.sub(lambda match: _TO[match[0]], text)
+    """The text in half-width signs and small letters."""
+    return text.translate(_FULLWIDTH).lower()
 
 
-def without_empty(text: str) -> str:
-    """The text with a blank for each character of a word that claims nothing medical; positions unchanged."""
-    return _EMPTY.sub(lambda match: " " * len(match[0]), text)
+def _word(text: str, start: int, source: str) -> str:
+    """The longest word of the lists that begins at a place, empty where none does.
+
+    A phrase that only `EQUALS` has counts where the source says the same: 别喝水 is one word beside 禁水 and two
+    beside 多饮水.
+    """
+    phrase = ""
+    for length in _LENGTHS.get(text[start], ()):
+        word = text[start : start + length]
+        if word not in _WORDS:
+            continue
+        if word not in _PHRASES or any(other in source for other in EQUALS[word]):
+            return word
+        phrase = phrase or ("" if _NEGATED.search(word) or word in _SPEAKING else word)
+        if phrase:
+            return phrase
+    return ""
+
+
+def _of_source(text: str, start: int, source: str) -> int:
+    """How many characters from a place on stand together in the source, 0 below two; C4 is not cut to fit C3."""
+    end = start + 2
+    while end <= len(text) and text[start:end] in source:
+        end += 1
+    end -= 1
+    while start < end < len(text) and _CODE.fullmatch(text[end - 1 : end + 1]):
+        end -= 1
+    return end - start if end - start >= 2 else 0
+
+
+def spans(text: str, source: str, asked: str = "") -> list[Span]:
+    """The text of an answer as `Span`, left to right, each the longest that begins at its place.
+
+    ``source``: the facts; ``asked``: the question, whose words claim nothing new. All three are `plain`.
+    """
+    found: list[Span] = []
+    position = 0
+    while position < len(text):
+        latin = LATIN.match(text, position)
+        word = _word(text, position, source)
+        if latin and len(latin[0]) > len(word):
+            word = latin[0]
+        own = _of_source(text, position, source)
+        if own < max(2, len(word)):
+            span = _span(word or text[position], source)
+            own = _of_source(text, position, asked) if span.sort not in ("source", "same") else 0
+            if own >= max(2, len(word)):
+                span = Span(text[position : position + own], text[position : position + own], "asked")
+        else:
+            span = Span(text[position : position + own], text[position : position + own], "source")
+        found.append(span)
+        position += len(span.text)
+    return found
+
+
+def _span(word: str, source: str) -> Span:
+    if len(word) > 1 and word in source:
+        return Span(word, word, "source")
+    for other in EQUALS.get(word, ()):
+        if other in source:
+            return Span(word, other, "same")
+    return Span(word, word, _sort(word, source))
+
+
+def _sort(word: str, source: str) -> Sort:
+    """What a word is that neither stands in the source nor means the same as one that does."""
+    if any(narrow in source for narrow in NARROWER.get(word, ())):
+        return "everyday"
+    if word in CONCEPTS:
+        equals = EQUALS.get(word, ())
+        near = any(further in source for other in equals for further in EQUALS.get(other, ()))
+        return "everyday" if near or any(len(o) > 3 and o[:2] in source for o in equals) else "concept"
+    if word in POLES:
+        return "pole"
+    if word in EVERYDAY:
+        return "everyday"
+    if LATIN.fullmatch(word) or word not in EQUALS:
+        return "other"
+    return "pole" if any(pole in word for pole in POLES) else "everyday"
+
+
+def reworded(found: Sequence[Span]) -> str:
+    """The text of spans in the words of the source."""
+    return "".join(span.said for span in found)

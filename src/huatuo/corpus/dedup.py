@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -12,14 +12,23 @@ from huatuo.corpus.rows import mapped, with_reason
 from huatuo.store import content_id
 from huatuo.text.zh import normalise_for_comparison
 
-_SIGNIFICANT = re.compile(
-    r"(?<=\d)[.．\-−–~～/:：](?=\d)|[<>＜＞≤≥±+＋](?=\s*\d)|[%％‰]|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻½¼¾]|[\u2460-\u2473]"
-)
-"""Signs that carry a number, which comparing letters and digits would level: 2.5 and 25, 10⁹ and 109, <5 and >5."""
+_BETWEEN, _BEFORE = frozenset(".．-−–~～/:："), frozenset("<>＜＞≤≥±+＋")
+"""Signs that count between two digits, and before a digit."""
+
+_SIGNIFICANT = re.compile(r"[.．\-−–~～/:：<>＜＞≤≥±+＋%％‰⁰¹²³⁴⁵⁶⁷⁸⁹⁻½¼¾\u2460-\u2473]")
+"""Signs that carry a number, which comparing letters and digits would level: 2.5 and 25, 10⁹ and 109, <5 and >5. One
+class without conditions is searched five times as fast; `_spelt` looks at the neighbours."""
+
+_DIGIT_NEXT = re.compile(r"\s*\d")
 
 
 def _spelt(match: re.Match[str]) -> str:
-    sign = match.group()
+    sign, text, end = match.group(), match.string, match.end()
+    if sign in _BETWEEN:
+        if not (text[end - 2 : end - 1].isdecimal() and text[end : end + 1].isdecimal()):
+            return sign
+    elif sign in _BEFORE and not _DIGIT_NEXT.match(text, end):
+        return sign
     plain = unicodedata.normalize("NFKC", sign)
     return f"x{ord(plain if len(plain) == 1 and not plain.isalnum() else sign):x}x"
 
@@ -32,15 +41,6 @@ def key(text: str) -> str:
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with a column ``key`` of ``normal``."""
     return mapped(batch, "key", pa.string(), key, "normal")
-
-
-def smallest(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Key → smallest id that has it, of (key, id) rows in any order: a function of the set, so any split gives it."""
-    found: dict[str, str] = {}
-    for text_key, row_id in rows:
-        if text_key not in found or row_id < found[text_key]:
-            found[text_key] = row_id
-    return found
 
 
 def duplicate_batch(batch: pa.RecordBatch, survivors: Mapping[str, str]) -> pa.RecordBatch:

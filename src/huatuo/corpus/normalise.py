@@ -5,9 +5,14 @@ Never NFKC: it turns ×10⁹/L into ×109/L, ½ into 1⁄2, ① into 1 and H₂O
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
 import pyarrow as pa
 
-from huatuo.corpus.rows import mapped
+from huatuo.corpus.characters import Marks, chunk, chunks
+from huatuo.corpus.rows import added
 from huatuo.text.glyphs import RADICALS, SUPPLEMENT
 
 UNITS = {"㎎": "mg", "㎏": "kg", "㎖": "ml", "㏄": "cc", "㎝": "cm", "㎜": "mm", "µ": "μ", "∶": "："}
@@ -31,6 +36,26 @@ def normalise(text: str) -> str:
     return text.translate(TABLE)
 
 
+@lru_cache(maxsize=1)
+def _changes() -> Marks:
+    """Whether `TABLE` changes a code point."""
+    table = np.zeros(0x110000, dtype=bool)
+    table[list(TABLE)] = True
+    return table
+
+
+def normalise_many(texts: Sequence[str]) -> list[str]:
+    """`normalise` of each text; only those that hold a character of the table are looked through one by one."""
+    found = list(texts)
+    for begin, part in chunks(texts):
+        made = chunk(part)
+        odd = np.flatnonzero(np.take(_changes(), made.codes))
+        for place in np.unique(np.searchsorted(made.starts, odd, side="right") - 1).tolist():
+            found[begin + place] = normalise(part[place])
+    return found
+
+
 def normalise_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with a column ``normal``: `normalise` of each ``text``."""
-    return mapped(batch, "normal", pa.string(), normalise, "text")
+    texts = [text or "" for text in batch.column("text").to_pylist()]
+    return added(batch, "normal", pa.string(), normalise_many(texts))

@@ -5,25 +5,24 @@ Answers are appended to a JSON Lines file as they come and survive a kill: askin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
-import jinja2
 from pydantic import ValidationError
 
 from huatuo.errors import ModelError
+from huatuo.eval import options
+from huatuo.eval.prompting import Asked, Wording
+from huatuo.eval.prompting import messages_for as messages_for
 from huatuo.eval.questions import read_questions
 from huatuo.llm.base import Model, Reply, Sampling
 from huatuo.progress import bar
 from huatuo.recipe import AskSettings
-from huatuo.records import Finding, Message, Provenance, Question, Response
+from huatuo.records import Finding, Likelihood, Message, Provenance, Question, Response
 from huatuo.store import Writer, canonical_json, content_id
 
 CHUNK = 8
@@ -39,25 +38,8 @@ class _Task:
     question: Question
     messages: tuple[Message, ...]
     provenance: Provenance
-
-
-@lru_cache
-def _prompt(prompt_id: str) -> tuple[jinja2.Template, str]:
-    """The template of a shipped prompt file, and the hash of the file."""
-    data = (resources.files("huatuo") / "prompts" / f"{prompt_id}.txt").read_bytes()
-    text = data.decode("utf-8").partition("\n---\n")[2].strip()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    return environment.from_string(text), hashlib.sha256(data).hexdigest()
-
-
-def messages_for(question: Question) -> tuple[tuple[Message, ...], str, str]:
-    """What a model is asked, the prompt's id and the prompt's hash; both empty where the stem is asked as it is."""
-    if question.kind not in ("single", "multiple"):
-        return (Message(role="user", content=question.stem),), "", ""
-    prompt_id = f"exam_choice.{'en' if question.language == 'en' else 'zh'}"
-    template, digest = _prompt(prompt_id)
-    text = template.render(kind=question.kind, stem=question.stem, options=question.options).strip()
-    return (Message(role="user", content=text),), prompt_id, digest
+    weighing: options.Weighing | None = None
+    """What is weighed, where the answer is not generated."""
 
 
 def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], seed: int, out: Writer) -> None:
@@ -66,8 +48,11 @@ def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], see
     Raises ModelError where a model fails on every question, or breaks its contract; RefusedError as the model does.
     """
     asked = _limited(settings, read_questions(questions), seed, out)
-    sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens, seed=seed)
-    tasks = {name: [_task(name, model, q, sampling) for q in asked] for name, model in models.items()}
+    sampling = sampling_of(settings, seed)
+    wording = Wording(settings, questions)
+    worded = [(q, wording.messages(q), options.weighing(settings, wording, q)) for q in asked]
+    said = {way: options.identity(settings, way) for way in options.WAYS} | {"": sampling.canonical()}
+    tasks = {name: [_task(name, model, one, said) for one in worded] for name, model in models.items()}
     journals = {name: out.folder / f"{name}.jsonl" for name in models}  # the answers so far; gone when all are in
     done = {response.id: response for journal in journals.values() for response in read_journal(journal).values()}
     with bar("ask", total=sum(map(len, tasks.values())), unit="answers") as shown:
@@ -85,37 +70,52 @@ def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], see
         journal.unlink(missing_ok=True)
 
 
-def _limited(settings: AskSettings, questions: Mapping[str, Question], seed: int, out: Writer) -> list[Question]:
-    """At most ``limit`` questions of each group, drawn by hash, in the order of the questions."""
-    out.expect(questions)
-    if not settings.limit:
-        return list(questions.values())
+def sampling_of(settings: AskSettings, seed: int) -> Sampling:
+    """How every model's answers are decoded."""
+    return Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens, seed=seed)
+
+
+def drawn(settings: AskSettings, questions: Mapping[str, Question], seed: int) -> set[str]:
+    """Ids of the questions that are asked: at most ``limit`` of each group, drawn by hash."""
     groups: dict[str, list[str]] = defaultdict(list)
     for question in questions.values():
         groups[question.group].append(question.id)
-    kept: set[str] = set()
-    for ids in groups.values():
-        kept.update(sorted(ids, key=lambda one: content_id("ask limit", str(seed), one))[: settings.limit])
+    most = settings.limit or None
+    return {
+        one
+        for ids in groups.values()
+        for one in sorted(ids, key=lambda i: content_id("ask limit", str(seed), i))[:most]
+    }
+
+
+def _limited(settings: AskSettings, questions: Mapping[str, Question], seed: int, out: Writer) -> list[Question]:
+    """The questions that are asked, in their order; the others are left with the reason."""
+    out.expect(questions)
+    kept = drawn(settings, questions, seed)
     for question in questions.values():
         if question.id not in kept:
             out.leave(question.id, "limit", f"ask.limit = {settings.limit} per group ({question.group})")
     return [question for question in questions.values() if question.id in kept]
 
 
-def _task(name: str, model: Model, question: Question, sampling: Sampling) -> _Task:
-    messages, prompt_id, prompt_hash = messages_for(question)
+def _task(
+    name: str, model: Model, asked: tuple[Question, Asked, options.Weighing | None], how: Mapping[str, str]
+) -> _Task:
+    """``how``: the decoding, or how the answers are weighed, by the way of weighing."""
+    question, (messages, prompt_id, prompt_hash), weighing = asked
+    sampling = how[weighing.way if weighing else ""]
     said = canonical_json([message.model_dump() for message in messages])
     provenance = Provenance(
         by="model",
         model=model.name,
         digest=model.digest,
-        sampling=sampling.canonical(),
+        sampling=sampling,
         prompt_id=prompt_id,
         prompt_hash=prompt_hash,
         format=model.format,
     )
-    identity = content_id(question.id, name, model.name, model.digest, said, sampling.canonical(), model.format)
-    return _Task(identity, name, question, messages, provenance)
+    identity = content_id(question.id, name, model.name, model.digest, said, sampling, model.format)
+    return _Task(identity, name, question, messages, provenance, weighing)
 
 
 def _answers(
@@ -127,13 +127,13 @@ def _answers(
         group = tasks[start : start + size]
         waiting = set(range(len(group)))
         with journal.open("a", encoding="utf-8") as file:
-            for index, reply in model.chat([task.messages for task in group], sampling):
+            for index, reply, likelihoods in _replies(group, model, sampling):
                 if index not in waiting:
                     raise ModelError(
                         f"model {model.name}: answered conversation {index} twice or unasked; a defect of it"
                     )
                 waiting.remove(index)
-                response = _response(group[index], reply)
+                response = _response(group[index], reply, likelihoods)
                 if reply.finish_reason == "error":
                     out.write("findings", _failure(group[index], reply))
                 else:
@@ -148,13 +148,28 @@ def _answers(
             )
 
 
-def _response(task: _Task, reply: Reply) -> Response:
+def _replies(
+    tasks: Sequence[_Task], model: Model, sampling: Sampling
+) -> Iterator[tuple[int, Reply, tuple[Likelihood, ...]]]:
+    """Index, reply and likelihoods of each task: the generated answers first, then the weighed ones."""
+    chats = [i for i, task in enumerate(tasks) if task.weighing is None]
+    if chats:
+        for index, reply in model.chat([tasks[i].messages for i in chats], sampling):
+            yield (chats[index] if 0 <= index < len(chats) else -1), reply, ()
+    weighed = [(i, task.weighing) for i, task in enumerate(tasks) if task.weighing is not None]
+    if weighed:
+        for index, reply, likelihoods in options.weigh([weighing for _, weighing in weighed], model):
+            yield weighed[index][0], reply, likelihoods
+
+
+def _response(task: _Task, reply: Reply, likelihoods: tuple[Likelihood, ...]) -> Response:
     return Response(
         id=task.id,
         question_id=task.question.id,
         model=task.name,
         messages=task.messages,
         text=reply.text,
+        likelihoods=likelihoods,
         reasoning=reply.reasoning,
         finish_reason=reply.finish_reason,
         prompt_tokens=reply.prompt_tokens,
@@ -181,6 +196,9 @@ def _refuse_all_errors(name: str, responses: Sequence[Response], out: Writer) ->
     ends = Counter(response.finish_reason for response in responses)
     for reason in ("stop", "length", "refused", "error"):
         out.figures[f"{name}: {reason}"] = float(ends[reason])
+    straddled = [one.straddled for response in responses for one in response.likelihoods]
+    if straddled:
+        out.figures[f"{name}: straddled options"] = float(sum(straddled))
     if responses and ends["error"] == len(responses):
         raise ModelError(
             f"model {name}: all {len(responses)} questions ended in an error; expected answers; "

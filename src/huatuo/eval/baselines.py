@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
+from huatuo.eval.probe_forms import CLOZE
 from huatuo.records import Question
 
 RANDOM, MOST_FREQUENT = "baseline: random", "baseline: most frequent"
@@ -14,7 +15,7 @@ AnswerSets = Mapping[str, Counter[frozenset[str]]]
 """How often each set of values is the taught answer, by relation."""
 
 
-def answer_sets(questions: Iterable[Question], taught: set[str]) -> dict[str, Counter[frozenset[str]]]:
+def answer_sets(questions: Iterable[Question], taught: Set[str]) -> dict[str, Counter[frozenset[str]]]:
     """How often each set of values is the answer in training, by relation, one count per entity.
 
     A set counts where training pairs teach all facts of it.
@@ -23,12 +24,8 @@ def answer_sets(questions: Iterable[Question], taught: set[str]) -> dict[str, Co
     seen: set[tuple[str, str]] = set()
     for question in questions:
         key = (question.subject, question.entity)
-        if (
-            question.kind == "knowledge"
-            and key not in seen
-            and question.parents
-            and taught.issuperset(question.parents)
-        ):
+        whole = question.kind == "knowledge" and question.question_type != CLOZE
+        if whole and key not in seen and question.parents and taught >= set(question.parents):
             seen.add(key)
             found[question.subject][frozenset(question.gold)] += 1
     return dict(found)

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from huatuo.errors import InputError, RecipeError
+from huatuo.eval.exam_made import graph_of
+from huatuo.eval.probe_forms import FORM_GROUPS, form_questions
 from huatuo.recipe import ProbeSettings
+from huatuo.records import CORROBORATES, SAME_IN_ANOTHER, Fact, Question
 from huatuo.records import WITHHELD as WITHHELD_FLAG
-from huatuo.records import Fact, Question
 from huatuo.store import Writer, content_id
 from huatuo.text.zh import is_cjk, language, normalise_for_comparison
 
@@ -30,7 +32,7 @@ EXAM = "knowledge probe"
 HELD_OUT, NO_SHARED_WORD = "held-out phrasings", "held-out, no shared word"
 TRAINED, WITHHELD = "trained phrasings", "withheld entities"
 NOT_TAUGHT = "not taught after all"
-GROUPS = (HELD_OUT, NO_SHARED_WORD, TRAINED, WITHHELD, NOT_TAUGHT)
+GROUPS = (HELD_OUT, NO_SHARED_WORD, TRAINED, WITHHELD, NOT_TAUGHT, *FORM_GROUPS)
 """The groups in the order of the tables."""
 
 
@@ -175,7 +177,9 @@ def make_probe(settings: ProbeSettings, facts: Iterable[Fact], phrasings: Taught
     for fact in facts:
         out.expect([fact.id])
         other = [flag for flag in fact.flags if flag != WITHHELD_FLAG]
-        if fact.relation not in wordings:
+        if fact.same_as:
+            out.leave(fact.id, CORROBORATES, SAME_IN_ANOTHER, fact.same_as)
+        elif fact.relation not in wordings:
             out.leave(fact.id, "relation not probed", f"{fact.relation} is not in questions.probe.relations")
         elif other:
             out.leave(
@@ -183,7 +187,10 @@ def make_probe(settings: ProbeSettings, facts: Iterable[Fact], phrasings: Taught
             )
         else:
             kept[fact.entity, fact.relation].append(fact)
+    graph = graph_of(fact for facts in kept.values() for fact in facts)
     for one in _drawn(settings, _sets(kept), seed, out):
+        for question in form_questions(settings.forms, one.facts, graph, EXAM, seed):
+            out.write("questions", question)
         for group, wording in _asked(settings, wordings[one.relation], one, seed):
             out.write(
                 "questions",

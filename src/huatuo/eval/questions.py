@@ -5,178 +5,139 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from huatuo.errors import InputError
+from huatuo.eval.exam_items import Unfit, question_of
+from huatuo.eval.exam_made import from_facts, from_passages
+from huatuo.eval.exams import is_wanted
+from huatuo.eval.exams import read as read_exam
+from huatuo.eval.fresh import check_claim
 from huatuo.eval.probes import Taught, make_probe
 from huatuo.progress import bar
-from huatuo.readers.jsonfile import Raw, records
-from huatuo.recipe import ExamSource, QuestionsSettings
-from huatuo.records import Fact, Language, Option, Question
-from huatuo.store import Writer, canonical_json, content_id, read
-from huatuo.text.zh import language
-
-KINDS = ("single", "multiple", "open")
-"""Kinds of exam questions. The kind is stated, never inferred from the number of right answers: a multiple-answer
-question may have one."""
-
-
-class _Unfit(ValueError):
-    """An exam question that cannot be asked: the rule and the reason."""
-
-    def __init__(self, rule: str, reason: str):
-        super().__init__(reason)
-        self.rule = rule
+from huatuo.recipe import ExamSource, MadeExam, QuestionsSettings
+from huatuo.records import Document, Fact, Finding, Question
+from huatuo.store import Writer, content_id, read
 
 
 def make(settings: QuestionsSettings, knowledge: Path, phrasings: Taught, seed: int, out: Writer) -> None:
     """Write table ``questions``: the exams' questions, and the probe's.
 
-    ``knowledge`` is the data set of ingest, ``phrasings`` the wordings that are trained on. Raises InputError for a
-    file that cannot be used as a whole; a question that cannot be asked is dropped with the reason.
+    ``knowledge`` is the data set of ingest, read only for what is asked about it; ``phrasings`` the wordings that are
+    trained on. Raises InputError for a file that cannot be used as a whole; a question that cannot be asked is dropped
+    with the reason.
     """
     for exam in settings.exams:
-        _write_exam(exam, out)
+        _write_exam(exam, settings.data_until, out)
+        write_examples(exam, out)
+    for made in settings.made:
+        _write_made(made, knowledge, seed, out)
+    if not settings.probe.relations:
+        return
     with bar("questions", unit="facts") as shown:
         make_probe(settings.probe, _facts(knowledge, shown.advance), phrasings, seed, out)
 
 
-def _write_exam(exam: ExamSource, out: Writer) -> None:
+def _write_exam(exam: ExamSource, data_until: str, out: Writer) -> None:
     """The questions of one exam; twins once, and none of those whose right answers contradict each other.
 
-    Raises InputError where not one can be asked.
+    Raises InputError where not one can be asked, RecipeError where it is claimed to be fresh and is not.
     """
     found: dict[str, list[tuple[str, str, Question]]] = {}
     reasons: Counter[str] = Counter()
-    for raw_id, raw in _raw_questions(exam):
+    for raw in read_exam(exam):
+        place = f"{raw.file.name} {raw.item.place}"
+        raw_id = content_id("exam record", exam.name, raw.file.name, raw.item.place)
         out.expect([raw_id])
-        try:
-            question = _question(exam, raw)
-        except _Unfit as unfit:
-            reasons[unfit.rule] += 1
-            out.drop(raw_id, unfit.rule, f"{exam.path.name} {raw.place}: {unfit}", excerpt=_excerpt(raw))
+        if not is_wanted(exam, raw):
+            out.leave(raw_id, "subject not asked", f"{raw.item.subject} is not in subjects of {exam.name}")
+            reasons["subject not asked"] += 1
             continue
-        found.setdefault(question.id, []).append((raw_id, raw.place, question))
+        try:
+            question = question_of(exam, raw.item).question
+        except Unfit as unfit:
+            reasons[unfit.rule] += 1
+            out.drop(raw_id, unfit.rule, f"{place}: {unfit}", excerpt=str(raw.item.stem or raw.item.excerpt)[:200])
+            continue
+        found.setdefault(question.id, []).append((raw_id, place, question))
     if not found:
         why = ", ".join(f"{rule} {n:,}" for rule, n in reasons.most_common(3)) or "it holds no record"
         raise InputError(f"{exam.path}: exam {exam.name!r} has no question that can be asked ({why}); next: mend it")
+    asked = list(_single_of_twins(found, out))
+    claim = check_claim(exam, asked, data_until)
+    for question in asked:
+        out.write("questions", question, uses=[found[question.id][0][0]])
+    if data_until:
+        said = f"{claim.verdict}: {claim.reason}"
+        about = {"subject": exam.name, "place": exam.path.name, "message": said}
+        out.write("findings", Finding(rule="freshness", severity="note", **about))
+
+
+def _single_of_twins(found: dict[str, list[tuple[str, str, Question]]], out: Writer) -> Iterator[Question]:
+    """The first of the records that are one question; the others are dropped, and all where their answers differ."""
     for twins in found.values():
         golds = {(question.kind, question.gold, question.reference) for _, _, question in twins}
         for number, (raw_id, place, question) in enumerate(twins):
             if len(golds) > 1:
-                reason = (
-                    f"{exam.path.name} {place}: the same stem and options have {len(golds)} different right answers"
-                )
+                reason = f"{place}: the same stem and options have {len(golds)} different right answers"
                 out.drop(raw_id, "contradictory answers", reason, excerpt=question.stem)
             elif number:
-                reason = f"{exam.path.name} {place}: the same stem and options as {twins[0][1]}"
+                reason = f"{place}: the same stem and options as {twins[0][1]}"
                 out.drop(raw_id, "duplicate", reason, witness=question.id, excerpt=question.stem)
             else:
-                out.write("questions", question, uses=[raw_id])
+                yield question
+
+
+def _write_made(made: MadeExam, knowledge: Path, seed: int, out: Writer) -> None:
+    """The questions of an exam made from the knowledge. What it asks about stands in their parents; the account of the
+    facts is the probe's.
+
+    Raises InputError where the knowledge gives none.
+    """
+    if made.source == "graph":
+        questions = from_facts(made, read(knowledge, "facts", Fact), seed)
+    else:
+        questions = from_passages(made, read(knowledge, "documents", Document), seed)
+    count = 0
+    for question in questions:
+        out.write("questions", question)
+        count += 1
+    out.figures[f"{made.name}: questions made"] = float(count)
+    if not count:
+        raise InputError(
+            f"questions.made {made.name}: the {made.source} gives no question; expected values of other entities to be "
+            "wrong options, or sentences with one number; next: name other relations, shapes, or fewer options"
+        )
+
+
+def write_examples(exam: ExamSource, out: Writer) -> None:
+    """Write table ``examples``: the questions of an exam's example file that can be shown with their answers.
+
+    Raises InputError where there is none.
+    """
+    if exam.examples is None:
+        return
+    count = unfit = 0
+    source = exam.model_copy(update={"path": exam.examples, "answers": None})
+    for raw in read_exam(source):
+        try:
+            question = question_of(source, raw.item).question
+        except Unfit:
+            unfit += 1  # an example is no input that is accounted for: the next one takes its place
+            continue
+        if question.options:
+            out.write("examples", question)
+            count += 1
+    out.figures[f"{exam.name}: examples"] = float(count)
+    out.figures[f"{exam.name}: unfit examples"] = float(unfit)
+    if not count:
+        raise InputError(f"{exam.examples}: no question with options and a right answer; next: mend examples")
 
 
 def _facts(knowledge: Path, advance: Any) -> Iterator[Fact]:
     for fact in read(knowledge, "facts", Fact):
         advance()
         yield fact
-
-
-def _raw_questions(exam: ExamSource) -> Iterator[tuple[str, Raw]]:
-    """Every record of an exam with an id of its own, made of the exam's name and the record's place."""
-    for raw in records(exam.path):
-        yield content_id("exam record", exam.name, exam.path.name, raw.place), raw
-
-
-def _excerpt(raw: Raw) -> str:
-    return raw.excerpt or canonical_json(raw.value)
-
-
-def _question(exam: ExamSource, raw: Raw) -> Question:
-    if raw.problem is not None:
-        raise _Unfit(raw.problem.rule, raw.problem.message)
-    value = raw.value
-    if not isinstance(value, dict):
-        raise _Unfit("no question", f"expected an object, found {type(value).__name__}")
-    if exam.format == "instructions":
-        value = _as_open_question(value)
-    stem, kind = _text(value, "question"), _text(value, "kind")
-    if kind not in KINDS:
-        raise _Unfit("unknown kind", f"kind is {kind!r}; expected {', '.join(KINDS)}")
-    options = () if kind == "open" else _options(value)
-    gold = () if kind == "open" else _gold(value, options, kind)
-    parts = [part for option in options for part in (option.label, option.text)]
-    return Question(
-        id=content_id(exam.name, stem, *parts),
-        exam=exam.name,
-        kind=_kind(kind),
-        group=exam.name,
-        year=str(value.get("year") or ""),
-        subject=str(value.get("subject") or ""),
-        entity="、".join(map(str, value["about"])) if isinstance(value.get("about"), list) else "",
-        language=_language(value, stem),
-        stem=stem,
-        options=options,
-        gold=gold,
-        reference=_text(value, "reference") if kind == "open" else "",
-        written_on=str(value.get("written_on") or ""),
-        licence=exam.licence,
-        access=exam.access,
-    )
-
-
-def _as_open_question(value: dict[str, Any]) -> dict[str, Any]:
-    """An instruction record as an open question: the instruction and its input asked, the output its reference."""
-    asked = "\n".join(part for part in (_text(value, "instruction"), str(value.get("input") or "").strip()) if part)
-    return {"kind": "open", "question": asked, "reference": _text(value, "output")}
-
-
-def _kind(kind: str) -> Literal["single", "multiple", "open"]:
-    return "single" if kind == "single" else "multiple" if kind == "multiple" else "open"
-
-
-def _text(value: dict[str, Any], name: str) -> str:
-    found = value.get(name)
-    if not isinstance(found, str) or not found.strip():
-        raise _Unfit(f"no {name}", f"{name} is {found!r}; expected text")
-    if "\0" in found or "\ufffd" in found:
-        raise _Unfit("broken character", f"{name} holds a character that was lost: {found[:60]!r}")
-    return found.strip()
-
-
-def _language(value: dict[str, Any], stem: str) -> Language:
-    stated = value.get("language")
-    return "zh" if stated == "zh" else "en" if stated == "en" else language(stem)
-
-
-def _options(value: dict[str, Any]) -> tuple[Option, ...]:
-    """The options in the source's order, with its labels."""
-    found = value.get("options")
-    if not isinstance(found, dict) or len(found) < 2:
-        raise _Unfit(
-            "no options", f"options are {type(found).__name__}; expected an object of at least two label: text"
-        )
-    for label, text in found.items():
-        if not label.strip() or not isinstance(text, str) or not text.strip():
-            raise _Unfit("empty option", f"option {label!r} is {text!r}; expected text")
-    if len({text.strip() for text in found.values()}) < len(found):
-        raise _Unfit("options alike", f"two options say the same: {found}")
-    return tuple(Option(label=label.strip(), text=text.strip()) for label, text in found.items())
-
-
-def _gold(value: dict[str, Any], options: tuple[Option, ...], kind: str) -> tuple[str, ...]:
-    """The right labels in the order of the options."""
-    found = value.get("answer")
-    labels = [option.label for option in options]
-    if isinstance(found, str):
-        found = [found] if found in labels else list(found)
-    if not isinstance(found, list) or not found:
-        raise _Unfit("no answer", f"answer is {found!r}; expected a list of labels")
-    unknown = [label for label in found if label not in labels]
-    if unknown:
-        raise _Unfit("answer is no option", f"answer {unknown[0]!r} is none of the labels {', '.join(labels)}")
-    if kind == "single" and len(set(found)) > 1:
-        raise _Unfit("two answers to a single", f"answer is {found}; expected one label, or kind multiple")
-    return tuple(label for label in labels if label in found)
 
 
 def read_questions(folder: Path) -> dict[str, Question]:

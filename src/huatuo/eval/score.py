@@ -6,62 +6,80 @@ reason. In the figures it counts as wrong and is shown apart, so that a model ga
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import huatuo
-from huatuo.eval import baselines, bleu_rouge, choice, knowledge, stats
+from huatuo.eval import baselines, bleu_rouge, choice, knowledge, likelihoods, open_scores, stats
+from huatuo.eval.compared import Measured, comparisons
 from huatuo.eval.contamination import GRADES, contaminated
-from huatuo.eval.probes import GROUPS, HELD_OUT, NO_SHARED_WORD
+from huatuo.eval.fact_status import FactStatus, as_csv, teach_next
+from huatuo.eval.probes import EXAM, GROUPS, HELD_OUT, NO_SHARED_WORD
 from huatuo.eval.questions import read_questions
-from huatuo.eval.taught import Training, as_taught, taught_facts
+from huatuo.eval.safety import safety_of
+from huatuo.eval.sensitivity import Sensitivity
+from huatuo.eval.taught import as_taught, taught_facts
+from huatuo.ledger import ledger
 from huatuo.progress import bar
 from huatuo.recipe import ScoreSettings
 from huatuo.records import Figure, Question, Response, Score
-from huatuo.store import Writer, content_id, read
-from huatuo.text.ngram import GRAM
+from huatuo.records_probed import FactKnowledge
+from huatuo.store import Writer, content_id, read, write_atomic
+from huatuo.text.ngram import GRAM, is_searched
 
-Metric = Literal["accuracy", "exact", "f1", "bleu", "rouge-l"]
+Metric = Literal["accuracy", likelihoods.Metric, "exact", "f1", "bleu", "chrf", "rouge-l", "numbers", "facts"]
 
-METRICS: tuple[Metric, ...] = ("accuracy", "exact", "f1", "bleu", "rouge-l")
+LEADING: tuple[Metric, ...] = ("accuracy", *likelihoods.METRICS, "exact")
+"""Metrics of right and wrong."""
+
+METRICS: tuple[Metric, ...] = (*LEADING, "f1", "bleu", "chrf", "rouge-l", "numbers", "facts")
 """The metrics in the order of the tables; the first that a group has leads it."""
 
-LEADING: tuple[Metric, ...] = ("accuracy", "exact")
-"""Metrics of right and wrong, which have baselines."""
+WITH_BASELINES: tuple[Metric, ...] = ("accuracy", *likelihoods.PLAIN, "exact")
+"""The metric of each way of answering beside which stands what can be scored without knowing anything."""
 
 SIGNATURES: dict[Metric, str] = {
-    "accuracy": f"metric:accuracy|rules:{choice.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
+    "accuracy": f"metric:accuracy|extractor:{choice.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
     "exact": f"metric:exact|rules:{knowledge.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
     "f1": f"metric:f1|rules:{knowledge.RULES}|unscored:wrong|huatuo:{huatuo.__version__}",
-    "bleu": bleu_rouge.signature("bleu-4") + "|mean:sentences|unscored:0",
-    "rouge-l": bleu_rouge.signature("rouge-l") + "|mean:sentences|unscored:0",
+    **{metric: words for metric, words in likelihoods.SIGNATURES.items()},
 }
-"""Everything a number depends on besides the question and the response."""
+"""Everything a number depends on besides the question and the response; of open questions see `open_scores`."""
+
+
+def signature_of(metric: Metric, settings: ScoreSettings) -> str:
+    """Everything a number of this metric depends on besides the question and the response."""
+    if metric in SIGNATURES:
+        return SIGNATURES[metric]
+    return open_scores.signature(cast("open_scores.Metric", metric), settings)
+
 
 Groups = Mapping[str, Sequence[Question]]
 Values = dict[tuple[str, Metric, str], dict[str, float | None]]
 """Values of the responses by question id, for each group, metric and model."""
 
 
-def score(
-    settings: ScoreSettings, questions: Path, responses: Path, training: Training, seed: int, out: Writer
-) -> None:
-    """Write tables ``scores`` and ``figures``.
+def score(settings: ScoreSettings, folders: Mapping[str, Path], seed: int, out: Writer) -> None:
+    """Write tables ``scores`` and ``figures``; of a probe also ``knowledge``, and what to teach next.
 
-    What was trained on gives the baselines of the probe, tells what was taught, and is searched for exam questions.
-    Raises InputError where there are no questions.
+    ``folders``: the finished stages by name, at least questions, ask, unify, and what the ledger reads. What was
+    trained on gives the baselines of the probe, tells what was taught, and is searched for exam questions. Raises
+    InputError where there are no questions.
     """
-    known = read_questions(questions)
-    taught = taught_facts(training) if any(q.kind == "knowledge" for q in known.values()) else set()
+    known = read_questions(folders["questions"])
+    entries = ledger(folders) if any(q.exam == EXAM or q.kind == "knowledge" for q in known.values()) else {}
+    taught = taught_facts(entries)
     known = as_taught(known, taught)
     asked: set[str] = set()
     values: Values = defaultdict(dict)
     readers = _readers(known.values())
+    sensitivity, facts, safety = Sensitivity(), FactStatus(), safety_of(settings.safety, folders)
+    near_ties: Counter[str] = Counter()
     with bar("score", unit="answers") as shown:
-        for response in read(responses, "responses", Response):
+        for response in read(folders["ask"], "responses", Response):
             out.expect([response.id])
             shown.advance()
             question = known.get(response.question_id)
@@ -69,15 +87,43 @@ def score(
                 reason = f"question {response.question_id} is not in the data set of questions"
                 out.drop(response.id, "unknown question", reason, excerpt=response.text)
                 continue
-            for one in scores_of(question, response, readers.get(question.subject), settings):
+            made = scores_of(question, response, readers.get(question.subject), settings)
+            unsafe = safety.scores(question, response)
+            for one in unsafe:
+                out.write("scores", one, uses=[response.id])
+            if not made and not unsafe:
+                out.leave(response.id, "left to a judge", f"question {question.id} names the judge as its scorer")
+            for one in made:
                 out.write("scores", one, uses=[response.id])
                 asked.add(question.id)
                 values[_group(question), _metric(one), one.model][question.id] = one.value
+                facts.add(question, one)
+                if one.metric == "accuracy" and question.exam != EXAM:
+                    sensitivity.add(_group(question), question, response, one)
+            for finding in likelihoods.near_ties(question, response):
+                out.write("findings", finding)
+                near_ties[f"{finding.place}: near ties"] += 1
+    out.figures.update({name: float(count) for name, count in near_ties.items()})
     groups = _groups(question for question in known.values() if question.id in asked)
-    for figure in _figures(settings, groups, values, _baselines(groups, known.values(), taught), seed):
+    sets = baselines.answer_sets([q for q in known.values() if q.kind == "knowledge"], taught)
+    compared = comparisons(list(_measured(settings, groups, values)), settings.resamples, seed)
+    for figure in (*_figures(settings, groups, values, sets, seed), *compared):
         out.write("figures", figure)
-    for figure in (*_empty(groups), *_contamination(groups, training.pairs)):
+    for figure in (*_empty(groups), *sensitivity.figures(), *_contamination(groups, folders["unify"])):
         out.write("figures", figure)
+    for figure in (*facts.figures(_write_facts(facts.records(entries), out)), *safety.figures()):
+        out.write("figures", figure)
+
+
+def _write_facts(records: list[FactKnowledge], out: Writer) -> list[FactKnowledge]:
+    """The records, written as a table, as CSV, and those to be taught next as a list that synthesis reads."""
+    for record in records:
+        out.write("knowledge", record)
+    if records:
+        write_atomic(out.folder / "knowledge.csv", as_csv(records))
+    if listed := teach_next(records):
+        write_atomic(out.folder / "teach_next.jsonl", listed)
+    return records
 
 
 def _group(question: Question) -> str:
@@ -115,8 +161,10 @@ def scores_of(
     question: Question, response: Response, reader: knowledge.Reader | None, settings: ScoreSettings
 ) -> list[Score]:
     """The scores of one response by every metric of its kind of question, in the order of `METRICS`."""
-    make = partial(_score, question, response)
+    make = partial(_score, settings, question, response)
     reason = {"error": "the call failed", "refused": "refused"}.get(response.finish_reason, "")
+    if likelihoods.way_of(response):
+        return _weighed(question, response, reason, make)
     if question.kind in ("single", "multiple"):
         return [_accuracy(question, response, reason, make)]
     found = []
@@ -128,6 +176,7 @@ def scores_of(
 
 
 def _score(
+    settings: ScoreSettings,
     question: Question,
     response: Response,
     metric: Metric,
@@ -137,7 +186,7 @@ def _score(
     rule: str = "",
 ) -> Score:
     return Score(
-        id=content_id(response.id, SIGNATURES[metric]),
+        id=content_id(response.id, signature_of(metric, settings)),
         response_id=response.id,
         question_id=question.id,
         model=response.model,
@@ -146,7 +195,7 @@ def _score(
         unscored=unscored,
         extracted=extracted,
         rule=rule,
-        signature=SIGNATURES[metric],
+        signature=signature_of(metric, settings),
     )
 
 
@@ -161,6 +210,16 @@ def _accuracy(question: Question, response: Response, reason: str, make: Make) -
     if found.unscored:
         return make("accuracy", None, found.unscored)
     return make("accuracy", float(set(found.labels) == set(question.gold)), "", found.labels, found.rule)
+
+
+def _weighed(question: Question, response: Response, reason: str, make: Make) -> list[Score]:
+    """A score for every way to compare the options that were weighed."""
+    if reason or not response.likelihoods:
+        return [make(metric, None, reason or "nothing was weighed") for metric in likelihoods.metrics_of(response)]
+    return [
+        make(one.metric, float(set(one.labels) == set(question.gold)), "", one.labels, one.rule)
+        for one in likelihoods.choices(response)
+    ]
 
 
 def _knowledge(
@@ -186,16 +245,12 @@ def _overlap(question: Question, response: Response, reason: str, settings: Scor
     if not bleu_rouge.tokenise(reference):
         reason = "the question has no reference"
     found = []
-    if "bleu" in settings.overlap:
-        found.append(
-            make("bleu", None, reason)
-            if reason
-            else make("bleu", bleu_rouge.sentence_bleu(response.text, reference)[3])
-        )
-    if "rouge" in settings.overlap:
-        found.append(
-            make("rouge-l", None, reason) if reason else make("rouge-l", bleu_rouge.rouge_l(response.text, reference))
-        )
+    for metric in open_scores.metrics(question, settings):
+        if reason:
+            found.append(make(metric, None, reason))
+        else:
+            one = open_scores.value(metric, response.text, reference, settings)
+            found.append(make(metric, one.value, "", one.found, one.rule))
     return found
 
 
@@ -203,9 +258,10 @@ def _overlap(question: Question, response: Response, reason: str, settings: Scor
 
 
 def _figures(
-    settings: ScoreSettings, groups: Groups, values: Values, against: Mapping[str, Sequence[Figure]], seed: int
+    settings: ScoreSettings, groups: Groups, values: Values, sets: baselines.AnswerSets, seed: int
 ) -> Iterable[Figure]:
-    """Of each group and metric: the models, and the difference; after the leading metric, the baselines."""
+    """Of each group and metric: the models, and the difference; after the metric of a way of answering, the
+    baselines."""
     models = list(dict.fromkeys(model for _, _, model in values))
     for group, questions in groups.items():
         leads = True
@@ -218,15 +274,26 @@ def _figures(
             if "base" in measured and "ours" in measured:
                 name = "difference" if leads else f"{metric} difference"
                 yield _difference(settings, (group, metric, name), questions, measured, seed)
-            if leads:
-                yield from against.get(group, ())
+            if metric in WITH_BASELINES:
+                own_questions = [q for q in questions if any(q.id in own for own in measured.values())]
+                yield from _baselines(sets, group, metric, own_questions)
             leads = False
+
+
+def _measured(settings: ScoreSettings, groups: Groups, values: Values) -> Iterable[Measured]:
+    """What the models scored in each group, by the metric that leads it."""
+    for group, questions in groups.items():
+        metric = next(metric for metric in METRICS if any(key[:2] == (group, metric) for key in values))
+        own = {key[2]: found for key, found in values.items() if key[:2] == (group, metric)}
+        each = zip(*_clusters(questions), strict=True)
+        clusters = {question.id: names for question, names in zip(questions, each, strict=True)}
+        yield Measured(group, signature_of(metric, settings), clusters, own)
 
 
 def _clusters(questions: Sequence[Question]) -> list[list[str]]:
     """What stands or falls together: questions about one entity, and questions of one wording; every exam question is
     for itself."""
-    if all(question.kind == "knowledge" for question in questions):
+    if all(question.kind == "knowledge" or question.wording for question in questions):
         return [[q.entity for q in questions], [f"{q.subject} {q.wording}" for q in questions]]
     return [[question.id for question in questions]]
 
@@ -255,7 +322,7 @@ def _model_figure(
     estimator = stats.proportion if metric in LEADING else stats.bootstrap_mean
     estimate = estimator(numbers, _clusters(asked), settings.resamples, _seed(seed, group, metric, model))
     unscored = sum(own[question.id] is None for question in asked)
-    return _figure(group, model, metric, estimate, SIGNATURES[metric], unscored)
+    return _figure(group, model, metric, estimate, signature_of(metric, settings), unscored)
 
 
 def _difference(
@@ -274,7 +341,7 @@ def _difference(
         first, second, _clusters(both), settings.resamples, _seed(seed, group, metric, name)
     )
     unscored = sum(ours[q.id] is None or base[q.id] is None for q in both)
-    return _figure(group, "ours - base", name, estimate, SIGNATURES[metric], unscored)
+    return _figure(group, "ours - base", name, estimate, signature_of(metric, settings), unscored)
 
 
 def _figure(group: str, model: str, metric: str, estimate: stats.Estimate, signature: str, unscored: int = 0) -> Figure:
@@ -292,24 +359,22 @@ def _figure(group: str, model: str, metric: str, estimate: stats.Estimate, signa
     )
 
 
-def _baselines(groups: Groups, questions: Iterable[Question], taught: set[str]) -> dict[str, list[Figure]]:
-    """Both baselines of each group with right and wrong answers; none for a probe of which nothing was taught."""
-    sets = baselines.answer_sets([question for question in questions if question.kind == "knowledge"], taught)
-    found: dict[str, list[Figure]] = {}
-    for group, members in groups.items():
-        exam = [question for question in members if question.kind in ("single", "multiple")]
-        probe = [question for question in members if question.kind == "knowledge"]
-        if exam:
-            found[group] = [
-                _baseline(group, "accuracy", baselines.RANDOM, baselines.exam_random(exam)),
-                _baseline(group, "accuracy", baselines.MOST_FREQUENT, baselines.exam_most_frequent(exam)),
-            ]
-        elif probe and sets:
-            found[group] = [
-                _baseline(group, "exact", baselines.RANDOM, baselines.knowledge_random(probe, sets)),
-                _baseline(group, "exact", baselines.MOST_FREQUENT, baselines.knowledge_most_frequent(probe, sets)),
-            ]
-    return found
+def _baselines(sets: baselines.AnswerSets, group: str, metric: Metric, questions: Sequence[Question]) -> list[Figure]:
+    """Both baselines of the questions of a group that a metric was measured on; none for a probe of which nothing was
+    taught."""
+    if metric == "exact":
+        if not sets:
+            return []
+        chance, frequent = (
+            baselines.knowledge_random(questions, sets),
+            baselines.knowledge_most_frequent(questions, sets),
+        )
+    else:
+        chance, frequent = baselines.exam_random(questions), baselines.exam_most_frequent(questions)
+    return [
+        _baseline(group, metric, baselines.RANDOM, chance),
+        _baseline(group, metric, baselines.MOST_FREQUENT, frequent),
+    ]
 
 
 def _baseline(group: str, metric: Metric, name: str, values: Sequence[float]) -> Figure:
@@ -324,7 +389,7 @@ def _contamination(groups: Groups, pairs: Path) -> Iterable[Figure]:
     exams = {
         group: members
         for group, questions in groups.items()
-        if (members := [question for question in questions if question.kind != "knowledge"])
+        if (members := [question for question in questions if is_searched(question)])
     }
     found = contaminated((question for members in exams.values() for question in members), pairs)
     for group, members in exams.items():

@@ -9,14 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from huatuo.text.interval import Z as Z
+from huatuo.text.interval import wilson as wilson
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 Clusters = Sequence[Sequence[str]]
 """One sequence of cluster names, one name per item, for each factor that items hang together by: entity, wording."""
 
-Z = 1.959963984540054
-"""Standard normal quantile of .975."""
+Scale = tuple[float, float]
+"""Lowest and highest value that a score, or a difference of scores, can have."""
+
+UNIT: Scale = (0.0, 1.0)
+"""The scale of shares."""
+
+Z_POWER = 0.8416212335729143
+"""Standard normal quantile of .8: the power that `minimal_detectable` plans for."""
 
 RESAMPLES_AT_ONCE = 64
 """Resamples drawn in one array: bounds memory at this times the number of clusters."""
@@ -40,16 +49,6 @@ class Estimate:
 
 NO_DATA = Estimate(None, None, None, 0, "no data")
 """What every function returns for no items."""
-
-
-def wilson(successes: float, n: float) -> tuple[float, float] | None:
-    """Both ends of Wilson's score interval of a proportion (Wilson 1927), or None where n is 0."""
-    if n <= 0:
-        return None
-    share = successes / n
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return (0.0 if successes == 0 else max(0.0, middle - half), 1.0 if successes == n else min(1.0, middle + half))
 
 
 def _places(clusters: Clusters) -> list[Integers]:
@@ -100,12 +99,12 @@ def _resampled_means(values: Floats, places: Sequence[Integers], resamples: int,
     return np.concatenate(means)
 
 
-def _alike(value: float, groups: int) -> tuple[float, float]:
-    """Interval of the mean of scores from 0 to 1 that are all alike: as many clusters as Wilson's interval allows to go
-    unseen may differ by anything."""
+def _alike(value: float, groups: int, scale: Scale = UNIT) -> tuple[float, float]:
+    """Interval of the mean of scores that are all alike: as many clusters as Wilson's interval allows to go unseen may
+    differ by anything that the scale allows."""
     seen = wilson(groups, groups)
     unseen = 1 - seen[0] if seen else 1.0
-    return (1 - unseen) * value, (1 - unseen) * value + unseen
+    return (1 - unseen) * value + unseen * scale[0], (1 - unseen) * value + unseen * scale[1]
 
 
 def bootstrap_mean(values: Sequence[float], clusters: Clusters, resamples: int, seed: int) -> Estimate:
@@ -180,3 +179,121 @@ def paired_difference(
     if found.low is None or found.high is None:
         return replace(found, method=f"paired {found.method}")
     return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high), method=f"paired {found.method}")
+
+
+# ---------------------------------------------------------------- few clusters of crossed factors
+
+
+def _cluster_variance(deviations: Floats, place: Integers) -> float:
+    """Variance of a mean whose items hang together within the clusters of one factor."""
+    sums = np.bincount(place, weights=deviations)
+    return float(sums @ sums) / len(deviations) ** 2 * len(sums) / (len(sums) - 1)
+
+
+def _crossed_variance(values: Floats, places: Sequence[Integers]) -> tuple[float, int]:
+    """(variance of the mean, degrees of freedom): Cameron, Gelbach and Miller 2011, equation 2.1, for two crossed
+    factors. It is never below that of either factor alone; the freedom is Satterthwaite's (1946), and at least that of
+    the smaller factor."""
+    deviations = values - values.mean()
+    parts = [_cluster_variance(deviations, place) for place in places]
+    groups = [int(place.max()) + 1 for place in places]
+    if len(places) == 1:
+        return parts[0], groups[0] - 1
+    cells = np.unique(places[0] * groups[1] + places[1], return_inverse=True)[1]
+    within = _cluster_variance(deviations, cells)
+    variance = max(parts[0] + parts[1] - within, *parts)
+    spread = [part**2 / (count - 1) for part, count in zip([*parts, within], [*groups, cells.max() + 1], strict=True)]
+    return variance, max(min(groups) - 1, int(variance**2 / math.fsum(spread)))
+
+
+def crossed_mean(values: Sequence[float], clusters: Clusters, scale: Scale) -> Estimate:
+    """The mean of ratings on a scale, with an interval for other questions **and** other annotators.
+
+    ``clusters`` are one or two crossed factors: the question and the annotator of each value. Five annotators are too
+    few for `bootstrap_mean`, which then covers all but everything and is nearly twice as wide; this interval is t times
+    the root of the two-way cluster variance. A factor with one cluster is left out: the interval then holds for that
+    annotator alone, and the method says so. Values that are all alike get `_alike`'s interval over the larger factor:
+    over five annotators it would span half the scale, and one rating that differs would end it at once.
+    """
+    if not len(values):
+        return NO_DATA
+    varied = varying(clusters)
+    mean, sizes = math.fsum(values) / len(values), _sizes(varied)
+    alone = ", the rest fixed" if len(varied) < len(clusters) else ""
+    if fewest(varied) == 1:
+        return Estimate(mean, None, None, len(values), "one cluster, no interval")
+    if len(set(values)) == 1:
+        most = max(len(set(factor)) for factor in varied)
+        return Estimate(mean, *_alike(mean, most, scale), len(values), f"all alike, Wilson over {most} clusters{alone}")
+    variance, freedom = _crossed_variance(np.asarray(values, dtype=np.float64), _places(varied))
+    half = student(freedom) * math.sqrt(variance)
+    method = f"two-way clusters {sizes}, t({freedom})" if len(varied) == 2 else f"clusters {sizes}, t({freedom}){alone}"
+    return Estimate(mean, max(scale[0], mean - half), min(scale[1], mean + half), len(values), method)
+
+
+# ---------------------------------------------------------------- tests and plans
+
+EXACT_FLIPS = 14
+"""Clusters up to which all sign flips are counted (2**14 = 16,384) instead of drawn."""
+
+
+def sign_flip(differences: Sequence[float], flips: int, seed: int) -> float | None:
+    """Two-sided p-value that the mean of paired differences, one per question, is zero; None for no differences.
+
+    Under the null hypothesis each question's difference is as likely to have the other sign (Fisher 1935). All flips
+    are counted where there are at most `EXACT_FLIPS`; else ``flips`` are drawn and the seen one counts among them
+    (Phipson and Smyth 2010), so that p is never 0.
+    """
+    return float(sign_flips(np.asarray([differences], dtype=np.float64), flips, seed)[0]) if len(differences) else None
+
+
+def sign_flips(differences: Floats, flips: int, seed: int) -> Floats:
+    """`sign_flip` of every row of an array (study, question)."""
+    values = differences[:, np.any(differences != 0, axis=0)]  # a zero has no sign to flip
+    seen = np.abs(values.sum(axis=1)) - 1e-9 * np.maximum(1.0, np.abs(values).sum(axis=1))
+    count = values.shape[1]
+    if count <= EXACT_FLIPS:
+        signs = 1.0 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)  # (flip, question)
+        return np.asarray(np.mean(np.abs(signs @ values.T) >= seen, axis=0))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    beyond = np.zeros(len(values))
+    for start in range(0, flips, 1024):
+        drawn = 1.0 - 2.0 * rng.integers(0, 2, size=(min(1024, flips - start), count), dtype=np.int8)
+        beyond += (np.abs(drawn @ values.T) >= seen).sum(axis=0)
+    return np.asarray((beyond + 1) / (flips + 1))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p-value of two models' right answers to the same questions (McNemar 1947, by the binomial).
+
+    ``only_first``: questions that the first alone answered right; ``only_second``: the second alone. 1 for none.
+    """
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, tail / 2 ** (n - 1)) if n else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, in their order (Holm 1979): at most one false finding in 20 tables."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def minimal_detectable(deviation: float, n: int) -> float | None:
+    """The smallest mean of ``n`` paired differences found in 80 of 100 studies at 5 %, two-sided; None where n is 0.
+
+    ``deviation`` is their standard deviation; of two models' right answers it is the root of the share of questions
+    that one alone gets right. (z.975 + z.8) deviation / sqrt(n): Cohen 1988, 2.3.
+    """
+    return (Z + Z_POWER) * deviation / math.sqrt(n) if n else None
+
+
+def questions_needed(deviation: float, difference: float) -> int:
+    """Questions for a power of 80 % at 5 %: `minimal_detectable` solved for n. Raises ValueError for no difference."""
+    if not difference:
+        raise ValueError("no number of questions finds a difference of 0")
+    return math.ceil(((Z + Z_POWER) * deviation / difference) ** 2)

@@ -10,10 +10,10 @@
 | `says_nothing` | error | yes | 尚不明确, 详见说明书, null: what stands where nothing was known |
 | `html_residue` | error | yes | tags or entities of HTML in the value |
 | `broken_character` | error | yes | U+FFFD or a control character: bytes were lost |
-| `mojibake` | error | yes | Chinese that was decoded as Latin-1: ``ÓÐºôÎü`` |
+| `mojibake` | error | yes | Chinese decoded in the wrong encoding, in value, entity or relation: ``ÓÐºôÎü``, 涔欑梾 |
 | `mixed_entity` | error | all of the entity | ingredients or generic name belong to another drug |
 | `foreign_family` | error | yes | indications belong to drugs of another ingredient; all facts where none fits |
-| `contradiction` | error | yes | one value under two relations that exclude each other: 适应证 and 禁忌 |
+| `contradiction` | error | yes | a value under two relations that exclude each other, 禁用 and 慎用, other doses |
 | `flipped` | error | yes | a relation with one answer has two: OTC 甲类 and 处方药, 传染 and 不传染 |
 | `differing_numbers` | error | yes | two shelf lives |
 | `claim` | note | yes | the source's claim (a cure rate), counted per source and relation |
@@ -22,14 +22,14 @@
 | `ambiguous_alias` | warning | no | another name of two entities, or one that is an entity itself: joins nothing |
 | `twin_entities` | warning | no | two entities of a kind say the same in every value |
 | `near_duplicate` | note | no | a value stands twice, but for marks, blanks or case |
-| `too_long` | warning | no | longer than `values.LONGEST_VALUE`: prose where a value is expected |
+| `too_long` | warning | yes | longer than `values.LONGEST_VALUE`: prose where a value is expected |
 | `many_values` | warning | no | more than `MANY_VALUES` values of one relation |
 | `sources_differ` | note | no | entities for which two sources have no value in common, counted per relation |
 | `unknown_relation` | note | no | a relation that the kind is not known to have, counted per kind |
 | `no_facts` | note | no | entities without a value, counted per kind |
 | `web_source` | note | no | a graph that is a web crawl as a whole |
 | `text_cut_off` | warning | – | a document that ends in the middle of a sentence |
-| `text_mojibake` | warning | – | a document with Chinese that was decoded as Latin-1 |
+| `text_mojibake` | warning | – | a document with Chinese that was decoded in the wrong encoding |
 | `text_unit_loss` | warning | – | a document with a lost exponent |
 
 `same_value_twice`, `empty_value`, `not_text`, `merged_cells`, `undecodable_bytes` and `nothing_extracted` are found
@@ -49,7 +49,8 @@ from huatuo.knowledge.families import INDICATIONS, misplaced
 from huatuo.knowledge.join import Ambiguity
 from huatuo.knowledge.mixed import class_groups, foreign_evidence, indication_groups
 from huatuo.knowledge.relations import is_known
-from huatuo.knowledge.values import mojibake, unit_loss, value_rules
+from huatuo.knowledge.values import unit_loss, value_rules
+from huatuo.readers.mojibake import mojibake
 from huatuo.records import Document, Finding
 from huatuo.store import content_id
 
@@ -85,7 +86,7 @@ RULES = {
     "ambiguous_alias": Rule("warning", False),
     "twin_entities": Rule("warning", False),
     "near_duplicate": Rule("note", False),
-    "too_long": Rule("warning", False),
+    "too_long": Rule("warning", True),
     "many_values": Rule("warning", False),
     "sources_differ": Rule("note", False),
     "unknown_relation": Rule("note", False),
@@ -114,6 +115,7 @@ def check(entries: Sequence[Entry], ambiguous: Iterable[Ambiguity] = ()) -> Iter
 
     ``ambiguous`` are the other names that joined nothing.
     """
+    yield from _garbled(entries)
     for entry in entries:
         for value in entry.values.values():
             if value.claim:
@@ -183,6 +185,25 @@ def _drug_rules(entry: Entry) -> Iterator[Finding]:
         yield finding("mixed_entity", entry.id, place, message)
 
 
+def _garbled(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Findings on names of entities and of relations in the wrong encoding, one per name."""
+    relations: dict[str, list[tuple[Entry, Value]]] = defaultdict(list)
+    for entry in entries:
+        if wrong := mojibake(entry.name):
+            _flag("mojibake", entry.values.values())
+            message = (
+                f"the name {entry.name} is Chinese decoded in the wrong encoding: {wrong}; nothing of it is taught"
+            )
+            yield finding("mojibake", entry.id, _place(entry), message)
+        for value in entry.values.values():
+            relations[value.relation].append((entry, value))
+    for relation, stated in relations.items():
+        if mojibake(relation):
+            _flag("mojibake", [value for _, value in stated])
+            message = f"the relation {relation} is Chinese decoded in the wrong encoding; none of its {len(stated):,}"
+            yield _on_value("mojibake", *stated[0], f"{message} values is taught")
+
+
 def _families(entries: Sequence[Entry]) -> Iterator[Finding]:
     for found in misplaced(entries):
         values = [
@@ -237,7 +258,7 @@ def _counts(entries: Sequence[Entry]) -> Iterator[Finding]:
 def text_rules(text: str) -> Iterator[tuple[str, str]]:
     """(rule, message) of what is wrong with the characters of a text of any length."""
     if wrong := mojibake(text):
-        yield "text_mojibake", f"Chinese decoded as Latin-1: {wrong[:20]}"
+        yield "text_mojibake", f"Chinese decoded in the wrong encoding: {wrong[:20]}"
     if lost := unit_loss(text):
         yield "text_unit_loss", f"the exponent was lost: {lost}; expected ×10⁹/L or ×10^9/L"
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from huatuo.checks.numbers import find
+from huatuo.knowledge.conflict_doses import CAUTIONS, DOSES, dose_conflicts, level_conflicts, strength_conflicts
 from huatuo.knowledge.entries import Entry, Value
 
 OPPOSED = (
@@ -59,6 +60,17 @@ def conflicts(entry: Entry) -> Iterator[tuple[str, tuple[Value, ...], str]]:
             yield from _flipped(entry, by_relation[relation])
     if len(by_relation.get("有效期", ())) > 1:
         yield from _shelf_life(entry, by_relation["有效期"])
+    yield from _doses(entry, by_relation)
+    for group, both in level_conflicts([value for name in CAUTIONS for value in by_relation.get(name, ())]):
+        yield "contradiction", both, f"{entry.name}: {group} is both 禁用 and 慎用{_between(both)}"
+
+
+def _doses(entry: Entry, by_relation: Mapping[str, Sequence[Value]]) -> Iterator[tuple[str, tuple[Value, ...], str]]:
+    """Doses and strengths that two sources state differently."""
+    pairs = [pair for name in DOSES for pair in dose_conflicts(by_relation.get(name, ()))]
+    for both in (*pairs, *strength_conflicts(by_relation.get("规格", ()))):
+        shown = " against ".join(dict.fromkeys(value.text[:40] for value in both))
+        yield "contradiction", both, f"{entry.name} {both[0].relation}: {shown}{_between(both)}"
 
 
 def _between(values: Sequence[Value]) -> str:

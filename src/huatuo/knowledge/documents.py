@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from huatuo import store
 from huatuo.errors import InputError
 from huatuo.files import regular_files
 from huatuo.knowledge.entries import Refused, Where
@@ -108,6 +109,11 @@ def read(source: DocumentSource) -> Iterator[Made]:
 
     Raises InputError where the path is missing, holds nothing to read, or is a single empty file.
     """
+    if (source.path / "manifest.json").is_file():
+        yield from _curated(source)
+        return
+    if source.shard:
+        raise InputError(f"{source.path}: shard = {source.shard!r} is for passages of curation; next: leave it out")
     if source.path.is_file():
         check_file(source.path)
     taken, others = files_of(source.path, tuple(SUFFIXES))
@@ -116,6 +122,15 @@ def read(source: DocumentSource) -> Iterator[Made]:
     for within in others:
         where = Where(source.name, Path(within).name, within)
         yield where, WHOLE, no_reader(within, tuple(SUFFIXES)), ()
+
+
+def _curated(source: DocumentSource) -> Iterator[Made]:
+    """The passages of curation at scale, or those of one part: by the first 60 bits of their ids."""
+    part, _, parts = source.shard.partition("/")
+    for passage in store.read(source.path, "passages", Document):
+        if not source.shard or int(passage.id[:15], 16) % int(parts) == int(part) - 1:
+            where = Where(passage.origin.source, passage.origin.file, passage.origin.file)
+            yield where, passage.id, passage.model_copy(update={"parent": "", "span": None}), ()
 
 
 def no_reader(within: str, read_endings: tuple[str, ...]) -> Refused:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from huatuo.knowledge.relations import canonical
+from huatuo.readers.tables import NotText as NotText
+from huatuo.records import Provenance
 
 STRIPPED = " \t\r\n\f\v\u3000\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """Blanks, and marks without width, taken from both ends of a value; nothing inside a value is changed."""
@@ -46,6 +48,12 @@ class Value:
     """A claim of the source (a cure rate on a web page) that is kept and not taught."""
     flags: tuple[str, ...] = ()
     """Rules that object to it."""
+    document: str = ""
+    """Id of the document it was read out of; empty for a value of a graph."""
+    span: tuple[int, int] | None = None
+    """Where it stands in that document's text."""
+    provenance: Provenance | None = None
+    """The model that read it; None for a value of a graph, and for one that rules read."""
     item: str = ""
     """Id of the raw item, under which the stage accounts for it; made once, since a graph has many."""
 
@@ -73,17 +81,6 @@ class Remark(NamedTuple):
     """``undecodable_bytes``, ``merged_cells``, ..."""
     message: str
     """What was found and what was expected."""
-
-
-class NotText(NamedTuple):
-    """A cell, property or literal that holds no text: no value can be made of it."""
-
-    found: str
-    """What it is: ``a number``, ``a formula``."""
-    shown: str
-    """How it reads."""
-    rule: str = "not_text"
-    """Rule under which it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from huatuo.knowledge.entries import Draft, Value, Where, unfit_name
-from huatuo.knowledge.extract_lists import Range, says_nothing, values, whole_sentences
+from huatuo.knowledge.entries import Draft, Refused, Value, Where, unfit_name
+from huatuo.knowledge.extract_cautions import CAUTIONS, cautions
+from huatuo.knowledge.extract_lists import Range, values, whole_sentences
 from huatuo.knowledge.extract_sentences import RELATIONS, THIS, stated
+from huatuo.knowledge.extract_signs import INDICATIONS, SIGNS, signs
 from huatuo.knowledge.relations import KNOWN, NAME_RELATIONS, UNSTATED, canonical
-from huatuo.records import Document
+from huatuo.records import Document, Provenance
 
 HEADINGS: dict[str, str] = {
     "适应症状": "适应证",
@@ -44,12 +46,13 @@ NAME_LABELS = ("通用名称", "通用名", "药品名称", "疾病名称", "病
 _OTHERS = (
     "药品类型 剂型 专家点评 药动学 药理毒理 药代动力学 药理学 孕妇及哺乳期妇女用药 孕妇用药 儿童用药 老年用药 "
     "老年患者用药 药物过量 临床试验 包装 批准文号 执行标准 生产企业 药品上市许可持有人 参考文献 修订日期 核准日期 "
-    "商品名称 汉语拼音 警示语 概述 定义 流行病学 诊断 护理 参考资料"
+    "药理作用 商品名称 汉语拼音 警示语 概述 定义 流行病学 诊断 护理 参考资料"
 )
 OTHER_HEADINGS = frozenset(_OTHERS.split())
 """Headings that end a section and say no relation of a graph."""
 
-SECTIONS = {**{name: canonical(name) for name in RELATIONS}, **HEADINGS}
+_PROSE = {"药理作用"}  # what a drug does in the body is told, not listed
+SECTIONS = {**{name: canonical(name) for name in RELATIONS if canonical(name) not in _PROSE}, **HEADINGS}
 """Heading → canonical relation."""
 
 _BRACKETED = re.compile(r"^[ \t\u3000]*[【\[](?P<name>[^】\]\n]{1,16})[】\]][ \t\u3000]*[:：]?", re.MULTILINE)
@@ -97,6 +100,8 @@ class _Section(NamedTuple):
     start: int
     end: int
     subject: tuple[str, Range | None]
+    is_of_label: bool
+    """Whether a heading of a label stands above: a sentence there that names nothing speaks of the label's drug."""
 
 
 def extract(text: str, title: str = "", section: str = "") -> list[Triple]:
@@ -107,17 +112,25 @@ def extract(text: str, title: str = "", section: str = "") -> list[Triple]:
     """
     own = subject_of(text, title)
     found: list[Triple] = []
-    for part in _sections(text, own, SECTIONS.get(section, "")):
+    for part in _sections(text, own, section):
         if part.relation:
-            for span in values(text, part.relation, part.start, part.end):
-                found.append(Triple(*part.subject, part.relation, text[slice(*span)], span, "heading"))
+            if part.relation in INDICATIONS:
+                for whose, span in signs(text, part.start, part.end):
+                    found.append(Triple(text[slice(*whose)], whose, SIGNS, text[slice(*span)], span, "signs"))
+            for relation, span in _under(text, part):
+                found.append(Triple(*part.subject, relation, text[slice(*span)], span, "heading"))
         else:
             found.extend(_stated(text, part))
     once: dict[tuple[str, str, str], Triple] = {}
     for triple in found:
-        if triple.object != triple.subject or triple.relation in NAME_RELATIONS:
-            once.setdefault((triple.subject, triple.relation, triple.object), triple)
+        once.setdefault((triple.subject, triple.relation, triple.object), triple)
     return list(once.values())
+
+
+def _under(text: str, part: _Section) -> Iterator[tuple[str, Range]]:
+    if part.relation == CAUTIONS:
+        return cautions(text, part.start, part.end)
+    return ((part.relation, span) for span in values(text, part.relation, part.start, part.end))
 
 
 def _stated(text: str, part: _Section) -> Iterator[Triple]:
@@ -127,7 +140,9 @@ def _stated(text: str, part: _Section) -> Iterator[Triple]:
             if match.rule == "relation_of":
                 before = text[slice(*match.subject)]
             name, where = text[slice(*match.subject)], match.subject
-            subject = part.subject if name in THIS else (name, where)
+            if not name and not part.is_of_label:
+                continue
+            subject = part.subject if name in THIS or not name else (name, where)
             yield Triple(*subject, match.relation, text[slice(*match.span)], match.span, match.rule)
 
 
@@ -150,31 +165,32 @@ def subject_of(text: str, title: str) -> tuple[str, Range | None]:
     return (bare or title.strip()), None
 
 
-def _sections(text: str, own: tuple[str, Range | None], relation: str) -> list[_Section]:
+def _sections(text: str, own: tuple[str, Range | None], above: str) -> list[_Section]:
     """The parts of a text between its headings; an unknown heading in brackets or with # ends a section."""
-    marks = sorted(_heads(text))
-    found, subject, at = [], own, 0
+    marks = sorted(headings(text))
+    found, subject, at, relation, of_label = [], own, 0, SECTIONS.get(above, ""), above in OTHER_HEADINGS
     for position, (start, end, name, level) in enumerate(marks):
-        found.append(_Section(relation, at, start, subject))
+        found.append(_Section(relation, at, start, subject, of_label))
         known = SECTIONS.get(name)
-        relation, at = known or "", end
+        relation, at, of_label = known or "", end, name in OTHER_HEADINGS
         if level and known is None and position + 1 < len(marks) and _is_parent(marks[position], marks[position + 1]):
             place = text.index(name, start, end)
             subject = own if level == 1 and own[1] is None else (name, (place, place + len(name)))
-    found.append(_Section(relation, at, len(text), subject))
+    found.append(_Section(relation, at, len(text), subject, of_label))
     return [part for part in found if text[part.start : part.end].strip()]
 
 
-_Head = tuple[int, int, str, int]
+Heading = tuple[int, int, str, int]
 """(start, end of the heading, its words, level with # or 0)."""
 
 
-def _is_parent(head: _Head, after: _Head) -> bool:
+def _is_parent(head: Heading, after: Heading) -> bool:
     """Whether a heading with # stands right above one that names a relation: then it names the subject."""
     return after[3] > head[3] and after[2] in SECTIONS and head[2] not in OTHER_HEADINGS
 
 
-def _heads(text: str) -> Iterator[_Head]:
+def headings(text: str) -> Iterator[Heading]:
+    """(start, end, its words, level with # or 0) of each heading, in no order; labels before a colon are headings."""
     taken: set[int] = set()
     for pattern in (_BRACKETED, _MARKDOWN, _ALONE, _LABELLED):
         for found in pattern.finditer(text):
@@ -199,21 +215,28 @@ def kind_of_triples(triples: list[Triple]) -> str:
     return kind if most > second else UNSTATED
 
 
-def drafts(document: Document, where: Where, place: str) -> Iterator[Draft]:
-    """What a document says, per subject, as a graph's records are read: places name the range in the document's text.
+def drafts(
+    document: Document, where: Where, place: str, found: Sequence[tuple[Triple, Provenance | None]]
+) -> Iterator[Draft | Refused]:
+    """What was read out of a document, per subject, as a graph's records are read; each value names its range.
 
-    A subject that can be no name, and a document without one, gives nothing.
+    What is said of a subject that can be no name is refused with its reason.
     """
-    by_subject: dict[str, list[Triple]] = {}
-    for triple in extract(document.text, document.title):
-        if triple.subject and not unfit_name(triple.subject) and not says_nothing(triple.object):
-            by_subject.setdefault(triple.subject, []).append(triple)
-    for subject, triples in by_subject.items():
-        draft = Draft(kind_of_triples(triples), subject, f"{place} {subject}", where)
-        for triple in triples:
-            if triple.relation in NAME_RELATIONS:
-                draft.aliases.append(triple.object)
-                continue
+    by_subject: dict[str, list[tuple[Triple, Provenance | None]]] = {}
+    for triple, provenance in found:
+        by_subject.setdefault(triple.subject, []).append((triple, provenance))
+    for subject, said in by_subject.items():
+        draft = Draft(kind_of_triples([triple for triple, _ in said]), subject, f"{place} {subject}", where)
+        reason = unfit_name(subject) if subject else "the text and its title name nothing that this is said of"
+        for triple, provenance in said:
             at = f"{place} {subject} {triple.relation} characters {triple.span[0]}-{triple.span[1]}"
-            draft.values.append(Value(triple.relation, triple.object, at, where, document.origin.evidence))
-        yield draft
+            if reason:
+                yield Refused(at, "unfit_name" if subject else "no_name", reason, triple.object[:80])
+            elif triple.relation in NAME_RELATIONS:
+                draft.aliases.append(triple.object)
+            else:
+                value = Value(triple.relation, triple.object, at, where, document.origin.evidence)
+                value.document, value.span, value.provenance = document.id, triple.span, provenance
+                draft.values.append(value)
+        if not reason:
+            yield draft

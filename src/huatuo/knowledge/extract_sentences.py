@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from huatuo.knowledge.extract_lists import Range, terms, values
+from huatuo.knowledge.extract_partners import partners
 from huatuo.knowledge.relations import ALIASES, DISEASE, DRUG, HERB, SYMPTOM, canonical
 
 RELATIONS = sorted({*ALIASES, *DISEASE.split(), *DRUG.split(), *HERB.split(), *SYMPTOM.split()}, key=len, reverse=True)
@@ -49,6 +50,14 @@ _PATTERNS = {
     "allergy": rf"(?P<o>对(?P<s>{_NAME})(?:及其[^，。]{{1,12}})?(?:有?过敏|有过敏史)(?:的?患者|者))(?={_TAKEN})",
     "forbidden": rf"^(?P<o>[^，,]{{2,30}}?)应?{_TAKEN}(?P<s>{_NAME})$",
     "reactions": rf"^(?P<s>{_NAME})的?(?:最?常见|主要|严重)?的?(?:不良反应|副作用)(?:主要)?(?:有|包括|为|是)(?P<o>.+)$",
+    "own_use": (
+        r"^(?P<s>(?:本品|本药|该药|本方)?)(?:主要|可|常|多|也|亦|还|临床上?|现)*(?:适用于|用于|用来|主治)(?P<o>.+)$"
+    ),
+    "works_for": (
+        r"^(?P<s>(?:本品|本药|该药|本方)?)对(?P<o>[^。]{2,80}?)(?:均|也|亦|都)?(?:有(?:一定|较好|良好|显著|明显|确切|很好)?的?"
+        r"(?:疗效|治疗作用)|(?:疗效|效果)(?:较好|良好|显著|确切|肯定|明显))"
+    ),
+    "own_reactions": r"^(?P<s>本品|本药|该药)的?(?:主要|常见)?的?(?:不良)?反应(?:主要)?(?:有|包括|为|是)(?P<o>.+)$",
     "causes": r"^(?P<s>本品|本药|该药|该品)(?:可能?|会|能)(?:引起|导致|诱发)(?P<o>.+)$",
     "together": (rf"^(?P<s>{_NAME})(?P<o>(?:不宜|不能|不得|应避免)?与[^，,]{{2,30}}?(?:合用|联用|同用|同服|并用).*)$"),
     "is_of": (
@@ -60,13 +69,16 @@ _WORDINGS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 """Name → wording with the subject s and the value o; is_of says its relation r."""
 _STATES = {
     "used_for": "适应证",
+    "own_use": "适应证",
+    "works_for": "适应证",
+    "own_reactions": "不良反应",
     "allergy": "禁忌",
     "forbidden": "禁忌",
     "reactions": "不良反应",
     "causes": "不良反应",
     "together": "药物相互作用",
 }
-_WHOLE = frozenset({"allergy", "forbidden", "together"})
+_WHOLE = frozenset({"allergy", "forbidden"})
 """Wordings whose value is no enumeration."""
 _SHORT = {"症状": "临床症状"}
 
@@ -87,7 +99,8 @@ def stated(text: str, start: int, end: int, before: str = "") -> Iterator[Match]
             continue
         subject, at = _shift(found.span("s"), start), _shift(found.span("o"), start)
         said = _STATES.get(name) or canonical(_SHORT.get(found["r"], found["r"]))
-        for span in [at] if name in _WHOLE else terms(text, said, *at):
+        spans = [at] if name in _WHOLE else partners(text, *at) if name == "together" else terms(text, said, *at)
+        for span in spans:
             yield Match(subject, said, span, name)
 
 

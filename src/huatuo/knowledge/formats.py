@@ -16,6 +16,9 @@ Read = Callable[[Path, GraphSource, Where], Iterator[Item]]
 
 JSON = (".json", ".jsonl", ".ndjson")
 
+BLANK_BYTES = 1 << 16
+"""Bytes up to which a file is looked at for being blank."""
+
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "cmekg": JSON,
     "mapping": JSON,
@@ -61,6 +64,11 @@ def files(source: GraphSource) -> list[Path]:
     return [path for path, _ in files_of(source.path, SUFFIXES[source.format])[0]]
 
 
+def is_blank(path: Path) -> bool:
+    """Whether a file holds nothing but blanks and a byte order mark; one of more than `BLANK_BYTES` holds more."""
+    return path.stat().st_size <= BLANK_BYTES and not path.read_bytes().strip(b"\xef\xbb\xbf \t\r\n")
+
+
 def read(source: GraphSource, mappings: dict[str, mapping.Mapping]) -> Iterator[tuple[Where, Item]]:
     """(file, what it says or what is wrong) of a graph, file by file in the order of their names.
 
@@ -71,9 +79,10 @@ def read(source: GraphSource, mappings: dict[str, mapping.Mapping]) -> Iterator[
     suffixes = SUFFIXES[source.format]
     found, others = files_of(source.path, suffixes)
     taken = []
-    for path, within in found:
+    blank = [is_blank(path) for path, _ in found]
+    for (path, within), holds_nothing in zip(found, blank, strict=True):
         where = Where(source.name, path.name, within)
-        if path.stat().st_size == 0 and source.path.is_dir():
+        if source.path.is_dir() and (path.stat().st_size == 0 or (holds_nothing and not all(blank))):
             yield where, Refused("whole file", "empty_file", "the file is empty; expected records")
         else:
             taken.append((path, where))

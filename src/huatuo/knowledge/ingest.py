@@ -1,12 +1,13 @@
 """The stage that reads knowledge: graphs and documents become entities, facts, documents and findings.
 
 Sources are read in the order of their names and joined by `huatuo.knowledge.join`, so the order in the recipe does not
-matter. What two sources say is two facts, each with its own origin.
+matter. What two sources say is two facts, each with its own origin; where they say the same, one names the other.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,13 +15,15 @@ from huatuo.errors import InputError, RecipeError
 from huatuo.knowledge import documents, formats, mapping
 from huatuo.knowledge.check import FLAGGING, check, check_document, fact_id, finding, taught_flags
 from huatuo.knowledge.entries import Draft, Entry, Prose, Refused, Remark, Value, Where, clean
-from huatuo.knowledge.extract import drafts
-from huatuo.knowledge.join import join
+from huatuo.knowledge.extract import Triple, drafts, extract
+from huatuo.knowledge.extract_teacher import ASKED_TOGETHER, Extractor, Lost, Part
+from huatuo.knowledge.join import corroborating, join
 from huatuo.knowledge.sample import withheld
+from huatuo.llm.estimate import write_spent
 from huatuo.progress import Bar, bar
 from huatuo.readers.encoding import Problem
-from huatuo.recipe import GraphSource, IngestSettings
-from huatuo.records import WITHHELD, Document, Entity, Fact, Finding, Origin
+from huatuo.recipe import DocumentSource, GraphSource, IngestSettings
+from huatuo.records import WITHHELD, Document, Entity, Fact, Finding, Origin, Provenance, Span
 from huatuo.store import Writer, content_id
 
 GLIMPSE_RECORDS = 2_000
@@ -30,29 +33,34 @@ MARKS = 4
 """Bytes of quotes, comma and blank around a text in JSON."""
 
 
-def ingest(settings: IngestSettings, seed: int, out: Writer) -> None:
+def ingest(settings: IngestSettings, seed: int, out: Writer, extractor: Extractor | None = None) -> None:
     """Nothing; writes the tables entities, facts, documents and findings.
 
+    ``extractor`` reads the documents of sources with ``extract = "teacher"``, and is needed where there are some.
     Raises RecipeError where the settings name no source, one name twice, or a rule that does not exist; InputError
     where a path is missing or cannot be read.
     """
     _check_settings(settings)
+    if extractor is None and reads_by_teacher(settings):
+        raise RecipeError('a source has extract = "teacher"; expected a model to ask; next: add [ingest.teacher]')
     mappings = {g.name: mapping.load(g.mapping) for g in settings.graphs if g.format == "mapping" and g.mapping}
     for name, path in [*((g.name, g.path) for g in settings.graphs), *((d.name, d.path) for d in settings.documents)]:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder (source {name!r}); next: check the path")
-    reader = _Reader(out, mappings)
+    reader = _Reader(out, mappings, extractor)
     with bar("ingest") as progress:
         for graph in sorted(settings.graphs, key=lambda source: source.name):
             reader.read_graph(graph, progress)
         for documents_of in sorted(settings.documents, key=lambda source: source.name):
-            for where, place, made, problems in documents.read(documents_of):
-                reader.take_problems(where, place, problems)
-                new = reader.take_document(where, made, place)
-                if new and documents_of.extract and isinstance(made, Document):
-                    reader.take_triples(where, made, place)
-                progress.advance()
+            reader.read_documents(documents_of, progress)
+        if extractor is not None:
+            write_spent(extractor.spent, out)
         _write(reader.entries, settings, seed, out, progress)
+
+
+def reads_by_teacher(settings: IngestSettings) -> bool:
+    """Whether a model is asked to read documents."""
+    return any(source.extract == "teacher" for source in settings.documents)
 
 
 def _check_settings(settings: IngestSettings) -> None:
@@ -112,8 +120,8 @@ def glimpse(source: GraphSource, most: int = GLIMPSE_RECORDS) -> Glimpse:
 class _Reader:
     """Collects entries while sources are read; documents and findings go straight to the writer."""
 
-    def __init__(self, out: Writer, mappings: dict[str, mapping.Mapping]):
-        self.out, self.mappings = out, mappings
+    def __init__(self, out: Writer, mappings: dict[str, mapping.Mapping], extractor: Extractor | None):
+        self.out, self.mappings, self.extractor = out, mappings, extractor
         self.entries: dict[tuple[str, str], Entry] = {}
         self._documents: set[str] = set()
 
@@ -130,6 +138,40 @@ class _Reader:
             else:
                 self.refuse(where, item)
             progress.advance(note=where.file)
+
+    def read_documents(self, source: DocumentSource, progress: Bar) -> None:
+        """Read all documents of a source, and what they say where the source asks for it."""
+        waiting: list[tuple[Where, str, Document]] = []
+        parts: list[Part] = []
+        for where, place, made, problems in documents.read(source):
+            self.take_problems(where, place, problems)
+            if self.take_document(where, made, place) and isinstance(made, Document):
+                if source.extract == "rules":
+                    found = extract(made.text, made.title)
+                    self.take_triples(where, made, place, [(triple, None) for triple in found])
+                elif source.extract == "teacher" and self.extractor is not None:
+                    waiting.append((where, place, made))
+                    parts.extend(self.extractor.parts(made))
+            if len(parts) >= ASKED_TOGETHER:
+                self._ask(waiting, parts)
+            progress.advance()
+        self._ask(waiting, parts)
+
+    def _ask(self, waiting: list[tuple[Where, str, Document]], parts: list[Part]) -> None:
+        """Take what the teacher reads in the waiting documents; they wait no longer."""
+        read = self.extractor.read(parts) if self.extractor and parts else {}
+        for where, place, document in waiting:
+            said = read.get(document.id)
+            self._take_lost(document, said.lost if said else [])
+            self.take_triples(where, document, place, list(said.triples) if said else [])
+        waiting.clear()
+        parts.clear()
+
+    def _take_lost(self, document: Document, lost: Sequence[Lost]) -> None:
+        for number, one in enumerate(lost):
+            record_id = content_id("extract", document.id, str(one.span), str(number), one.rule)
+            reason = f"{document.title[:60]} characters {one.span[0]}-{one.span[1]}: {one.reason}"
+            self.out.drop(record_id, one.rule, reason, excerpt=one.excerpt, parents=(document.id,))
 
     def _take(self, made: Draft) -> None:
         record_id = item_id(made.where, made.place)
@@ -151,14 +193,17 @@ class _Reader:
         for prose in made.texts:
             self.take_document(made.where, _from_prose(prose, made.where), prose.place)
 
-    def take_triples(self, where: Where, document: Document, place: str) -> None:
+    def take_triples(
+        self, where: Where, document: Document, place: str, triples: Sequence[tuple[Triple, Provenance | None]]
+    ) -> None:
         """Take what a document states as a graph's records are taken; a note where it states nothing."""
-        found = False
-        for made in drafts(document, where, place):
-            self._take(made)
-            found = True
-        if not found:
-            message = f"no heading or wording of {document.title[:60]!r} states a relation; no fact comes from it"
+        for made in drafts(document, where, place, triples):
+            if isinstance(made, Refused):
+                self.refuse(where, made)
+            else:
+                self._take(made)
+        if not triples:
+            message = f"nothing that {document.title[:60]!r} says was read as a relation; no fact comes from it"
             self._find("nothing_extracted", "note", document.id, where, place, message)
 
     def take_document(self, where: Where, made: Document | Refused, place: str) -> bool:
@@ -213,10 +258,11 @@ def _write(
     kept_back = withheld(made, settings.withhold_share, seed) if settings.withhold_share else frozenset()
     for entry, entity in zip(entries, made, strict=True):
         out.write("entities", entity, uses=[item_id(where, place) for where, place in entry.origins])
+        same = {value.item: fact_id(entry, first) for value, first in corroborating(entry, settings.teach_flagged)}
         for value in entry.values.values():
             flags = taught_flags(value.flags, settings.teach_flagged)
             flags = (*flags, WITHHELD) if entity.id in kept_back else flags
-            out.write("facts", _fact(entry, entity, value, flags), uses=[value.item])
+            out.write("facts", _fact(entry, entity, value, flags, same.get(value.item, "")), uses=[value.item])
         progress.advance(note="writing")
 
 
@@ -230,7 +276,7 @@ def _entity(entry: Entry, settings: IngestSettings) -> Entity:
     return Entity(id=entry.id, kind=entry.kind, name=entry.name, aliases=tuple(entry.aliases), origins=origins)
 
 
-def _fact(entry: Entry, entity: Entity, value: Value, flags: tuple[str, ...]) -> Fact:
+def _fact(entry: Entry, entity: Entity, value: Value, flags: tuple[str, ...], same_as: str) -> Fact:
     where = value.where
     return Fact(
         id=fact_id(entry, value),
@@ -240,5 +286,14 @@ def _fact(entry: Entry, entity: Entity, value: Value, flags: tuple[str, ...]) ->
         relation=value.relation,
         value=value.text,
         flags=flags,
-        origin=Origin(source=where.source, file=where.file, place=value.place, evidence=value.evidence),
+        origin=Origin(
+            source=where.source,
+            file=where.file,
+            place=value.place,
+            evidence=value.evidence,
+            document=value.document,
+            span=Span(start=value.span[0], end=value.span[1]) if value.span else None,
+        ),
+        same_as=same_as,
+        provenance=value.provenance,
     )

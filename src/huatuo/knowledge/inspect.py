@@ -13,7 +13,7 @@ from typing import Any
 
 from huatuo.errors import InputError
 from huatuo.files import regular_files
-from huatuo.knowledge.check import text_rules
+from huatuo.knowledge.check import RULES, text_rules
 from huatuo.knowledge.documents import WHOLE, files_of, read_file
 from huatuo.knowledge.entries import Refused
 from huatuo.knowledge.look import GRAPH, look, of_file, of_record
@@ -107,12 +107,15 @@ class Inspection:
     """Rule → how often."""
     examples: dict[str, str] = field(default_factory=dict)
     """Rule → the first case, with its place."""
+    every: list[tuple[str, str]] = field(default_factory=list)
+    """(rule, case) of each finding, in their order."""
     _seen: set[str] = field(default_factory=set)
 
     def find(self, rule: str, example: str, number: int = 1) -> None:
         """Count a finding."""
         self.findings[rule] += number
         self.examples.setdefault(rule, example)
+        self.every.append((rule, example))
 
     def take(self, value: Any, place: str) -> None:
         """Count a record: its fields, its language, whether it was seen before, what is wrong with its characters."""
@@ -138,8 +141,8 @@ class Inspection:
         if "\ufffd" in whole:
             self.find("broken_character", f"{place}: holds U+FFFD, so bytes were lost before")
 
-    def lines(self) -> Iterator[str]:
-        """The result for one screen."""
+    def lines(self, every: bool = False) -> Iterator[str]:
+        """The result for one screen; with ``every``, each finding instead of one example per rule."""
         yield f"{self.path}: {self.kind}"
         encodings = ", ".join(f"{name} ({number})" for name, number in self.encodings.most_common())
         yield f"{self.files:,} file(s)" + (f", encoding {encodings}" if encodings else "")
@@ -156,10 +159,27 @@ class Inspection:
         for line in [line for line in self.begins.splitlines() if line.strip()][:SHOWN_LINES]:
             yield f"  | {line[:110]}"
         yield f"{sum(self.findings.values()):,} findings" + (":" if self.findings else "")
-        for rule, number in self.findings.most_common(SHOWN_RULES):
-            yield f"  {rule}: {number:,}, for example {' '.join(self.examples[rule].split())[:160]}"
+        yield from self._every() if every else self._examples()
         if self.next:
             yield f"next: {self.next}"
+
+    def _examples(self) -> Iterator[str]:
+        for rule, number in self.findings.most_common(SHOWN_RULES):
+            shown = " ".join(self.examples[rule].split())[:160]
+            yield f"  {severity_of(rule)} {rule}: {number:,}, for example {shown}"
+        if len(self.findings) > SHOWN_RULES:
+            yield f"  and {len(self.findings) - SHOWN_RULES:,} more rules"
+        if len(self.every) > min(len(self.findings), SHOWN_RULES):
+            yield f"  all of them: huatuo check {self.path} --all"
+
+    def _every(self) -> Iterator[str]:
+        for rule, case in self.every:
+            yield f"  {severity_of(rule)} {rule}: {' '.join(case.split())}"
+
+
+def severity_of(rule: str) -> str:
+    """``note``, ``warning`` or ``error``: as in ingest, where what a reader finds is a warning."""
+    return RULES[rule].severity if rule in RULES else "note" if rule == "same_value_twice" else "warning"
 
 
 def _leaves(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:

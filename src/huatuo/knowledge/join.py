@@ -3,17 +3,23 @@
 Within a kind, an entity of one graph that gives ``乙`` as another name and an entity ``乙`` of another graph are
 joined. Another name joins nothing, and is a finding, where it belongs to two entities, or where one graph has a record
 of each: that graph tells the two apart, and it may be right.
+
+What two graphs say of a joined entity stays two facts, each with its own origin. Where they say the same, one of the
+two is taught and the other names it (`corroborating`), so that no value is taught or counted twice.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from huatuo.knowledge.entries import Entry
+from huatuo.knowledge.entries import Entry, Value
 
 Ambiguity = tuple[Entry, str]
 """(the entity that gives the other name, why it joins nothing)."""
+
+_END_MARKS = "。.；;，,、 "
+"""What may stand after a value without changing it."""
 
 
 def join(entries: Mapping[tuple[str, str], Entry]) -> tuple[list[Entry], list[Ambiguity]]:
@@ -88,3 +94,19 @@ def _merge(part: Sequence[Entry]) -> None:
         first.origins.extend(other.origins)
         first.values.update(other.values)  # no clash: their sources differ
         first.joined.append(other.name)
+
+
+def corroborating(entry: Entry, teach_flagged: Sequence[str] = ()) -> Iterator[tuple[Value, Value]]:
+    """(value, the value of another source that says the same, and is taught in its stead) of an entity.
+
+    The same: one relation, one text but for case, and blanks and marks at its end. Taught is one that no rule objects
+    to, where there is one (the rules in ``teach_flagged`` object to nothing), then the first by source and text.
+    """
+    if len(entry.sources()) < 2:
+        return
+    allowed, said = set(teach_flagged), defaultdict[tuple[str, str], list[Value]](list)
+    for value in entry.values.values():
+        said[value.relation, value.text.rstrip(_END_MARKS).casefold()].append(value)
+    for values in said.values():
+        ranked = sorted(values, key=lambda value: (not set(value.flags) <= allowed, value.where.source, value.text))
+        yield from ((value, ranked[0]) for value in ranked if value.where.source != ranked[0].where.source)

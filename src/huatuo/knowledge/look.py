@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from huatuo.files import regular_files
 from huatuo.knowledge import formats, neo4j, rdf, rows, tables, triples
 from huatuo.knowledge.check import check
 from huatuo.knowledge.entries import Draft, Entry, Remark
@@ -46,7 +47,7 @@ def _source(path: Path, form: Any) -> GraphSource:
 def of_file(path: Path) -> GraphSource | None:
     """The graph in a file or folder, told by its ending and the header of its table; None where it is no such graph."""
     if path.is_dir():
-        files = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+        files = [found for _, found in regular_files(path)]
         endings = {p.suffix.lower() for p in files}
         graphs = [of_file(p) for p in files if p.suffix.lower() in (*TABLES, *rdf.SUFFIXES) and p.stat().st_size]
         told = {graph.format for graph in graphs if graph is not None}

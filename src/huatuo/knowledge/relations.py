@@ -21,6 +21,7 @@ ALIASES: dict[str, str] = {
     "禁忌证": "禁忌",  # CMeKG drug page
     "禁忌症": "禁忌",
     "用药禁忌": "禁忌",
+    "慎用人群": "慎用",
     "用法与用量": "用法用量",
     "用法和用量": "用法用量",
     "相互作用": "药物相互作用",
@@ -41,6 +42,7 @@ ALIASES: dict[str, str] = {
     "临床表现": "临床症状",  # predicate.json; records write 临床症状
     "临床症状及体征": "临床症状",  # CMeKG disease page
     "症状及体征": "临床症状",
+    "症状": "临床症状",
     "药物疗法": "药物治疗",
     "所属科目": "所属科室",  # CMeKG drug page
     "相关科室": "所属科室",  # symptom records
@@ -124,12 +126,12 @@ DISEASE = (
     "阶段 传染性 遗传性 相关导致 ICD-10"
 )
 DRUG = (
-    "适应证 不良反应 禁忌 药物相互作用 注意事项 分类 性状 英文名称 规格 OTC类型 通用名 "
+    "适应证 不良反应 禁忌 慎用 药物相互作用 注意事项 分类 性状 英文名称 规格 OTC类型 通用名 "
     "成分 用法用量 贮藏 有效期 药理作用 功能主治 主治 所属科室 是否纳入医保 化学成分"
 )
 HERB = (
     "功效 主治 功能主治 性味 性味与归经 归经 入药部位 用法用量 贮藏 注意事项 禁忌 不良反应 性状 化学成分 产地 "
-    "采集加工 药理作用 规格 成分"
+    "采集加工 药理作用 规格 成分 慎用"
 )
 SYMPTOM = (
     "检查 相关疾病 相关症状 病因 所属科室 发病部位 治疗 治疗方案 药物治疗 辅助治疗 辅助检查 实验室检查 鉴别诊断 "
@@ -196,8 +198,8 @@ def canonical(relation: str) -> str:
 
 
 def is_known(kind: str, relation: str) -> bool:
-    """Whether the canonical relation is known for the kind; always true for a kind that has no list."""
-    return kind not in KNOWN or relation in KNOWN[kind]
+    """Whether the canonical relation is known for the kind; of a kind that has no list, for any kind."""
+    return relation in KNOWN[kind] if kind in KNOWN else any(relation in known for known in KNOWN.values())
 
 
 def kind_of(label: str) -> str:

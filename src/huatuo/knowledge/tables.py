@@ -22,7 +22,7 @@ from huatuo.recipe import GraphSource
 
 ROLES: dict[str, tuple[str, ...]] = {
     "name": ("name", "名称", "中心词", "核心词", "疾病名称", "药品名称", "药名", "实体", "entity", "title"),
-    "kind": ("kind", "class", "类", "类别", "label", "type"),
+    "kind": ("kind", "class", "类", "类别", "类型", "label", "type"),
     "aliases": ("aliases", "alias", *sorted(NAME_RELATIONS)),
     "evidence": ("evidence", "来源", "证据"),
 }

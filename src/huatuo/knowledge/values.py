@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from huatuo.knowledge.entries import Entry, Value
 from huatuo.knowledge.relations import SELF_NAMING
+from huatuo.readers.mojibake import mojibake
 
 LONGEST_VALUE = 300
 """Characters of a value that is still a value and no prose."""
@@ -19,8 +20,23 @@ _FILLERS = (
     "null none nan n/a #n/a undefined - -- / // — ? ？ 、 。 ... …"
 )
 FILLERS = frozenset(_FILLERS.split())
-"""Values, in lower case, that say nothing: what a form or a table holds where nothing was known. 无 may be an answer,
-and so may 尚不明确 (of a cause)."""
+"""Values, in lower case, that say nothing: what a form holds where nothing was known. 无 may be an answer."""
+
+_UNKNOWN = re.compile(
+    r"(?:目前|现|本品|对此|该项|相关)*(?:尚|还|仍)?(?:"
+    r"(?:不|未)(?:(?:十分|完全|太)?(?:明确?|清楚?|确定|详)|知)|"
+    r"(?:未|没有|尚未)(?:进行|做|开展)(?:过)?(?:该|此|本|这)?(?:项|方面)?(?:的)?(?:相关)?(?:临床)?"
+    r"(?:实验|试验|研究)(?:研究)?|"
+    r"(?:暂|尚)?(?:无|没有|缺乏|缺少)(?:可靠|相关|有关|充分|确切|详细|公开|具体|该项|此项|临床|用药|的)*"
+    r"(?:参考文献|文献|资料|数据|信息|研究|报道|内容|说明|记载)(?:资料|报道)?|"
+    r"暂(?:无|缺|未提供|未收录)|未提及|未收录|"
+    r"(?:请|具体|详情?)*(?:参?[见阅照]|参看)(?:药品|产品|使用|本品|内附|包装|详细)*(?:说明书?|标签|包装|正文|内页)?(?:为准)?)"
+)
+"""What stands where nothing is known: 尚不明确, 未进行该项实验, 无可靠参考文献, 详见说明书."""
+_SIGNAL = frozenset("不未无没缺暂见参")
+"""Characters without one of which no expression is tried."""
+_LONGEST_UNKNOWN = 60
+_LINKS = re.compile(r"[\s，,、；;。.：:！!（）()\[\]【】]+|(?<!参)(?:且|并且|也|故|因此)")
 
 _PLAIN = re.compile(r"[\u3400-\u9fff]+")
 _UNIT_LOSS = re.compile(r"[×xX*✕]\s*10\d{1,2}\s*/\s*(?:u|μ|µ|m|d)?[lL升]")
@@ -43,7 +59,6 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-_MOJIBAKE = re.compile(r"[\u00a1-\u00ff]{4,}")
 _OPEN_END = re.compile(
     r"(?:[～~，,、：:（(\[【《“×✕±≥≤＜＞/]|\.\.+|…|\d[.．]|\d\s*[-－—–]|[一二三四五六七八九十]是|以及|或者|例如|比如|包括)$"
 )
@@ -67,10 +82,14 @@ def unit_loss(text: str) -> str:
     return found.group() if found else ""
 
 
-def mojibake(text: str) -> str:
-    """The first run of Chinese that was decoded as Latin-1; else empty."""
-    found = _MOJIBAKE.search(text)
-    return found.group() if found else ""
+def says_nothing(relation: str, text: str) -> bool:
+    """Whether every part of a value says that nothing is known or that it stands elsewhere: 病因尚不明确 too."""
+    if text.lower() in FILLERS:
+        return True
+    if len(text) > _LONGEST_UNKNOWN or _SIGNAL.isdisjoint(text):
+        return False
+    parts = [part for part in _LINKS.split(text.removeprefix(relation)) if part]
+    return bool(parts) and all(part.lower() in FILLERS or _UNKNOWN.fullmatch(part) for part in parts)
 
 
 def value_rules(entry: Entry, value: Value) -> Iterator[tuple[str, str]]:
@@ -80,10 +99,12 @@ def value_rules(entry: Entry, value: Value) -> Iterator[tuple[str, str]]:
         yield "self_loop", f"the value is the entity itself: {text}"
     if len(text) > LONGEST_VALUE:
         yield "too_long", f"{len(text):,} characters; expected a value of at most {LONGEST_VALUE}"
-    if text.lower() in FILLERS:
+    if says_nothing(value.relation, text):
         yield "says_nothing", f"the value says nothing: {text}"
     elif not _PLAIN.fullmatch(text):
         yield from _marked(text)
+    if wrong := mojibake(text):
+        yield "mojibake", f"Chinese decoded in the wrong encoding: {wrong[:40]}"
 
 
 def _marked(text: str) -> Iterator[tuple[str, str]]:
@@ -100,5 +121,3 @@ def _marked(text: str) -> Iterator[tuple[str, str]]:
         yield "html_residue", f"HTML in the value: {residue.group()[:40]}"
     if _BROKEN.search(text):
         yield "broken_character", f"a character was lost: {text[:40]!r}"
-    if wrong := mojibake(text):
-        yield "mojibake", f"Chinese decoded as Latin-1: {wrong[:40]}"

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from huatuo.errors import ModelError
 from huatuo.records import Message
 
 
@@ -50,6 +51,8 @@ class Reply(BaseModel):
     """Why it ended. ``error``: ``text`` is empty and ``error`` says what happened, after all retries."""
     error: str = ""
     """What went wrong, for finish_reason error."""
+    model: str = ""
+    """The model's name as the server says it, where that is not the one that was asked."""
     prompt_tokens: int | None = None
     """Tokens of the prompt; None where the model does not say."""
     completion_tokens: int | None = None
@@ -60,6 +63,31 @@ class Reply(BaseModel):
     """Currency of the cost."""
     time: str = ""
     """UTC time of the call; empty for a pure function."""
+
+
+class Branches(BaseModel):
+    """A prompt and the texts that may follow it, as token ids: what a model weighs by their log-probabilities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    prefix: list[int]
+    """The prompt."""
+    continuations: list[list[int]]
+    """Each text, as it follows the prompt."""
+    straddled: list[bool] = []
+    """For each text whether the tokenizer would have merged its beginning with the prompt's end: then it was encoded on
+    its own. Empty where nobody knows."""
+
+
+class Weights(BaseModel):
+    """The log-probabilities of the continuations of one prompt, or why there are none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    logprobs: list[float] = []
+    """Sum of log-probabilities (natural) of each continuation; empty where ``error`` is not."""
+    error: str = ""
+    """What went wrong, for this prompt alone."""
 
 
 class Model(Protocol):
@@ -89,3 +117,37 @@ class Model(Protocol):
         Raises ModelError, naming itself, where the model cannot do it.
         """
         ...
+
+    def branches(self, messages: Sequence[Message], texts: Sequence[str], end: bool) -> Branches:
+        """Token ids of a prompt and of each text as the answer to it; ``end``: with the end token after each text.
+
+        Raises ModelError, naming itself, where the model takes no token ids.
+        """
+        ...
+
+    def logprobs_of(self, prompts: Sequence[Branches]) -> Iterator[tuple[int, Weights]]:
+        """Index and log-probabilities of each prompt's continuations, in any order; every index exactly once.
+
+        What the prompts have in common is the model's own affair. Raises ModelError as `branches` does.
+        """
+        ...
+
+
+class TextOnly:
+    """A model that takes text and no token ids, an endpoint say: what needs ids refuses with the reason it gives."""
+
+    def no_ids(self) -> str:
+        """Why it takes no token ids, with its name and the next step."""
+        raise NotImplementedError
+
+    def branches(self, messages: Sequence[Message], texts: Sequence[str], end: bool) -> Branches:
+        """Raises ModelError."""
+        raise ModelError(self.no_ids())
+
+    def logprobs_of(self, prompts: Sequence[Branches]) -> Iterator[tuple[int, Weights]]:
+        """Raises ModelError."""
+        raise ModelError(self.no_ids())
+
+    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
+        """Raises ModelError."""
+        raise ModelError(self.no_ids())

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from huatuo.errors import InputError, ModelError, WaitingError
 from huatuo.files import sync_folder
-from huatuo.llm.base import Reply, Sampling
+from huatuo.llm.base import Reply, Sampling, TextOnly
 from huatuo.llm.cache import Cached
 from huatuo.llm.http import request_body
+from huatuo.llm.keys import mask
 from huatuo.llm.money import Prices, Purse, Spent, prices_of, size_of
-from huatuo.llm.replies import UNREADABLE, error_codes, excerpt, is_about_one_prompt, refused, reply_of
+from huatuo.llm.replies import UNREADABLE, error_codes, excerpt, is_about_one_prompt, refused, reply_of, why_unreadable
 from huatuo.recipe_teacher import TeacherSettings
 from huatuo.records import Message
 
@@ -33,7 +34,7 @@ _OURS = re.compile(r"[0-9a-f]{32}")
 _REQUESTS = "requests-"
 
 
-class ByFile:
+class ByFile(TextOnly):
     """The teacher behind a batch file, as a `Model`: every reply comes from the cache, none can be asked for."""
 
     digest = ""
@@ -42,7 +43,7 @@ class ByFile:
     def __init__(self, settings: TeacherSettings):
         """Raises ModelError where the recipe names no model: the requests must say which."""
         if not settings.model:
-            raise ModelError("synth.teacher.kind = batch needs synth.teacher.model; next: name the model in the recipe")
+            raise ModelError("teacher.kind = batch needs teacher.model; next: name the model in the recipe")
         self.name = settings.model
 
     def chat(self, conversations: Iterable[Any], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
@@ -54,9 +55,9 @@ class ByFile:
         """Raises ModelError: a file does not stream."""
         raise ModelError(f"{self.name} is asked by file and cannot stream; next: use kind = endpoint")
 
-    def logprobs(self, prefix: Any, continuations: Any) -> list[float]:
-        """Raises ModelError: a chat completion takes no token ids."""
-        raise ModelError(f"{self.name} is asked by file and takes no token ids; next: ask `ours`")
+    def no_ids(self) -> str:
+        """A chat completion takes text."""
+        return f"{self.name} is asked by file and takes no token ids; next: ask `ours`"
 
 
 # ---------------------------------------------------------------- requests out
@@ -139,11 +140,11 @@ class Taken(NamedTuple):
         return f"{self.kept:,} new answers from {self.files} file(s){reasons}"
 
 
-def read_answers(folder: Path, cache: Cached, prices: Prices) -> Taken:
+def read_answers(folder: Path, cache: Cached, prices: Prices, key: str = "") -> Taken:
     """What the ``.jsonl`` files in ``folder`` that are not requests hold, put into the cache.
 
     Output and error files may lie there together, in any number; a line that is no answer is counted with its reason.
-    Raises InputError for a file that cannot be read.
+    ``key``: the endpoint's, which is masked wherever a line holds it. Raises InputError for a file that cannot be read.
     """
     paths = sorted(path for path in folder.glob("*.jsonl") if not path.name.startswith((_REQUESTS, ".")))
     failed: Counter[str] = Counter()
@@ -152,20 +153,20 @@ def read_answers(folder: Path, cache: Cached, prices: Prices) -> Taken:
     kept, good = 0, False
     for path in paths:
         for line in _lines(path):
-            key, reply, reason = _answer(line, prices)
+            place, reply, reason = _answer(line, prices, cache.name, key)
             if reply is not None:
-                pending.append((key, reply))
+                pending.append((place, reply))
                 good = good or reply.finish_reason != "refused"
-            elif reason.startswith("status 400") and key:
-                doubtful.append((key, reason))
+            elif reason.startswith("status 400") and place:
+                doubtful.append((place, reason))
             else:
                 failed[reason] += 1
             if len(pending) >= KEEP:
                 kept += cache.keep(pending)
                 pending.clear()
-    for key, reason in doubtful:
+    for place, reason in doubtful:
         if good:
-            pending.append((key, refused(reason, prices)))
+            pending.append((place, refused(reason, prices)))
         else:
             failed[reason] += 1
     return Taken(len(paths), kept + cache.keep(pending), failed)
@@ -179,7 +180,7 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); next: check the file") from None
 
 
-def _answer(line: bytes, prices: Prices) -> tuple[str, Reply | None, str]:
+def _answer(line: bytes, prices: Prices, model: str = "", secret: str = "") -> tuple[str, Reply | None, str]:
     """Key and reply of one line; or the reason why it holds none, with the key where it says one."""
     try:
         data = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
@@ -190,16 +191,17 @@ def _answer(line: bytes, prices: Prices) -> tuple[str, Reply | None, str]:
         return "", None, "the custom_id is not one of huatuo's"
     response = data.get("response")
     if not isinstance(response, dict):
-        code = next(iter(sorted(error_codes(data) - {"None"})), "")
+        code = mask(next(iter(sorted(error_codes(data) - {"None"})), ""), secret)
         return key, None, code or "neither a response nor an error code"
     status, body = response.get("status_code"), response.get("body")
     if status != 200:
         codes = error_codes(body)
-        said = excerpt(json.dumps(body, ensure_ascii=False))
+        said = excerpt(json.dumps(body, ensure_ascii=False), secret)
         if isinstance(status, int) and is_about_one_prompt(status, codes, answered=False):
             return key, refused(said, prices), ""
-        return key, None, f"status {status} {said if status == 400 else ' '.join(sorted(codes - {'None'}))}".strip()
+        shown = said if status == 400 else mask(" ".join(sorted(codes - {"None"})), secret)
+        return key, None, f"status {status} {shown}".strip()
     try:
-        return key, reply_of(body, prices), ""
+        return key, reply_of(body, prices, model, secret), ""
     except UNREADABLE as error:
-        return key, None, f"unreadable body ({type(error).__name__})"
+        return key, None, f"unreadable body ({why_unreadable(line, error)})"

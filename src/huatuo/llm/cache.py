@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from huatuo.errors import DataError
 from huatuo.files import canonical_json, content_id
-from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.base import Branches, Model, Reply, Sampling, Weights
 from huatuo.llm.money import Prices, Spent
 from huatuo.records import Message
 
@@ -36,12 +37,17 @@ class Cached:
     answers is written in groups. Raises DataError where the file cannot be written or is not a cache.
     """
 
-    def __init__(self, model: Model, path: Path):
-        """Open or make the file; missing folders are made."""
+    def __init__(self, model: Model, path: Path, scope: str = ""):
+        """Open or make the file; missing folders are made.
+
+        ``scope``: keeps what a model said under it apart, where its name does not tell which weights answered.
+        """
         self.name, self.digest, self.format = model.name, model.digest, model.format
         self.path = path
         self.hits = self.asked = self.failed = 0
-        self._model = model
+        self.served: Counter[str] = Counter()
+        """Answered calls under each name that was not the one asked for."""
+        self._model, self._scope = model, [scope] if scope else []
         self._pending: list[tuple[str, str]] = []
         self._committed = self._synced = time.monotonic()
         self._connection = _open(path)
@@ -61,6 +67,7 @@ class Cached:
             for index, key in enumerate(keys, start):
                 if key in known:
                     self.hits += 1
+                    self._note(known[key])
                     yield index, known[key]
                 else:
                     waiting.setdefault(key, []).append(index)
@@ -83,6 +90,14 @@ class Cached:
         """The model's own log-probabilities, never kept. Raises ModelError where it has none."""
         return self._model.logprobs(prefix, continuations)
 
+    def branches(self, messages: Sequence[Message], texts: Sequence[str], end: bool) -> Branches:
+        """The model's own token ids. Raises ModelError where it takes none."""
+        return self._model.branches(messages, texts, end)
+
+    def logprobs_of(self, prompts: Sequence[Branches]) -> Iterator[tuple[int, Weights]]:
+        """The model's own log-probabilities, never kept. Raises ModelError where it has none."""
+        return self._model.logprobs_of(prompts)
+
     def known(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[Reply | None]:
         """The reply on disk of each conversation, None where there is none; nothing is asked."""
         said, found = sampling.canonical(), []
@@ -102,7 +117,7 @@ class Cached:
     def key(self, messages: Sequence[Message], sampling: str) -> str:
         """The key of a conversation under a sampling's canonical JSON: 32 hexadecimal digits."""
         said = canonical_json([m.model_dump() for m in messages])
-        return content_id(self.name, self.digest, self.format, said, sampling)
+        return content_id(*self._scope, self.name, self.digest, self.format, said, sampling)
 
     def _ask(
         self, conversations: Sequence[Sequence[Message]], waiting: dict[str, list[int]], sampling: Sampling
@@ -121,6 +136,7 @@ class Cached:
                         self._commit()
                 else:
                     self.failed += 1
+                self._note(reply)
                 for index in waiting[key]:
                     yield index, reply
         finally:
@@ -128,6 +144,10 @@ class Cached:
             close = getattr(replies, "close", None)
             if close is not None:
                 close()
+
+    def _note(self, reply: Reply) -> None:
+        if reply.model:
+            self.served[reply.model] += 1
 
     def _is_due(self, reply: Reply) -> bool:
         paid = not self.digest or bool(reply.time)

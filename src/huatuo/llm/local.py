@@ -8,7 +8,6 @@ on its neighbours.
 from __future__ import annotations
 
 import inspect
-import math
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,8 @@ import torch
 
 from huatuo.errors import FormatError, ModelError
 from huatuo.files import content_id
-from huatuo.llm.base import Reply, Sampling
+from huatuo.llm.base import Branches, Reply, Sampling, Weights
+from huatuo.llm.local_logprobs import Weigher
 from huatuo.models import formats
 from huatuo.models.load import Loaded, Precision, load
 from huatuo.models.tokenizers import pad_id
@@ -81,6 +81,7 @@ class LocalModel:
         self.positions = int(limit) if limit else None
         self._stops = self._stop_ids(inner)
         self._pad = pad_id(self.tokenizer)
+        self._weigher = Weigher(self._model, self._accepts, self.positions, self.name)
 
     def _stop_ids(self, inner: Any) -> frozenset[int]:
         """The format's end token, and whatever else ends a text in this checkpoint."""
@@ -242,55 +243,33 @@ class LocalModel:
 
     # ------------------------------------------------------------ log-probabilities
 
-    @torch.inference_mode()
+    def branches(self, messages: Sequence[Message], texts: Sequence[str], end: bool) -> Branches:
+        """Token ids of a prompt and of each text as the answer to it; ``end``: with the end token after each text."""
+        prefix, continuations, straddled = formats.encode_answers(self._format, messages, texts, self.tokenizer)
+        if end:
+            last = formats.end_token(self._format, self.tokenizer)[1]
+            continuations = [[*ids, last] for ids in continuations]
+        return Branches(prefix=prefix, continuations=continuations, straddled=straddled)
+
+    def logprobs_of(self, prompts: Sequence[Branches]) -> Iterator[tuple[int, Weights]]:
+        """Index and log-probabilities of each prompt's continuations; what prompts begin with is computed once.
+
+        A prompt that does not fit the model's positions, or has a continuation without a token, gives an error: nothing
+        is cut. Raises ModelError where a log-probability is not a number.
+        """
+        return self._weigher.weigh(prompts)
+
     def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Sum of log-probabilities (natural) of each continuation after the prefix, which is computed once.
 
         An empty continuation gives 0. Raises ModelError for an empty prefix, or where the ids do not fit the positions.
         """
-        if not prefix:
-            raise ModelError(
-                f"{self.name}: log-probabilities need a prefix of at least one token; next: begin with BOS or EOS"
-            )
-        longest = len(prefix) + max((len(c) for c in continuations), default=0)
-        if self.positions is not None and longest > self.positions:
-            raise ModelError(
-                f"{self.name}: prefix and continuation have {longest:,} tokens, and the model {self.positions:,} "
-                "positions; "
-                "next: shorten the question"
-            )
-        start = torch.tensor([list(prefix)], device=self.device)
-        positions = torch.arange(len(prefix), device=self.device)[None]
-        logits, cache = self._forward(start, torch.ones_like(start), positions, None)
-        first = logits[0].log_softmax(-1)
-        totals = [float(first[c[0]]) if c else 0.0 for c in continuations]
-        longer = sorted((i for i, c in enumerate(continuations) if len(c) > 1), key=lambda i: len(continuations[i]))
-        for at in range(0, len(longer), self.batch):
-            group = longer[at : at + self.batch]
-            if at:  # scoring a group fills its cache
-                _, cache = self._forward(start, torch.ones_like(start), positions, None)
-            for i, value in zip(group, self._after(cache, len(prefix), [continuations[i] for i in group]), strict=True):
-                totals[i] += value
-        if not all(math.isfinite(total) for total in totals):
-            raise ModelError(f"{self.name}: a log-probability is not a number; next: check the weights, or use fp32")
-        return totals
-
-    def _after(self, cache: Any, prefix: int, continuations: Sequence[Sequence[int]]) -> list[float]:
-        """Per continuation: the sum over its second to last token."""
-        width = max(len(c) for c in continuations) - 1
-        ids = torch.full((len(continuations), width), self._pad, dtype=torch.long)  # (B, T), filled up on the right
-        targets, real = torch.zeros_like(ids), torch.zeros_like(ids)
-        for i, c in enumerate(continuations):
-            ids[i, : len(c) - 1], targets[i, : len(c) - 1] = torch.tensor(c[:-1]), torch.tensor(c[1:])
-            real[i, : len(c) - 1] = 1
-        ids, targets, real = ids.to(self.device), targets.to(self.device), real.to(self.device)
-        cache.batch_repeat_interleave(len(continuations))
-        positions = (prefix + torch.arange(width, device=self.device)).expand(len(continuations), -1)
-        more = {"position_ids": positions} if "position_ids" in self._accepts else {}
-        mask = torch.cat([real.new_ones((len(continuations), prefix)), real], 1)
-        out = self._model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **more)
-        each = out.logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]
-        return [float(value) for value in (each.double() * real).sum(1).tolist()]
+        given = [list(tokens) for tokens in continuations if tokens]
+        ((_, found),) = self._weigher.weigh([Branches(prefix=list(prefix), continuations=given)])
+        if found.error:
+            raise ModelError(found.error)
+        values = iter(found.logprobs)
+        return [next(values) if tokens else 0.0 for tokens in continuations]
 
 
 def _agreed_format(loaded: Loaded, wanted: str) -> str:

@@ -153,8 +153,8 @@ class Purse:
         keys = [
             f"{name} = {value:g}{unit}"
             for name, value, unit in (
-                ("synth.teacher.max_cost", self._max_cost, f" {self.spent.currency}"),
-                ("synth.teacher.max_tokens_total", self._max_tokens, ""),
+                ("teacher.max_cost", self._max_cost, f" {self.spent.currency}"),
+                ("teacher.max_tokens_total", self._max_tokens, ""),
             )
             if value is not None
         ]

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from huatuo.llm.base import Reply
+from huatuo.llm.keys import mask
 from huatuo.llm.money import Prices
 from huatuo.store import now
 
@@ -22,6 +23,12 @@ ONE_PROMPT = frozenset({"content_filter", "context_length_exceeded", "string_abo
 """Error codes of a 400 that are about one conversation, whatever else was answered."""
 EXCERPT = 200
 """Characters of a server's answer shown in an error."""
+SHOWN_NAME = 200
+"""Characters kept of the name under which a server says it answers."""
+LEAST_BYTES, FRAME_BYTES = 1 << 20, 1 << 16
+"""Bytes that any reply may have, and those beside its text."""
+TOKEN_BYTES, EVENT_BYTES = 64, 1024
+"""Most bytes of a token in a reply (Chinese as ``\\uXXXX`` takes 6 a character), and in a stream with an event each."""
 UNREADABLE = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
 """What reading a body that is no chat completion raises."""
 
@@ -34,10 +41,22 @@ class Passing(Exception):
         self.wait, self.crowded, self.unreachable = wait, crowded, unreachable
 
 
-def reply_of(data: Any, prices: Prices) -> Reply:
-    """The reply in a chat completion, with its thoughts apart and its cost.
+class TooLargeError(Passing):
+    """A reply with more bytes than it may have: the same call is not made again, it would be paid for once more."""
 
-    Raises one of UNREADABLE where the body is no whole completion.
+    def __init__(self, limit: int):
+        super().__init__(f"reply too large: more than {limit:,} bytes, the most that max_tokens allows")
+
+
+def most_bytes(max_tokens: int, per_token: int = TOKEN_BYTES) -> int:
+    """The most bytes that a reply of so many tokens can have; a longer one is no answer, and memory has an end."""
+    return max(LEAST_BYTES, FRAME_BYTES + per_token * max_tokens)
+
+
+def reply_of(data: Any, prices: Prices, model: str = "", key: str = "") -> Reply:
+    """The reply in a chat completion, with its thoughts apart and its cost, without the key.
+
+    ``model``: the name that was asked. Raises one of UNREADABLE where the body is no whole completion.
     """
     choice = data["choices"][0]
     message = choice["message"]
@@ -52,12 +71,15 @@ def reply_of(data: Any, prices: Prices) -> Reply:
     own = message.get("reasoning_content") or message.get("reasoning") or ""
     usage = data.get("usage") or {}
     refused = bool(refusal) or reason == "content_filter"
+    served = data.get("model")
+    differs = bool(model) and isinstance(served, str) and served.strip() not in ("", model)
     used = _count(usage, "prompt_tokens", True), _count(usage, "completion_tokens", bool(text or thoughts or own))
     return Reply(
-        text=text,
-        reasoning="\n".join(part for part in (clean(own), thoughts) if part),
+        text=mask(text, key),
+        reasoning=mask("\n".join(part for part in (clean(own), thoughts) if part), key),
         finish_reason="refused" if refused else "length" if reason in ("length", "max_tokens") else "stop",
-        error=clean(refusal) or ("content filter" if refused else ""),
+        error=mask(clean(refusal), key) or ("content filter" if refused else ""),
+        model=mask(clean(served.strip()), key)[:SHOWN_NAME] if differs else "",
         prompt_tokens=used[0],
         completion_tokens=used[1],
         cost=prices.cost(*used),
@@ -110,6 +132,27 @@ def error_codes(data: bytes | Any) -> set[str]:
         return set()
 
 
+def error_within(data: Any) -> int | None:
+    """The status that a body sent with status 200 should have had, where it is an error and no completion.
+
+    200 where the error does not say which; None where the body is no error.
+    """
+    if not isinstance(data, dict) or not data.get("error") or data.get("choices"):
+        return None
+    codes = error_codes(data)
+    if codes & ONE_PROMPT:
+        return 400
+    said = next((int(code) for code in codes if re.fullmatch("[45][0-9]{2}", code)), 200)
+    return 429 if codes & NO_MONEY else said
+
+
+def why_unreadable(data: bytes, error: Exception) -> str:
+    """Why a body is no chat completion, in words."""
+    if not data.strip():
+        return "the body is empty"
+    return "not JSON" if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else "no whole chat completion"
+
+
 def is_about_one_prompt(status: int, codes: set[str], answered: bool) -> bool:
     """Whether a refusal is about this conversation alone: others with the same settings were answered before."""
     return status == 400 and bool(codes & ONE_PROMPT or answered)
@@ -133,8 +176,8 @@ def retry_after(header: str) -> float:
 
 def excerpt(data: bytes | str, secret: str = "") -> str:
     """The beginning of what a server said, on one line, without the secret."""
-    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    return " ".join((text.replace(secret, "[key]") if secret else text).split())[:EXCERPT]
+    text = (data if isinstance(data, str) else data.decode("utf-8", "replace"))[:FRAME_BYTES]
+    return " ".join(mask(text, secret).split())[:EXCERPT]
 
 
 def stream_event(data: bytes) -> tuple[str, str]:

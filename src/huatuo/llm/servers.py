@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 import urllib.request
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from huatuo.errors import RefusedError
 from huatuo.llm.base import Reply
+from huatuo.llm.keys import VARIABLE, key_of
 from huatuo.llm.limits import Pace, Window, pause
 from huatuo.llm.money import Prices, Purse, Size, Spent
 from huatuo.llm.replies import Passing
@@ -19,7 +19,7 @@ from huatuo.recipe_teacher import EndpointSettings, TeacherSettings
 from huatuo.records import Finding
 
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
-"""Hosts that need no key."""
+"""Hosts that need no key where the recipe names no variable for one."""
 
 
 class Server:
@@ -35,19 +35,28 @@ class Server:
         known = parts.scheme in ("http", "https") and self.host and not (parts.username or parts.password)
         if not known or not self.model:
             raise RefusedError(
-                f"synth.teacher (host {self.host!r}, model {self.model!r}) cannot be asked; expected a model and a "
+                f"teacher (host {self.host!r}, model {self.model!r}) cannot be asked; expected a model and a "
                 "url like https://host/v1 without user name or password; next: mend the recipe"
             )
         self.url = parts._replace(path=parts.path.rstrip("/") + "/chat/completions", fragment="").geturl()
         self.key_env = place.key_env or teacher.key_env
+        if self.key_env and not VARIABLE.fullmatch(self.key_env):
+            raise RefusedError(
+                f"{self.host}: teacher.key_env is no name of an environment variable (capital letters, digits, _) and "
+                "is not shown, it may be a key; next: put the key into a variable and name that; where a key was "
+                "written, take it out of the recipe"
+            )
         price_in = teacher.price_in if place.price_in is None else place.price_in
         price_out = teacher.price_out if place.price_out is None else place.price_out
         self.prices = Prices(price_in, price_out, teacher.currency)
         self.window = Window(teacher.concurrency)
         self.calls, self.tokens = Pace(teacher.requests_per_minute), Pace(teacher.tokens_per_minute)
         self.answered = False
+        self.unreadable = 0  # bodies so far that were no completion
         self.out = ""  # why it was taken out
         self._loopback = bool(LOOPBACK.fullmatch(self.host))
+        named = bool(place.key_env) or "key_env" in teacher.model_fields_set
+        self._needs_key = bool(self.key_env) and (named or not self._loopback)
         direct = self._loopback or urllib.request.proxy_bypass(self.host)
         self.proxy = None if direct else urllib.request.getproxies().get(parts.scheme)
         self._misses, self._rest_until = 0, 0.0
@@ -55,7 +64,7 @@ class Server:
     @property
     def key(self) -> str:
         """The key as the environment holds it; empty where there is none."""
-        return os.environ.get(self.key_env, "").strip()
+        return key_of(self.key_env)
 
     def headers(self) -> dict[str, str]:
         """The headers of a call.
@@ -63,10 +72,11 @@ class Server:
         Raises RefusedError where the key is missing, or no header can carry it.
         """
         key = self.key
-        if (not key and not self._loopback) or not (key.isascii() and key.isprintable()):
+        if (not key and self._needs_key) or not (key.isascii() and key.isprintable()):
             raise RefusedError(
                 f"{self.host}: {'the key holds characters that no header can carry' if key else 'no key'}; expected it "
-                f"in the environment variable {self.key_env}; next: set it, or name another with teacher.key_env"
+                f"in the environment variable {self.key_env}; next: set it, name another with teacher.key_env, or "
+                'write key_env = "" for a server without keys'
             )
         return {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 

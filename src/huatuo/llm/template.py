@@ -14,18 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huatuo.errors import InputError, ModelError
-from huatuo.llm.base import Reply, Sampling
-from huatuo.llm.template_shapes import SHAPE_WORDINGS, Voice, shapes
-from huatuo.llm.wording import KINDS, is_prose, listed, pick
+from huatuo.errors import InputError
+from huatuo.llm.base import Reply, Sampling, TextOnly
+from huatuo.llm.template_consultation import CONSULTATION_WORDINGS, consultation_shapes
+from huatuo.llm.template_passages import PASSAGE_WORDINGS
+from huatuo.llm.template_shapes import SHAPE_WORDINGS, Voice, shapes, urged
+from huatuo.llm.wording import KINDS, is_prose, listed, names_kind, pick
 from huatuo.llm.wording import fill as fill
 from huatuo.records import Message
 from huatuo.store import hash_file
 
 _BLOCK = re.compile(r"```json\s*\n(.*?)\n\s*```", re.DOTALL)
-_SENTENCE = re.compile(r"[^。！？!?\n]+[。！？!?]?")
-_LIST_LINE = re.compile(r"[-*•]\s|[(（]?\d{1,2}[.、)）]")
-_OPENING = re.compile(r"[，。；：！？,;:!?\n]|\.\s")
 
 COMPARISON_QUESTIONS = (
     "{a}和{b}的{relation}有何异同？",
@@ -33,31 +32,20 @@ COMPARISON_QUESTIONS = (
     "在{relation}方面，{a}和{b}有什么区别？",
     "{a}和{b}，它们的{relation}一样吗？",
 )
-REVERSE_ANSWERS = ("{relation}包括{value}的{kind}有{entities}。",)
+REVERSE_ANSWERS = ("已知{relation}包括{value}的{kind}有{entities}。",)
 VIGNETTE_QUESTIONS = (
     "患者，{sex}，{age}岁，出现{symptoms}，应考虑什么疾病，需要做哪些检查？",
     "一名{age}岁的{sex}性患者表现为{symptoms}，可能是什么病？应做什么检查？",
     "病人{sex}，{age}岁，主诉{symptoms}。要考虑什么疾病，怎样检查？",
 )
 VIGNETTE_ANSWERS = ("应考虑{entity}，需要做的检查有{checks}。",)
-PASSAGE_QUESTIONS_ZH = (
-    "关于{topic}，需要了解哪些内容？",
-    "请介绍一下{topic}。",
-    "我想了解{topic}，请详细说明。",
-    "{topic}，具体是怎样的？",
-)
-PASSAGE_QUESTIONS_EN = (
-    "What should I know about {topic}?",
-    "Please explain {topic}.",
-    "Could you tell me about {topic}?",
-    "What are the main points about {topic}?",
-)
 OWN_WORDINGS = (
-    COMPARISON_QUESTIONS + REVERSE_ANSWERS + VIGNETTE_QUESTIONS + VIGNETTE_ANSWERS + PASSAGE_QUESTIONS_ZH
-    + PASSAGE_QUESTIONS_EN
+    COMPARISON_QUESTIONS + REVERSE_ANSWERS + VIGNETTE_QUESTIONS + VIGNETTE_ANSWERS + PASSAGE_WORDINGS
 )  # fmt: skip
-CANNOT = "wordings cannot say this (translation, open set, a dialogue of one sentence)"
+CANNOT = "wordings cannot say this (translation, open set, an exercise, a passage too short for a dialogue)"
 """Why a block with all that its shape needs is refused."""
+REVISION = 3
+"""Raised when a block gives another reply though no wording changed: replies kept from before are not used then."""
 MODEL_ONLY = ("self_instruct",)
 """Shapes that no wordings of ours can make."""
 
@@ -111,7 +99,7 @@ def read_block(text: str) -> dict[str, Any]:
     return block if isinstance(block, dict) else {}
 
 
-class OfflineTeacher:
+class OfflineTeacher(TextOnly):
     """The offline teacher."""
 
     format = ""
@@ -120,18 +108,19 @@ class OfflineTeacher:
         """Use the first ``questions`` wordings and the first ``answers`` answer forms of each relation."""
         self.name = "offline-teacher"
         self._wordings = load_wordings(phrasings)
-        own = hashlib.sha256("\n".join(OWN_WORDINGS + SHAPE_WORDINGS).encode()).hexdigest()
-        text = f"{hash_file(phrasings)} {own} questions={questions} answers={answers}"
+        own = hashlib.sha256("\n".join(OWN_WORDINGS + SHAPE_WORDINGS + CONSULTATION_WORDINGS).encode()).hexdigest()
+        text = f"{hash_file(phrasings)} {own} {REVISION} questions={questions} answers={answers}"
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         self._questions, self._answers = questions, answers
+        voice = Voice(self.answer, lambda relation: self._of(relation).questions[:questions])
+        longer = shapes(voice)
         self._shapes: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
             "direct": self._direct,
             "reverse": self._reverse,
             "comparison": self._comparison,
             "vignette": self._vignette,
-            "passage_question": self._passage_question,
-            "passage_answer": self._passage_answer,
-            **shapes(Voice(self.answer, lambda relation: self._of(relation).questions[:questions], self._topic)),
+            **longer,
+            **consultation_shapes(voice, longer),
         }
 
     # ---------------------------------------------------------------- Model
@@ -145,11 +134,9 @@ class OfflineTeacher:
         """The reply in one piece."""
         yield self._reply(messages).text
 
-    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
-        """Raises ModelError: wordings have no probabilities."""
-        raise ModelError(
-            "offline-teacher has no probabilities; expected a local checkpoint; next: ask `ours` or `base`"
-        )
+    def no_ids(self) -> str:
+        """Wordings have no probabilities."""
+        return "offline-teacher has no probabilities; expected a local checkpoint; next: ask `ours` or `base`"
 
     def _reply(self, messages: Sequence[Message]) -> Reply:
         prompt = next((m.content for m in reversed(messages) if m.role == "user"), "")
@@ -200,9 +187,10 @@ class OfflineTeacher:
             return []
         relation, value = block["relation"], block["value"].strip().rstrip("。")
         kind = KINDS.get(block["kind"], "实体")
-        wordings = self._of(relation).reverse or self._wordings["*"].reverse
+        own = [wording for wording in self._of(relation).reverse if names_kind(wording, block["kind"])]
+        wordings = own or self._wordings["*"].reverse
         answer = fill(REVERSE_ANSWERS[0], relation=relation, value=value, kind=kind, entities=listed(block["entities"]))
-        return [(fill(wording, value=value, relation=relation), answer) for wording in wordings]
+        return [(fill(wording, value=value, relation=relation, kind=kind), answer) for wording in wordings]
 
     def _comparison(self, block: dict[str, Any]) -> list[tuple[str, str]]:
         first, second = block["items"]
@@ -217,42 +205,4 @@ class OfflineTeacher:
         wording = pick(VIGNETTE_QUESTIONS, entity, *block["symptoms"])
         symptoms = listed(block["symptoms"])
         question = fill(wording, sex=block["sex"], age=str(block["age"]), symptoms=symptoms)
-        return [(question, fill(VIGNETTE_ANSWERS[0], entity=entity, checks=listed(block["checks"])))]
-
-    def _passage_question(self, block: dict[str, Any]) -> list[tuple[str, str]]:
-        if block["language"] != block["answer_language"]:
-            return []
-        chinese = block["language"] != "en"
-        topic = self._topic(block, chinese)
-        if not topic:
-            return []
-        wording = pick(PASSAGE_QUESTIONS_ZH if chinese else PASSAGE_QUESTIONS_EN, block["title"], block["text"])
-        return [(fill(wording, topic=topic), "")]
-
-    def _topic(self, block: dict[str, Any], chinese: bool) -> str:
-        """What the passage is about: its headings, and its first words where several passages share these."""
-        headings = [part.strip().rstrip("。.") for part in block["title"].split(" > ") if part.strip()]
-        opening = _OPENING.split(block["text"].strip(), maxsplit=1)[0].strip()
-        opening = opening[:24] if chinese else " ".join(opening.split()[:10])
-        if not headings:
-            return f"“{opening}”" if chinese and opening else opening
-        parts = headings[-2:] if len(headings) > 1 else headings
-        if chinese:
-            topic = "的".join(f"“{part}”" for part in parts) if len(parts) > 1 else parts[0]
-            return f"{topic}中的“{opening}”" if block.get("shared_title") and opening else topic
-        topic = f'"{parts[-1]}" ({parts[0]})' if len(parts) > 1 else f'"{parts[0]}"'
-        return f'{topic}, in particular "{opening}"' if block.get("shared_title") and opening else topic
-
-    def _passage_answer(self, block: dict[str, Any]) -> list[tuple[str, str]]:
-        if block["language"] != block["answer_language"]:
-            return []
-        lines = [line.strip() for line in block["text"].splitlines() if line.strip()]
-        if block["language"] == "en":
-            answer = " ".join(lines)
-            return [(block["question"], answer if answer.endswith((".", "!", "?")) else answer + ".")]
-        sentences = [s.strip() for line in lines for s in _SENTENCE.findall(line) if s.strip()]
-        ended = [
-            s if s.endswith(("。", "！", "？", "!", "?", "：", "；")) else s.rstrip("，,.") + "。" for s in sentences
-        ]
-        joint = "\n" if any(_LIST_LINE.match(line) for line in lines) else ""
-        return [(block["question"], joint.join(ended))]
+        return [(question, urged(block) + fill(VIGNETTE_ANSWERS[0], entity=entity, checks=listed(block["checks"])))]

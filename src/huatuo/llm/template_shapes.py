@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
+from huatuo.llm.template_passages import Passage, answer, dialogue, passage_of, question
 from huatuo.llm.wording import KINDS, fill, listed, pick
 
 Made = list[tuple[str, str]]
@@ -94,6 +93,11 @@ DIAGNOSIS_ADVICE = (
     "单凭这一点无法断定，请尽早就医。",
     "这里不能代替医生下诊断，请到医院检查。",
 )
+URGENT = (
+    "{signs}是危险信号，请立即拨打120或到急诊就诊。",
+    "{signs}可能危及生命，请马上去医院急诊。",
+)
+"""What comes first where the block names signs of an emergency."""
 PRONOUNS = {
     "disease": ("这个病", "这种病", "该病"),
     "drug": ("这个药", "这种药", "该药"),
@@ -111,22 +115,14 @@ LATER_QUESTIONS = (
 LATER_ANSWERS = ("{it}的{relation}有{values}。", "{relation}有{values}。")
 STANCE_RELATIONS = ("禁忌", "慎用", "忌吃食物", "注意事项", "药物相互作用", "预防")
 """Relations whose wordings say what must be said (禁用, 慎用): their answers keep to these."""
-GOES_ON_ZH = ("还有呢？", "除此之外还有什么？", "请接着讲。", "这方面还要知道什么？", "然后呢？")
-GOES_ON_EN = ("What else?", "Please go on.", "Is there more to know about this?", "And then?")
-DIALOGUE_TURNS = 4
-"""Most turns of a dialogue about a passage."""
-
 SHAPE_WORDINGS = (
     HOP_BACK_QUESTIONS + HOP_BACK_ANSWERS + HOP_ON_QUESTIONS + HOP_ON_ANSWERS + TRUE_FALSE_QUESTIONS + DENIALS
     + DOSE_QUESTIONS + DOSE_FOR_QUESTIONS + DOSE_DECLINES + CONTRA_QUESTIONS["use"] + CONTRA_QUESTIONS["eat"]
     + CONTRA_ADVICE["forbidden"] + CONTRA_ADVICE["caution"] + CONTRA_ADVICE["eat"] + DIAGNOSIS_QUESTIONS
-    + DIAGNOSIS_ADVICE + tuple(word for words in PRONOUNS.values() for word in words) + LATER_QUESTIONS
-    + LATER_ANSWERS + GOES_ON_ZH + GOES_ON_EN
+    + DIAGNOSIS_ADVICE + URGENT + tuple(word for words in PRONOUNS.values() for word in words) + LATER_QUESTIONS
+    + LATER_ANSWERS
 )  # fmt: skip
 """Every wording of this file: part of the teacher's digest, and no claims of an answer."""
-
-_SENTENCE = re.compile(r"[^。！？!?\n]+[。！？!?]?")
-_SENTENCE_EN = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 class Answer(Protocol):
@@ -143,8 +139,6 @@ class Voice(NamedTuple):
     """The answer that lists all values."""
     questions: Callable[[str], Sequence[str]]
     """Wordings of a relation's question, with {entity}."""
-    topic: Callable[[dict[str, Any], bool], str]
-    """What a passage is about; the second says whether it is Chinese."""
 
 
 def shapes(voice: Voice) -> dict[str, Callable[[dict[str, Any]], Made]]:
@@ -154,8 +148,16 @@ def shapes(voice: Voice) -> dict[str, Callable[[dict[str, Any]], Made]]:
         "multi_turn": lambda block: _multi_turn(block, voice),
         "refusal": lambda block: _refusal(block, voice),
         "true_false": lambda block: _true_false(block, voice),
-        "passage_dialogue": lambda block: _passage_dialogue(block, voice),
+        "passage_question": lambda block: _passage(block, lambda passage: _asked(passage, block)),
+        "passage_answer": lambda block: _passage(block, lambda passage: [(block["question"], answer(passage))]),
+        "passage_dialogue": lambda block: _passage(block, lambda passage: dialogue(passage, block["text"])),
     }
+
+
+def urged(block: dict[str, Any]) -> str:
+    """The sentence that urges care, where the block names signs of an emergency; else an empty string."""
+    signs = block.get("urgent") or []
+    return fill(pick(URGENT, *signs), signs=listed(signs)) if signs else ""
 
 
 def _multi_hop(block: dict[str, Any]) -> Made:
@@ -203,7 +205,7 @@ def _diagnosis(block: dict[str, Any], voice: Voice) -> Made:
     value, asked, relation = block["value"], block["asked"], block["relation"]
     question = fill(pick(DIAGNOSIS_QUESTIONS, value, asked), value=value, asked=asked)
     kind = KINDS.get(block["kind"], "实体")
-    told = f"{relation}包括{value}的{kind}有{listed(block['entities'])}。"
+    told = f"{urged(block)}{relation}包括{value}的{kind}有{listed(block['entities'])}。"
     return [(question, told + pick(DIAGNOSIS_ADVICE, "advice", value, asked))]
 
 
@@ -229,26 +231,14 @@ def _multi_turn(block: dict[str, Any], voice: Voice) -> Made:
     return made
 
 
-def _passage_dialogue(block: dict[str, Any], voice: Voice) -> Made:
-    """The passage's sentences in order, two to four turns; nothing for one sentence or another language."""
+def _passage(block: dict[str, Any], make: Callable[[Passage], Made]) -> Made:
+    """What is made of a passage; nothing in another language, and nothing that says nothing."""
     if block["language"] != block["answer_language"]:
         return []
-    chinese = block["language"] != "en"
-    cut = _SENTENCE.findall(block["text"]) if chinese else _SENTENCE_EN.split(block["text"])
-    sentences = [s.strip() for s in cut if s.strip()]
-    topic = voice.topic(block, chinese)
-    if len(sentences) < 2 or not topic:
-        return []
-    if chinese:
-        sentences = [s if s[-1] in "。！？!?：；" else s.rstrip("，,.") + "。" for s in sentences]
-    turns = min(DIALOGUE_TURNS, len(sentences))
-    cuts = [len(sentences) * n // turns for n in range(turns + 1)]
-    joint = "" if chinese else " "
-    said = [joint.join(sentences[a:b]) for a, b in pairwise(cuts)]
-    opening = f"请介绍一下{topic}。" if chinese else f"Could you tell me about {topic}?"
-    further = GOES_ON_ZH if chinese else GOES_ON_EN
-    first = int(pick("01234", topic, block["text"]))
-    later = [further[(first + number) % len(further)] for number in range(turns - 1)]
-    if not chinese:
-        said = [text if text[-1] in ".!?" else text + "." for text in said]
-    return list(zip([opening, *later], said, strict=True))
+    made = make(passage_of(block))
+    return made if block["shape"] == "passage_question" or all(said for _, said in made) else []
+
+
+def _asked(passage: Passage, block: dict[str, Any]) -> Made:
+    asked = question(passage, block["title"], block["text"])
+    return [(asked, "")] if asked else []

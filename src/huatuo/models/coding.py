@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -82,6 +83,8 @@ class _Traits:
     pattern: re.Pattern[str]
     bos: str
     prefixed: bool
+    opened: dict[tuple[Any, ...], _Coder] = field(default_factory=dict)
+    """The last beginning of a prompt by its format and parts."""
 
 
 _KNOWN: WeakKeyDictionary[Any, _Traits] = WeakKeyDictionary()
@@ -204,12 +207,34 @@ class _Coder:
             return _call(self.tokenizer, run, plain=True)
         return _inside(self.tokenizer, run)
 
-    def _answer(self, text: str) -> None:
-        prompt, whole = self._run_ids(self.run), self._run_ids(self.run + text)
+    def run_ids(self) -> list[int]:
+        """Ids of what has gathered since the last control token."""
+        return self._run_ids(self.run)
+
+    def cut(self, prompt: list[int]) -> tuple[int, list[int]]:
+        """Where the last line of what has gathered begins, and its ids, where it can be tokenised without the rest.
+
+        That is so where its ids alone are the end of the ids of the whole, ``prompt``; else 0 and ``prompt``.
+        """
+        at = self.run.rstrip("\n").rfind("\n") + 1
+        if not at or self.traits.pattern.search(self.run):
+            return 0, prompt
+        end = self._run_ids(self.run[at:])
+        return (at, end) if 0 < len(end) < len(prompt) and prompt[-len(end) :] == end else (0, prompt)
+
+    def answer_ids(self, prompt: list[int], text: str, start: int = 0) -> tuple[list[int], bool]:
+        """Ids of an answer after ``prompt``, the ids of what has gathered from ``start`` on; and whether the border is
+        clean."""
+        whole = self._run_ids(self.run[start:] + text)
         clean = whole[: len(prompt)] == prompt
+        return (whole[len(prompt) :] if clean else _inside(self.tokenizer, text)), clean
+
+    def _answer(self, text: str) -> None:
+        prompt = self.run_ids()
+        ids, clean = self.answer_ids(prompt, text)
         self.ids += prompt
         start = len(self.ids)
-        self.ids += whole[len(prompt) :] if clean else _inside(self.tokenizer, text)
+        self.ids += ids
         self.straddled += not clean
         self.run = ""
         self._control(self.end)
@@ -241,3 +266,39 @@ def encode_prompt(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> l
         coder.add(part)
     coder.flush()
     return coder.ids
+
+
+def encode_answers(
+    fmt: Format, messages: Sequence[Message], answers: Sequence[str], tokenizer: Any
+) -> tuple[list[int], list[list[int]], list[bool]]:
+    """The ids of `encode_prompt`, the ids of each answer after them as `encode` has them (without the end token), and
+    whether each answer straddles the border.
+
+    The prompt is tokenised with each answer, and where its ids do not begin with the prompt's, the answer is tokenised
+    on its own: what was learned is what is scored. Raises FormatError as `encode_prompt` does.
+    """
+    coder = _opened(fmt, list(_parts(fmt, messages, prompt=True)), tokenizer)
+    prompt, found, straddled = coder.run_ids(), [], []
+    head, end = coder.cut(prompt)
+    for answer in answers:
+        ids, clean = coder.answer_ids(end, answer.strip(), head)
+        found.append(ids)
+        straddled.append(not clean)
+    return coder.ids + prompt, found, straddled
+
+
+def _opened(fmt: Format, parts: Sequence[_Part], tokenizer: Any) -> _Coder:
+    """A coder that has taken the parts; what stands before the last question is kept for the next call, since the
+    worked examples of an exam are the same for each of its questions."""
+    traits = _traits(tokenizer)
+    opening = (fmt.name, *parts[:-4])
+    if opening not in traits.opened:
+        traits.opened.clear()
+        coder = traits.opened[opening] = _Coder(fmt, tokenizer)
+        for part in parts[:-4]:
+            coder.add(part)
+    found = copy.copy(traits.opened[opening])
+    found.ids, found.turns = list(found.ids), list(found.turns)
+    for part in parts[-4:]:
+        found.add(part)
+    return found

@@ -10,23 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from huatuo.errors import ModelError, require
-from huatuo.models import formats
+from huatuo.models import formats, originals
 from huatuo.models.save import CARD_FILE, ModelCard, card, digest, quiet, save
 from huatuo.models.tokenizers import load_tokenizer
 
 __all__ = ["CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "digest", "load", "save"]
 
 Precision = Literal["fp32", "bf16"]
-
-_CONVERT = {
-    "chatglm": "ChatGLM-6B has two-dimensional positions and a prefix mask and no home in transformers; ChatGLM2 "
-    "and 3 can "
-    "be converted to GlmForCausalLM; next: convert a ChatGLM2/3 checkpoint, or choose another base",
-    "baichuan": "Baichuan2-7B is a LLaMA with W_pack and NormHead; next: convert it to LlamaForCausalLM (split "
-    "W_pack in "
-    "three, divide the rows of the head by their norm)",
-}
-"""Model types whose releases need code of their own: what to do instead."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +33,8 @@ class Loaded:
     """Digest of its weights; of an adapter: of its own and its base's."""
     name: str
     """Name of its folder."""
+    note: str = ""
+    """What a reader of the card of a model trained from it must know."""
 
 
 def load(
@@ -64,12 +56,18 @@ def load(
         )
     if (folder / "adapter_config.json").exists():
         return _load_adapter(folder, precision, base, allow_pickle)
-    config = _config(folder)
+    raw = _read_json(folder / "config.json")
+    original = originals.is_original(raw)
+    config = None if original else _config(folder, raw)
     weights = _weights(folder, allow_pickle)
     tokenizer = load_tokenizer(folder)
-    model = _model(folder, config, precision, weights[0].suffix == ".safetensors")
+    if original:
+        made = originals.import_original(folder, raw, weights, _dtype(precision))
+    else:
+        made = originals.Imported(_model(folder, config, precision, weights[0].suffix == ".safetensors"), "")
+    model, note = made.model, made.note
     _check_vocabulary(folder, model, tokenizer)
-    return Loaded(model, tokenizer, _checked_format(folder, tokenizer), digest(folder), _name(folder))
+    return Loaded(model, tokenizer, _checked_format(folder, tokenizer), digest(folder), _name(folder), note)
 
 
 def _name(folder: Path) -> str:
@@ -91,14 +89,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _config(folder: Path) -> Any:
+def _dtype(precision: str) -> Any:
+    import torch
+
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if precision not in dtypes:
+        raise ModelError(f"precision {precision!r} is unknown; expected one of {', '.join(dtypes)}")
+    return dtypes[precision]
+
+
+def _config(folder: Path, raw: Mapping[str, Any]) -> Any:
     """The configuration, after checking that it names a causal language model transformers knows."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
-    raw = _read_json(folder / "config.json")
     kind = str(raw.get("model_type", ""))
-    if kind in _CONVERT:
-        raise ModelError(f"{folder}: model_type {kind!r} needs code of its own, which is never run: {_CONVERT[kind]}")
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -144,18 +148,14 @@ def _weights(folder: Path, allow_pickle: bool) -> list[Path]:
 
 
 def _model(folder: Path, config: Any, precision: Precision, safe: bool) -> Any:
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    if precision not in dtypes:
-        raise ModelError(f"precision {precision!r} is unknown; expected one of {', '.join(dtypes)}")
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             str(folder),
             config=config,
-            dtype=dtypes[precision],
+            dtype=_dtype(precision),
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=safe,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,11 +82,21 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     write_atomic(path, json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
+OWN_CLASS = ("baichuan", "chatglm")
+"""Model types whose releases bring a tokenizer class of their own."""
+
+CHATGLM_SPECIALS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
+CHATGLM3_SPECIALS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
+"""Tokens that ChatGLM2 and ChatGLM3 number after those of tokenizer.model, in this order (tokenization_chatglm.py of
+both releases; the second line is ChatGLM3's)."""
+
+
 def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer of a local folder. No network, no code from the folder.
 
-    Raises ModelError where there is none, where it has no EOS, or where it gives other ids than the SentencePiece model
-    beside it. PAD may be missing or equal EOS: masks here never depend on the pad id.
+    Of a release that brings a tokenizer class of its own (`OWN_CLASS`), it is made from tokenizer.model with options
+    that give SentencePiece's ids. Raises ModelError where there is none, where it has no EOS, or where it gives other
+    ids than the SentencePiece model beside it. PAD may be missing or equal EOS: masks here never depend on the pad id.
     """
     require("transformers", "train")
     if not any((folder / name).exists() for name in TOKENIZER_FILES):
@@ -93,7 +105,12 @@ def load_tokenizer(folder: Path) -> Any:
             "files of the "
             "base model into the folder"
         )
-    tokenizer = _open(folder, {})
+    if not _has_own_class(folder):
+        tokenizer = _open(folder, {})
+    elif (folder / "tokenizer.json").exists():
+        tokenizer = _open_fast(folder)
+    else:
+        tokenizer = _from_sentencepiece(folder)
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(
             f"{folder}: {type(tokenizer).__name__} is not a fast tokenizer; expected tokenizer.json; next: "
@@ -127,6 +144,66 @@ def _open(folder: Path, options: dict[str, Any]) -> Any:
             "needs no "
             "code of its own; next: pip install 'huatuo[train]' (sentencepiece, protobuf), or save a tokenizer.json"
         ) from error
+
+
+def _has_own_class(folder: Path) -> bool:
+    path = folder / "config.json"
+    if not path.exists():
+        return False
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: not valid JSON ({error}); next: copy the file again") from None
+    return isinstance(found, dict) and found.get("model_type") in OWN_CLASS
+
+
+def _open_fast(folder: Path) -> Any:
+    """The tokenizer.json as it is: config.json names no class that transformers knows."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+
+
+def _from_sentencepiece(folder: Path) -> Any:
+    """A fast tokenizer with the ids of tokenizer.model, its control tokens as tokenizer_config.json names them."""
+    model = folder / "tokenizer.model"
+    if not model.exists():
+        raise ModelError(f"{folder}: no tokenizer.model and no tokenizer.json; next: copy it from the release")
+    processor = require("sentencepiece", "train").SentencePieceProcessor(model_file=str(model))
+    config = json.loads((folder / "tokenizer_config.json").read_text("utf-8")) if _has_config(folder) else {}
+    named = {name: _content(config.get(name)) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    names = {name: text for name, text in named.items() if text}
+    names.setdefault("eos_token", processor.id_to_piece(processor.eos_id()) if processor.eos_id() >= 0 else "</s>")
+    names.setdefault("unk_token", processor.id_to_piece(processor.unk_id()))
+    for prefix in (False, True):
+        tokenizer = _as_llama(model, {**names, "add_prefix_space": prefix})
+        if not _differences(tokenizer, processor):
+            break
+    if config.get("tokenizer_class") == "ChatGLMTokenizer":
+        wanted = [*CHATGLM_SPECIALS, *(CHATGLM3_SPECIALS if _is_chatglm3(config) else ())]
+        tokenizer.add_special_tokens({"additional_special_tokens": wanted})
+    return tokenizer
+
+
+def _as_llama(model: Path, options: dict[str, Any]) -> Any:
+    """The tokenizer that transformers makes of a tokenizer.model alone, as it does for a LLaMA's folder."""
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copy(model, Path(place) / model.name)
+        about = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False, "legacy": False, **options}
+        (Path(place) / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
+        tokenizer = _open(Path(place), {})
+    tokenizer.name_or_path = model.parent.name
+    return tokenizer
+
+
+def _content(token: Any) -> str:
+    """The text of a token, which tokenizer_config.json gives as a string or as an object."""
+    return str(token.get("content", "")) if isinstance(token, dict) else str(token or "")
+
+
+def _is_chatglm3(config: dict[str, Any]) -> bool:
+    """Whether the release has tokens of its own for who speaks: ChatGLM3's tokenizer_config.json lists them."""
+    return CHATGLM3_SPECIALS[1] in json.dumps(config)
 
 
 def _differences(tokenizer: Any, processor: Any) -> list[str]:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from huatuo.errors import InputError
 
@@ -36,6 +36,10 @@ MOST_WESTERN = 0.1
 LEAST_SCORE = 0.5
 """Score below which bytes that are no valid UTF-8 are no text. Classical Chinese books score 0.8 and more."""
 
+CLEAR_SCORE = 0.8
+"""Score of the characters above ASCII from which a line is taken to be in another encoding than its file. UTF-8 read as
+GB18030 scores about 0.4."""
+
 SHOWN_POSITIONS = 5
 """Byte positions named in a message; the count is always whole."""
 
@@ -47,7 +51,7 @@ class Problem:
     """Something wrong with an input: the rule, what was found, and where."""
 
     rule: str
-    """``undecodable_bytes``, ``nul_bytes``, ``line_too_long``, ``bad_json``, ``duplicate_key``, ..."""
+    """``undecodable_bytes``, ``mixed_encodings``, ``nul_bytes``, ``line_too_long``, ``bad_json``, ..."""
     message: str
     """What was found and what was expected."""
     positions: tuple[int, ...] = ()
@@ -70,7 +74,7 @@ class Decoded:
 
 
 @lru_cache(maxsize=1)
-def _common_characters() -> frozenset[str]:
+def common_characters() -> frozenset[str]:
     """GB2312 level 1 (3,755 characters), Big5 level 1 (5,401), printable ASCII and Chinese punctuation."""
     rows = ((high, range(0xA1, 0xFF)) for high in range(0xB0, 0xD8))
     gb = {bytes((high, low)).decode("gb2312", "ignore") for high, lows in rows for low in lows}
@@ -87,7 +91,7 @@ def _score(data: bytes, encoding: str) -> float:
     text = data.decode(encoding, "replace")
     if not text:
         return -5.0
-    common = _common_characters()
+    common = common_characters()
     good = sum(1 for character in text if character in common)
     return (good - 5 * (text.count("\ufffd") + text.count("\0"))) / len(text)
 
@@ -114,8 +118,8 @@ def _is_western(data: bytes) -> bool:
 def detect(data: bytes, whole: bool = True) -> str:
     """The encoding of ``data``, one of `CANDIDATES` or `WESTERN`; ``whole`` is false where more data follows.
 
-    Bytes that are valid UTF-8 and hold no NUL are UTF-8. Otherwise the candidates are scored on `PROBE_BYTES` that
-    begin with the line of the first byte above ASCII.
+    Bytes that are valid UTF-8 and hold no NUL are UTF-8, and so is a file most of whose lines are. Otherwise the
+    candidates are scored on `PROBE_BYTES` that begin with the line of the first byte above ASCII.
     """
     for bom, encoding in _BOMS:
         if data.startswith(bom):
@@ -131,8 +135,46 @@ def detect(data: bytes, whole: bool = True) -> str:
     cut = probe.rfind(b"\n")
     if len(probe) == PROBE_BYTES and cut > PROBE_BYTES // 2:
         probe = probe[:cut]
+    if b"\0" not in probe and _is_mostly_utf8(probe):
+        return "utf-8"
     probe = probe[: len(probe) - len(probe) % 2] if len(probe) > 3 else probe
     return max(CANDIDATES, key=lambda encoding: (_score(probe, encoding), -CANDIDATES.index(encoding)))
+
+
+def _is_mostly_utf8(probe: bytes) -> bool:
+    """Whether most of several lines above ASCII are UTF-8: the others came from another program."""
+    unusual = [line for line in probe.split(b"\n") if not line.isascii()]
+    good = sum(line_encoding(line, "gb18030") == "utf-8" for line in unusual) if len(unusual) > 1 else 0
+    return 2 * good >= len(unusual) > 1
+
+
+def line_encoding(data: bytes, encoding: str) -> str:
+    """The encoding of one line of a file that is in ``encoding`` as a whole: another one where the line does not
+    decode, or reads clearly better in it."""
+    if data.isascii() or encoding.startswith("utf-16") or (encoding == "utf-8" and _is_utf8(data, True)):
+        return encoding
+    if encoding != "utf-8" and not _is_utf8(data, True) and _decodes(data, encoding):
+        return encoding
+    others = [name for name in ("utf-8", "gb18030", "big5") if name != encoding and _decodes(data, name)]
+    scores = {name: _score_unusual(data, name) for name in others}
+    best = max(others, key=lambda name: scores[name], default=encoding)
+    clear = best != encoding and scores[best] >= CLEAR_SCORE and scores[best] > _score_unusual(data, encoding)
+    return best if clear else encoding
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _score_unusual(data: bytes, encoding: str) -> float:
+    """The score of the characters above ASCII alone."""
+    unusual = "".join(c for c in data.decode(encoding, "replace") if not c.isascii())
+    good = sum(c in common_characters() for c in unusual)
+    return (good - 5 * unusual.count("\ufffd")) / max(len(unusual), 1)
 
 
 # ---------------------------------------------------------------- decoding
@@ -150,8 +192,8 @@ def _collect(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("huatuo.collect", _collect)
 
 
-def _decode(data: bytes, encoding: str, offset: int) -> tuple[str, tuple[Problem, ...]]:
-    """Text and problems; ``offset`` is added to the positions."""
+def decode_as(data: bytes, encoding: str, offset: int) -> tuple[str, tuple[Problem, ...]]:
+    """(text, problems) of bytes in a known encoding; ``offset`` is added to the positions."""
     bad: list[int] = []
     token = _bad_bytes.set(bad)
     try:
@@ -175,13 +217,35 @@ def decode(data: bytes) -> Decoded:
     """The text of ``data``, its encoding and its problems; never raises."""
     encoding = detect(data)
     skip = _bom_length(data, encoding)
-    text, problems = _decode(data[skip:], encoding, skip)
+    text, problems = _decode_lines(data[skip:], encoding, skip)
     probe = data[skip : skip + PROBE_BYTES]
     score = _score(probe, encoding)
     if not (skip or encoding in ("utf-8", WESTERN)) and score < LEAST_SCORE:
         message = f"no encoding gives readable text (best: {encoding}, score {score:.2f}, expected {LEAST_SCORE})"
         problems = (*problems, Problem("not_text", message))
     return Decoded(text, encoding, problems)
+
+
+def _decode_lines(data: bytes, encoding: str, offset: int) -> tuple[str, tuple[Problem, ...]]:
+    """(text, problems) of bytes; the lines that are in another encoding than the whole are read in theirs."""
+    if encoding.startswith("utf-16") or (encoding == "utf-8" and _is_utf8(data, True)):
+        return decode_as(data, encoding, offset)
+    lines = data.split(b"\n")
+    encodings = [line_encoding(line, encoding) for line in lines]
+    odd = [number for number, name in enumerate(encodings, 1) if name != encoding]
+    if not odd:
+        return decode_as(data, encoding, offset)
+    texts: list[str] = []
+    problems: list[Problem] = []
+    for line, name in zip(lines, encodings, strict=True):
+        text, found = decode_as(line, name, offset)
+        texts.append(text)
+        problems.extend(found)
+        offset += len(line) + 1
+    others = ", ".join(sorted({encodings[number - 1] for number in odd}))
+    shown = ", ".join(f"{number:,}" for number in odd[:SHOWN_POSITIONS]) + (", ..." if odd[SHOWN_POSITIONS:] else "")
+    message = f"{len(odd):,} lines of a {encoding} file are in {others} (line {shown}), and were read in it"
+    return "\n".join(texts), (Problem("mixed_encodings", message), *problems)
 
 
 def _bom_length(data: bytes, encoding: str) -> int:
@@ -236,8 +300,19 @@ def file_encoding(path: Path) -> str:
         return detect(block + rest, whole=len(rest) < PROBE_BYTES) if block else "utf-8"
 
 
-def _byte_lines(file: BinaryIO, newline: bytes, bound: int) -> Iterator[tuple[int, bytes | None, int]]:
-    """(offset, bytes without the line end or None when longer than ``bound``, length) of each line."""
+class Readable(Protocol):
+    """Something with bytes to read: a file, or a stream that unpacks one."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
+
+
+def byte_lines(file: Readable, newline: bytes, bound: int) -> Iterator[tuple[int, bytes | None, int]]:
+    """(offset, bytes without the line end or None when longer than ``bound``, length) of each line of a stream.
+
+    Memory holds a line at a time, and of a line that is too long a block of 1 MiB. Raises what reading raises.
+    """
     unit, offset, buffer, too_long = len(newline), 0, b"", 0
     while True:
         block = file.read(1 << 20)
@@ -283,10 +358,14 @@ def _decoded_lines(path: Path, encoding: str, bound: int) -> Iterator[tuple[int,
         head = file.read(4)
         skip = _bom_length(head, encoding)
         file.seek(skip)
-        for number, (offset, data, length) in enumerate(_byte_lines(file, newline, bound), 1):
+        for number, (offset, data, length) in enumerate(byte_lines(file, newline, bound), 1):
             if data is None:
                 problem = Problem("line_too_long", f"{length:,} bytes; expected at most {bound:,}", (offset + skip,))
                 yield number, "", (problem,)
                 continue
-            text, problems = _decode(data, encoding, offset + skip)
+            own = line_encoding(data, encoding)
+            text, problems = decode_as(data, own, offset + skip)
+            if own != encoding:
+                message = f"line {number} of a {encoding} file is in {own}, and was read in it"
+                problems = (Problem("mixed_encodings", message, (offset + skip,)), *problems)
             yield number, text.removesuffix("\r"), problems

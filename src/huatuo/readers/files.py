@@ -15,7 +15,7 @@ from huatuo.readers import office, pdf
 from huatuo.readers.encoding import Decoded, Problem, read_text
 from huatuo.readers.html import to_text
 from huatuo.readers.jsonfile import records
-from huatuo.readers.markdown import read_text_part, text_parts
+from huatuo.readers.markdown import read_text_part, text_parts, without_inline_html
 from huatuo.readers.parts import Part, Unread
 from huatuo.readers.xml import read_xml
 from huatuo.text.glyphs import mend_radicals
@@ -228,7 +228,8 @@ def _json_parts(path: Path, wanted: Wanted) -> Iterator[Part | Unread]:
         elif not text.strip():
             yield Unread("empty_file", "the record's text is empty; expected text", raw.place)
         else:
-            yield Part(title, mend_radicals(re.sub(r"\r\n?", "\n", text)), raw.place, problems=problems)
+            text = mend_radicals(without_inline_html(re.sub(r"\r\n?", "\n", text)))
+            yield Part(without_inline_html(title), text, raw.place, problems=problems)
 
 
 def _fields(value: Any, wanted: Wanted) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ A record that cannot be used is one `Raw` with a problem; the others are read al
 | `not_finite` | NaN, Infinity, or a number too large for a float |
 | `lone_surrogate` | half of a surrogate pair, which no text file can hold |
 | `too_deep` | nested deeper than the reader goes |
-| `line_too_long`, `undecodable_bytes`, `nul_bytes` | see `huatuo.readers.encoding` |
+| `line_too_long`, `undecodable_bytes`, `mixed_encodings`, `nul_bytes` | see `huatuo.readers.encoding` |
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,18 @@ def _document_records(path: Path) -> Iterator[Raw]:
     text = decoded.text
     start = _blank_end(text, 0)
     broken = next((p for p in decoded.problems if p.rule == "undecodable_bytes"), None)
+    mixed = next((p for p in decoded.problems if p.rule == "mixed_encodings"), None)
+    if mixed is not None:
+        found = _members(text, start, broken)
+        first = next(found, None)
+        if first is not None:
+            yield replace(first, problem=first.problem or mixed)
+        yield from found
+    else:
+        yield from _members(text, start, broken)
+
+
+def _members(text: str, start: int, broken: Problem | None) -> Iterator[Raw]:
     if text[start : start + 1] == "[":
         yield from _elements(text, start + 1, "]", broken)
     elif re.compile(r'\{[ \t\r\n]*"\d+"[ \t\r\n]*:[ \t\r\n]*\{').match(text, start):

@@ -9,8 +9,11 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Sequence
 
+from huatuo.readers import tagged
 from huatuo.readers.html import to_text
 from huatuo.readers.parts import Part
 from huatuo.readers.wrap import bound_pages, rejoined
@@ -25,13 +28,28 @@ _FRONT = re.compile(r"\A---[ \t]*\n((?:[^\n]*\n){1,100}?)---[ \t]*(?:\n|\Z)")
 _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.M | re.I)
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL | re.I)
 _SHIFTED = re.compile(r"(.?)<(sup|sub)>(.*?)</\2>", re.DOTALL | re.I)
-_TAGS = re.compile(r"</?(?:div|span|p|font|center|section|figure|img|a|u|b|i|em|strong)\b[^<>]*>|\{:[^{}\n]*\}", re.I)
+_TAGS = re.compile(
+    r"</?(?:div|span|p|font|center|section|figure|img|a|u|b|i|em|strong)\b[^<>]*>|\{[:#][^{}\n]*\}", re.I
+)
+_PICTURE = re.compile(r"!\[[^\]]*\]\((?:[^()\"]|\([^()]*\))*(?:\"(?:[^\"\\]|\\.)*\"\s*)?\)(?:\{:?[^{}]*\})?", re.DOTALL)
+_CROSS_REFERENCE = re.compile(
+    r"\s*\((?:see )?\[\\?\[?link\\?\]?\]\(#[^()]*\)(?:(?:,| and)? *\[\\?\[?link\\?\]?\]\(#[^()]*\))*\)"
+)
+_MEANING = re.compile(r"^([^\s:#>|*-](?:[^\n]{0,79}[^\n:])?)\n:[ \t]+(?=\S)", re.M)
+_NUMBERED_LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\[\d{1,4}\]")
+_LINK_TARGET = re.compile(r"^[ ]{0,3}\[\d{1,4}\]:[ \t]+\S+[^\n]*$\n?", re.M)
+_LIST_END = re.compile(r"^[ \t]*\^[ \t]*$\n?", re.M)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}\d?);", re.I)
 _ROW_BREAKS = re.compile(r"^[ \t]*\|.*<br[ \t]*/?>.*$", re.M | re.I)
 
 
 def read_text_part(text: str, place: str, markdown: bool, rejoin: bool) -> Part:
     """The document of a text: Markdown, or plain text where ``markdown`` is false."""
     text = mend_radicals(re.sub(r"\r\n?", "\n", text))
+    if not markdown and tagged.is_tagged(text):
+        title, text, places = tagged.headed(text)
+        made, marks = _lines(text, False, rejoin)
+        return _part(title, place, made, tuple(_at_source(mark, places) for mark in marks))
     if not markdown:
         pages = [(f"page {number}", page) for number, page in enumerate(text.split("\f"), 1)]
         if len(pages) == 1:
@@ -47,6 +65,11 @@ def read_text_part(text: str, place: str, markdown: bool, rejoin: bool) -> Part:
     pages = [(label, _lines(without_html(page), True, rejoin)[0]) for label, page in found]
     whole, marks = bound_pages(pages)
     return _part(title, place, whole, tuple(mark for mark in marks if mark.label))
+
+
+def _at_source(mark: Mark, places: Sequence[int]) -> Mark:
+    """The mark with the line of the source in place of the line of the text without tags."""
+    return mark.model_copy(update={"label": f"line {places[int(mark.label.removeprefix('line ')) - 1]}"})
 
 
 def _part(title: str, place: str, text: str, marks: tuple[Mark, ...]) -> Part:
@@ -69,9 +92,27 @@ def _pages(text: str) -> list[tuple[str, str]]:
 
 
 def without_html(text: str) -> str:
-    """Markdown whose HTML is Markdown too: raised digits, tables as rows; tags that only place words are left out."""
-    if "<" not in text and "{:" not in text:
-        return text
+    """Markdown whose HTML is Markdown too: raised digits, tables as rows; tags that only place words are left out.
+
+    Pictures, and brackets that hold nothing but a link to a figure of the same text, are left out as well; of a
+    numbered link ``[words][1]`` the words stay; a list of terms with their meanings (a line ``: …`` under a term)
+    becomes items ``- **term**: …``.
+    """
+    text = _PICTURE.sub("", _CROSS_REFERENCE.sub("", text))
+    text = _NUMBERED_LINK.sub(r"\1", _LINK_TARGET.sub("", text))
+    text = _MEANING.sub(r"- **\1**: ", _LIST_END.sub("", text))
+    if "<" in text or "{:" in text or "{#" in text:
+        text = _without_tags(text)
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+
+
+def without_inline_html(text: str) -> str:
+    """A plain text whose HTML tags and character entities are characters: 10<sup>9</sup> is 10⁹, ``&lt;`` is <."""
+    text = _without_tags(text) if "<" in text else text
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+
+
+def _without_tags(text: str) -> str:
     text = _TABLE.sub(lambda match: "\n\n" + to_text(match.group())[1] + "\n\n", text)
     text = _SHIFTED.sub(_shift, text)
     text = _ROW_BREAKS.sub(lambda match: re.sub(r"<br[ \t]*/?>", " ", match.group(), flags=re.I), text)

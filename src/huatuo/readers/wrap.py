@@ -30,6 +30,10 @@ MARK_EVERY = 20
 _FINAL = re.compile(r"[。！？!?.;；:：…][”’」』）)\]】\"']*$")
 _PUNCTUATION = re.compile(r"[。，；、！？]|[,.;!?](?:\s|$)")
 _LABEL = re.compile(r"\s*[^\s，。,.;；:：]{1,12}[:：]")
+_HEADING = re.compile(
+    r"\s*(?:[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十]{1,3}[）)]|第[一二三四五六七八九十百]{1,4}[章节篇])[^。，；！？：,;:、]{1,20}"
+)
+"""A numbered heading of a plain text, whole on its line."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _DECIMAL = re.compile(r"\d\.$")
 _HYPHENATED = re.compile(r"[^\W\d_]+-$")
@@ -100,7 +104,7 @@ def _one_paragraph(lines: list[str], width: int, words: frozenset[str]) -> str:
             goes_on = own >= FULL * width and (own >= 0.9 * width or _FINAL.search(bare) is None)
         else:
             goes_on = not before.endswith(("  ", "\\"))
-        goes_on = goes_on and _LABEL.match(line) is None
+        goes_on = goes_on and _LABEL.match(line) is None and _HEADING.fullmatch(bare) is None
         if goes_on:
             left, blank = _seam(parts[-1].rstrip(), line.lstrip(), words)
             parts[-1] = left + blank

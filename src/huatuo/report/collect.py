@@ -5,7 +5,6 @@ A stage that has not run leaves its part empty.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from huatuo import store
-from huatuo.ledger import ledger
 from huatuo.records import Figure, Question, Response, Score
+from huatuo.report.answers import Answers, answers
+from huatuo.report.facts import Ledger, account
+from huatuo.report.leaderboard import others
 from huatuo.report.tables import primary_metric
-
-TAUGHT_BINS = ((0, 0), (1, 1), (2, 4), (5, 9), (10, 19), (20, 0))
-"""Lowest and highest number of pairs per row of the ledger; 0 as the highest of the last row: no limit."""
 
 CURVE_BINS = 160
 """Points of the loss curve: more cannot be told apart on a phone."""
@@ -56,15 +54,6 @@ class Sample:
     ours: str
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """How many training pairs teach each fact."""
-
-    facts: int
-    taught: tuple[tuple[str, int], ...]
-    untaught: tuple[tuple[str, int], ...]
-
-
 @dataclass
 class Found:
     """All that was read."""
@@ -82,6 +71,8 @@ class Found:
     tokens: int = 0
     samples: list[Sample] = field(default_factory=list)
     exam_samples: list[Sample] = field(default_factory=list)
+    answers: Answers | None = None
+    """Every question with every answer, where models other than base and ours were asked."""
 
     def rows(self, stage: str, table: str) -> int:
         """Rows of a table; 0 where the stage has not run or wrote no such table."""
@@ -107,7 +98,7 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         found.findings = _findings(folders["ingest"])
         kinds = Counter(str(row["kind"]) for row in columns(folders["ingest"], "entities", "kind"))
         found.entities = kinds.most_common()
-        found.ledger = _ledger(folders)
+        found.ledger = account(folders)
     last = folders.get("unify", folders.get("synth"))
     if last is not None:
         found.pairs = dict(
@@ -122,6 +113,8 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         found.figures = list(store.read(folders["score"], "figures", Figure))
     if {"questions", "ask", "score"} <= set(folders):
         found.samples, found.exam_samples = _samples(folders, samples)
+        if others(found.figures):
+            found.answers = answers(folders)
     return found
 
 
@@ -131,7 +124,7 @@ def columns(folder: Path, table: str, *names: str) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-# ---------------------------------------------------------------- knowledge, losses, ledger
+# ---------------------------------------------------------------- knowledge, losses
 
 
 def _losses(stage: str, folder: Path, manifest: store.Manifest) -> list[Loss]:
@@ -165,18 +158,6 @@ def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
             counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1], item[0][0])
         )
     ]
-
-
-def _ledger(folders: Mapping[str, Path]) -> Ledger:
-    """Facts by the number of pairs that were learned: a pair that a later stage dropped or left teaches nothing."""
-    facts = ledger(folders)
-    bins = []
-    for low, high in TAUGHT_BINS:
-        name = str(low) if low == high else f"{low}–{high}" if high else f"≥ {low}"
-        top = high or (0 if low == 0 else math.inf)
-        bins.append((name, sum(low <= entry.pairs <= top for entry in facts.values())))
-    counts = Counter(entry.why for entry in facts.values() if not entry.pairs)
-    return Ledger(len(facts), tuple(bins), tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
 
 # ---------------------------------------------------------------- order and steps

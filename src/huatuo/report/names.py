@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from huatuo.report import names_probed
 from huatuo.report.words import Label
 
 GROUPS: dict[str, Label] = {
@@ -15,6 +16,7 @@ GROUPS: dict[str, Label] = {
     "trained phrasings": ("训练过的问法", "trained phrasings"),
     "not taught after all": ("本应教、实际没教的", "not taught after all"),
     "withheld entities": ("特意不教的实体（对照）", "withheld entities (control)"),
+    **names_probed.GROUPS,
 }
 
 MODELS: dict[str, Label] = {
@@ -28,11 +30,28 @@ MODELS: dict[str, Label] = {
 
 METRICS: dict[str, Label] = {
     "accuracy": ("正确率", "accuracy"),
+    "letters": ("正确率（选项字母的概率）", "letters"),
+    "letters-calibrated": ("正确率（字母概率，校准）", "letters, calibrated"),
+    "subsets": ("正确率（字母组合的概率）", "subsets"),
+    "subsets-calibrated": ("正确率（字母组合的概率，校准）", "subsets, calibrated"),
+    "options": ("正确率（选项文字的概率）", "options"),
+    "options-tokens": ("正确率（选项概率，按词元平均）", "options per token"),
+    "options-characters": ("正确率（选项概率，按字平均）", "options per character"),
+    "options-bytes": ("正确率（选项概率，按字节平均）", "options per byte"),
+    "options-pmi": ("正确率（选项与题目的互信息）", "options, mutual information"),
+    "options-calibrated": ("正确率（选项概率，校准）", "options, calibrated"),
     "exact": ("完全正确", "exact"),
     "f1": ("F1", "F1"),
     "bleu": ("BLEU", "BLEU"),
+    "chrf": ("chrF", "chrF"),
     "rouge-l": ("ROUGE-L", "ROUGE-L"),
+    "numbers": ("数值与参考一致", "numbers agree"),
+    "facts": ("说出参考要点", "facts said"),
     "difference": ("差", "difference"),
+    "p": ("p 值（McNemar 检验）", "p (McNemar)"),
+    "p Holm": ("p 值（Holm 校正）", "p (Holm)"),
+    "detectable": ("能测出的最小差", "smallest difference shown"),
+    **names_probed.METRICS,
 }
 
 GRADES: dict[str, Label] = {
@@ -61,8 +80,14 @@ SHAPES = {
     "reverse": "反向提问",
     "comparison": "比较",
     "vignette": "病例",
+    "multi_hop": "两步推理",
+    "multi_turn": "多轮问诊",
+    "refusal": "婉拒与就医",
+    "true_false": "判断对错",
+    "self_instruct": "自生问题",
     "consultation": "问诊",
     "passage": "段落问答",
+    "passage_dialogue": "段落对话",
     "imported": "导入",
 }
 
@@ -79,6 +104,12 @@ RULES = {
     "nul_bytes": "含空字节",
     "too_deep": "嵌套过深",
     "undecodable_bytes": "无法解码",
+    "held_back": "待复核而暂留",
+    "changed_in_place": "直接改动原列",
+    "edit_without_decision": "有修改而未决定",
+    "note_without_decision": "有备注而未决定",
+    "reviewer_note": "审阅者备注",
+    "mixed_encodings": "编码混杂",
     "empty_file": "空文件",
     "not_finite": "非有限数",
     "no_reader": "读不了的格式",
@@ -88,6 +119,13 @@ RULES = {
     "duplicate": "重复",
     "same_value_twice": "同一值两次",
     "nothing_extracted": "文中未抽取到知识",
+    "not_literal": "文中没有原话",
+    "foreign_relation": "表外的关系",
+    "foreign_subject": "文中没有的主体",
+    "cut_word": "截断词或数字",
+    "order_in_text": "文中的指令",
+    "denied": "文中否认",
+    "caution_as_ban": "慎用误作禁用",
     # checks of the knowledge
     "self_loop": "值是自己的名称",
     "cut_off": "被截断",
@@ -97,6 +135,12 @@ RULES = {
     "denial": "否认了所知",
     "near_copy": "与已有问题雷同",
     "no_advice": "没有劝就医",
+    "no_urging": "有急症征象而未先劝就医",
+    "revealed": "患者说了病例外的事",
+    "repaired": "退回改过一次",
+    "swapped": "张冠李戴",
+    "qualifier": "漏了条件",
+    "language": "语言不受支持",
     "turns": "轮次不合",
     "verdict": "判断相反",
     "twin_entities": "两个实体内容全同",
@@ -114,7 +158,6 @@ RULES = {
     "unfit_name": "不成名称",
     "no_relation": "没有关系名",
     "no_such_relation": "没有这个关系",
-    "mojibake": "乱码",
     "mixed_entity": "混入别的药",
     "claim": "来源自称的疗效",
     "conflicting_class": "分类矛盾",
@@ -135,6 +178,25 @@ RULES = {
     "repetitive": "内容重复",
     "unreadable": "不可读",
     "contaminated": "与考题重合",
+    "mojibake": "乱码",
+    "low_quality": "质量过低",
+    "off_domain": "非医学领域",
+    "other_language": "其他语言",
+    "semantic_duplicate": "语义重复",
+    "ocr_residue": "OCR 残留",
+    "list_of_links": "链接列表",
+    "advertisement": "广告",
+    "boilerplate": "网页套话",
+    "repeated_runs": "重复片段",
+    "too_large": "文件过大",
+    "empty_text": "空文本",
+    "truncated": "压缩包不完整",
+    "damaged": "压缩包损坏",
+    "http_status": "网页不存在",
+    "needs_ocr": "需要 OCR",
+    "encrypted": "已加密",
+    "reply too large": "回复过大",
+    "served model differs": "实际应答的模型不同",
     # making pairs
     "withheld": "特意不教",
     "no_entity": "没提到所问之物",
@@ -146,7 +208,7 @@ RULES = {
     "mixed": "张冠李戴",
     "long_question": "问题过长",
     "leak": "提到出处",
-    "unparsed": "读不出问答",
+    "unparsed": "回复读不出",
     "not_drawn": "未抽中",
     "length": "超长中断",
     "refused": "拒答",
@@ -176,6 +238,7 @@ RULES = {
     "wrong_language": "语言不符",
     "dose_without_unit": "剂量无单位",
     "personal_data": "含个人信息",
+    "emergency_not_urged": "有急症征象而未劝就医",
     "deidentified": "已去标识",
     "rejected": "审阅退回",
     "not_reviewed": "尚未审阅",
@@ -197,11 +260,20 @@ RULES = {
     "overlong": "超出窗口",
     "not tokenised": "没有切词元",
     "after the last step": "训练结束前没轮到",
-    "only in a vignette's question": "只在病例的题干里",
+    "only in a question": "只在题干里",
+    "corroborates": "他源亦有此条",
     # questions and answers
     "relation not probed": "不考的关系",
     "not drawn": "未抽中",
     "answer is no option": "答案不在选项中",
+    "label twice": "选项标号重复",
+    "formula": "单元格是公式",
+    "wrong_number_of_cells": "单元格数不符",
+    "no kind": "题型未说明",
+    "no reference": "没有参考答案",
+    "subject not asked": "不考的科目",
+    "left to a judge": "留给评判者",
+    "freshness": "考试是否新于数据",
     "empty option": "空选项",
     "options alike": "选项相同",
     "contradictory answers": "答案互相矛盾",
@@ -213,6 +285,7 @@ RULES = {
     "unknown kind": "题型不明",
     "unknown question": "题目不明",
     "model error": "模型出错",
+    "near tie": "最高两项几乎相等",
 }
 
 NUMBERS = {
@@ -243,9 +316,22 @@ NUMBERS = {
     "truncation_share": "截短份额",
     "prompt_tokens": "提示词元",
     "completion_tokens": "回答词元",
+    "sent back once": "退回一次",
+    "repaired": "改好",
+    "still refused": "改后仍不合",
+    "replies": "回复",
+    "replies with a pair": "读出问答的回复",
+    "replies without a pair": "没有问答的回复",
 }
 
-_ENDS = {"stop": "正常结束", "length": "超长中断", "refused": "拒答", "error": "调用失败"}
+_ENDS = {
+    "stop": "正常结束",
+    "length": "超长中断",
+    "refused": "拒答",
+    "error": "调用失败",
+    "near ties": "最高两项几乎相等的题",
+    "straddled options": "与题目末尾跨词元、单独编码的选项",
+}
 
 _METHODS = (
     (r"^paired,? ", "配对，"),
@@ -282,11 +368,23 @@ def why(name: str) -> Label:
     return (f"{label(STAGES, stage)[0]}：{rule(reason)[0]}", name) if found and stage in STAGES else rule(name)
 
 
+UNSCORED = {"refusal": "拒答", "failed call": "调用失败或超时", "cut off": "被截断", "unreadable": "读不出"}
+"""Classes of answers without a value."""
+
+
 def metric(name: str) -> Label:
     """The words of a metric, of ``f1 difference`` and ``contamination: exact`` too."""
     if name.startswith("contamination: "):
         grade = label(GRADES, name.removeprefix("contamination: "))
         return f"与训练问答重合：{grade[0]}", f"overlap with the pairs: {grade[1]}"
+    if name.startswith("extractor: "):
+        extractor = name.removeprefix("extractor: ")
+        return f"正确率（按 {extractor} 读取）", f"accuracy as {extractor} reads"
+    if name.startswith("outcome: "):
+        return label(names_probed.OUTCOMES, name.removeprefix("outcome: "))
+    if name.startswith("unscored: "):
+        zh, en = chinese(UNSCORED, name.removeprefix("unscored: "))
+        return f"无法评分：{zh}", f"unscored: {en}"
     own = label(METRICS, name.removesuffix(" difference"))
     return (f"{own[0]}之差", f"{own[1]} difference") if name.endswith(" difference") else own
 
@@ -303,9 +401,13 @@ def number(name: str) -> Label:
         return f"问答检查：{rule(name.removeprefix('lint '))[0]}", name
     if name.startswith("items of "):
         return f"{name.removeprefix('items of ')} 的条目", name
+    if name.startswith("replies without a pair: "):
+        return f"没有问答的回复：{rule(name.removeprefix('replies without a pair: '))[0]}", name
     model, found, end = name.partition(": ")
     if found and end in _ENDS:
-        return f"{label(MODELS, model)[0]}：{_ENDS[end]}", name
+        asked, _, way = model.partition(" ")
+        shown = f"{label(MODELS, asked)[0]} {label(METRICS, way)[0]}" if way else label(MODELS, asked)[0]
+        return f"{shown}：{_ENDS[end]}", name
     return chinese(NUMBERS, name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,14 @@ from huatuo import store
 from huatuo.progress import bar
 from huatuo.recipe import ReportSettings, RunSettings
 from huatuo.records import Figure
-from huatuo.report import cards, figures, flow, names, tables
+from huatuo.report import cards, figures, flow, leaderboard, names, tables
 from huatuo.report.collect import Found, collect
 from huatuo.report.words import WORDS, Label, named, spoken
+from huatuo.text.cells import clean
 from huatuo.text.ngram import GRAM, THRESHOLDS
 
 LONGEST_ANSWER = 600
 """Characters of an answer that are shown; the rest is counted."""
-
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-"""Characters that no HTML page may hold."""
 
 
 def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path], out: store.Writer) -> None:
@@ -45,6 +42,13 @@ def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path
             "model-card.md": cards.model_card(run, found, rows),
             "data-card.md": cards.data_card(run, found),
         }
+        if made := boards(found, run.seed):
+            files |= {
+                "leaderboard.csv": tables.to_csv(leaderboard.board_table(made)),
+                "comparisons.csv": tables.to_csv(leaderboard.comparison_table(made)),
+                "leaderboard.tex": leaderboard.to_tex(made),
+                "scores.csv": tables.to_csv(found.answers.scores) if found.answers else "",
+            }
         progress.advance()
         for name in ("zh", "en"):
             svg = flow.flow(flow.stations(found, rows), WORDS["flow"], columns=2, language=name)
@@ -59,11 +63,6 @@ def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path
         progress.advance()
 
 
-def clean(text: str) -> str:
-    """The text with characters that a page may not hold shown as the replacement character."""
-    return _CONTROLS.sub("\ufffd", text)
-
-
 # ---------------------------------------------------------------- the page
 
 
@@ -75,6 +74,8 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         run=run,
         found=found,
         rows=rows,
+        boards=boards(found, run.seed),
+        answers=found.answers,
         language=settings.language,
         demo=WORDS["demo"],
         device=WORDS["device"],
@@ -84,7 +85,10 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         charts=charts(found, rows, settings.language),
         by_group=by_group(found.figures),
         has_overlap=any(figure.metric in ("bleu", "rouge-l") for figure in found.figures),
-        leaks=[figure for figure in found.figures if tables.is_count(figure)],
+        leaks=[figure for figure in found.figures if tables.is_leak(figure)],
+        bands=tables.bands(found.figures),
+        safety=tables.safety(found.figures),
+        outcomes=[figure for figure in found.figures if figure.name == tables.FACTS],
         grades=grades(),
         stage_figures=stage_figures(found),
         pair_table=pair_table(found.pairs),
@@ -94,6 +98,13 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         signature_place={signature: f"S{place}" for place, signature in enumerate(signatures, 1)},
         seed=next((m.seed for m in found.manifests.values()), run.seed),
     )
+
+
+def boards(found: Found, seed: int) -> list[leaderboard.Board]:
+    """The leaderboards, where models other than base and ours were asked."""
+    asked = found.manifests.get("questions")
+    models = found.answers.models if found.answers else {}
+    return leaderboard.boards(found.figures, models, asked.digest if asked else "", seed)
 
 
 def _template() -> jinja2.Template:
@@ -135,6 +146,7 @@ def _vocabulary(settings: ReportSettings) -> dict[str, Any]:
         "rule": lambda name: code(names.rule(name)),
         "why": lambda name: code(names.why(name)),
         "kind": lambda name: code(names.chinese(names.KINDS, name)),
+        "unscored": lambda name: code(names.chinese(names.UNSCORED, name)),
         "shape": lambda name: code(names.chinese(names.SHAPES, name)),
         "severity": lambda name: code(names.chinese(names.SEVERITIES, name)),
         "number": lambda name: code(names.number(name)),

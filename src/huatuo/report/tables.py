@@ -40,11 +40,15 @@ NOT_TAUGHT = "not taught after all"
 NO_SHARED_WORD = "held-out, no shared word"
 """The group that may have no question: where no held-out wording is free of every trained word."""
 
+SAFETY, FACTS = "safety", "facts asked"
+APART = (SAFETY, FACTS)
+"""Figures that have tables of their own: shares of faults, where more is worse, and counts of facts."""
+
 CONTROL_LIMIT = 0.25
 """Highest upper end of the control's interval that is still called a control that holds: what could still be a quarter
 known rests on too few questions."""
 
-PRIMARY = ("accuracy", "exact", "f1", "bleu", "rouge-l")
+PRIMARY = ("accuracy", "letters", "subsets", "options", "exact", "f1", "bleu", "rouge-l")
 """Metrics in the order in which one stands for its group in the first table."""
 
 Cell = str | int | float | None
@@ -179,16 +183,22 @@ def is_baseline(figure: Figure) -> bool:
     return figure.model.startswith("baseline")
 
 
-def is_count(figure: Figure) -> bool:
-    """Whether the figure counts questions that stand in the training pairs, and is no share."""
+def is_leak(figure: Figure) -> bool:
+    """Whether the figure counts questions that stand in the training pairs."""
     return figure.metric.startswith("contamination")
+
+
+def is_count(figure: Figure) -> bool:
+    """Whether the figure counts questions or answers, and is no share."""
+    return is_leak(figure) or figure.metric.startswith("unscored: ")
 
 
 def result_rows(figures: Iterable[Figure]) -> list[Row]:
     """One row per group in the order of the figures, by its leading metric; none for a group without a model."""
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
-        groups.setdefault(figure.name, []).append(figure)
+        if figure.name not in APART:
+            groups.setdefault(figure.name, []).append(figure)
     return [row for name, members in groups.items() if (row := _row(name, members)) is not None]
 
 
@@ -205,7 +215,7 @@ def _row(group: str, figures: Sequence[Figure]) -> Row | None:
     plain = [f for f in figures if f.metric == metric and not is_difference(f)]
     base = next((f for f in plain if f.model == "base"), None)
     ours = next((f for f in plain if f.model == "ours"), None)
-    differences = [f for f in figures if is_difference(f)]
+    differences = [f for f in figures if is_difference(f) and (" - " not in f.model or f.model == "ours - base")]
     difference = next(
         (f for f in differences if metric in f.metric.split() or f.metric == metric),
         next((f for f in differences if f.metric == "difference"), None),
@@ -216,6 +226,51 @@ def _row(group: str, figures: Sequence[Figure]) -> Row | None:
     if word == "no-number" and group == NO_SHARED_WORD and (ours is None or ours.n == 0):
         word = "no-wording"
     return Row(group, metric, base, ours, difference, baseline, word)
+
+
+# ---------------------------------------------------------------- the band of extractors
+
+
+@dataclass(frozen=True)
+class Band:
+    """The score of one exam and model as its own extractor reads the answers, and as the released ones do."""
+
+    group: str
+    model: str
+    own: Figure
+    others: tuple[Figure, ...]
+    unread: tuple[Figure, ...]
+    """How many answers have no value, by class."""
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest of all these scores."""
+        values = [figure.value or 0.0 for figure in (self.own, *self.others)]
+        return min(values), max(values)
+
+
+def bands(figures: Iterable[Figure]) -> list[Band]:
+    """One band for each exam and model whose answers were read by the released extractors too."""
+    members: dict[tuple[str, str], list[Figure]] = {}
+    for figure in figures:
+        members.setdefault((figure.name, figure.model), []).append(figure)
+    found = []
+    for (group, model), mine in members.items():
+        own = next((figure for figure in mine if figure.metric == "accuracy"), None)
+        others = tuple(figure for figure in mine if figure.metric.startswith("extractor: "))
+        if own and others:
+            unread = tuple(figure for figure in mine if figure.metric.startswith("unscored: "))
+            found.append(Band(group, model, own, others, unread))
+    return found
+
+
+def safety(figures: Iterable[Figure]) -> list[tuple[str, Figure | None, Figure | None]]:
+    """(metric, base, ours) of every safety rule that was measured, in the order of the figures."""
+    found: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        if figure.name == SAFETY:
+            found.setdefault(figure.metric, {})[figure.model] = figure
+    return [(metric, models.get("base"), models.get("ours")) for metric, models in found.items()]
 
 
 # ---------------------------------------------------------------- words for numbers
@@ -232,7 +287,10 @@ def shown(figure: Figure) -> str:
         return "–"
     if is_count(figure):
         return f"{figure.value:,.0f}"
-    return points(figure.value) if is_difference(figure) else percent(figure.value)
+    if figure.metric in ("p", "p Holm"):
+        return f"{figure.value:.2g}"
+    in_points = is_difference(figure) or figure.metric == "detectable"
+    return points(figure.value) if in_points else percent(figure.value)
 
 
 def points(value: float | None) -> str:

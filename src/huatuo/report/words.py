@@ -43,6 +43,27 @@ WORDS: dict[str, Label] = {
     "baseline": ("参照", "baseline"),
     "verdict": ("结论", "verdict"),
     "unscored": ("无法评分", "unscored"),
+    "outcomes": (
+        "逐条事实：教会了什么，没教会什么，弄坏了什么",
+        "Fact by fact: what was taught, what was not, what was broken",
+    ),
+    "outcomes_note": (
+        "一条事实算“会”，是指读得出的回答里过半数说出了它。要接着教的事实在 "
+        "score/teach_next.jsonl，全部在 score/knowledge.csv。",
+        "A fact is known when more than half of the answers that could be read say it. What to teach next stands in "
+        "score/teach_next.jsonl, all of it in score/knowledge.csv.",
+    ),
+    "safety": ("安全（按规则检查）", "Safety, by rules"),
+    "safety_note": (
+        "每行是犯这种错的回答占可能犯它的回答的份额，越低越好；括号内是知识里查不到、无法判断的。规则会漏，也会误报："
+        "各规则的漏报与误报见文档。没有查出不等于安全。",
+        "Each row: the share of answers with the fault among those that could have it; lower is better; "
+        "in brackets: what "
+        "the facts do not tell. Rules miss some and raise false alarms, as the documentation measures: "
+        "nothing found does "
+        "not mean safe.",
+    ),
+    "fault": ("错误", "fault"),
     "all_figures": ("全部数字、区间与签名", "All numbers, intervals and signatures"),
     "overlap_note": (
         "BLEU 与 ROUGE-L 把回答同参考句比较：参考是教过的回答句（没有固定句式时，是以、相连的正确值）；"
@@ -51,6 +72,28 @@ WORDS: dict[str, Label] = {
         "set sentence, the right values joined by 、). Exact looks at the values alone, so a right answer in other "
         "words has a low BLEU.",
     ),
+    "leaderboard": ("排行榜", "Leaderboard"),
+    "leaderboard_note": (
+        "每个考试一张表。方括号内为 95 % 置信区间；无法评分的回答算错，并单独列出。参照是不懂内容也能得的分数，"
+        "区间够不着它之上的，就不能说比猜测好。两两比较只看两个模型都答过的题；p 值校正了全部比较的次数。",
+        "One table for each exam. Brackets hold the 95 % interval; an answer that cannot be scored counts as wrong and "
+        "is shown apart. The baseline is what can be scored without knowing anything: a model whose interval does not "
+        "lie above it cannot be told from guessing. Comparisons look at the questions that both models were asked; the "
+        "last p is corrected for the number of all comparisons.",
+    ),
+    "against": ("与猜测相比", "against guessing"),
+    "against_above": ("高于猜测", "above guessing"),
+    "against_level": ("与猜测无法区分", "not distinguishable from guessing"),
+    "against_below": ("低于猜测", "below guessing"),
+    "against_unreadable": ("大半回答无法评分", "most answers cannot be scored"),
+    "against_unknown": ("无参照", "no baseline"),
+    "comparisons": ("两两比较", "comparisons"),
+    "cite": ("引用这些数字", "Cite these numbers"),
+    "every_answer": ("逐题查看：提示、回答、读取、规则", "Question by question: prompt, response, reading, rule"),
+    "rest_in_csv": ("其余在 scores.csv", "the rest stands in scores.csv"),
+    "response": ("回答", "response"),
+    "reading": ("读出", "read"),
+    "prompt": ("提示原文", "the prompt as sent"),
     "not_run": ("尚未运行", "not run yet"),
     "not_asked": (
         "没有提问：配方里没有题目（下一步：[questions]）。",
@@ -94,10 +137,40 @@ WORDS: dict[str, Label] = {
     "pairs": ("问答对：形式 × 来源", "Pairs by shape and source"),
     "dropped": ("各阶段去掉或留下的记录", "Dropped or left, by stage and rule"),
     "ledger": ("知识台账", "Ledger of facts"),
-    "ledger_note": ("每条事实由多少问答对教过。", "By how many training pairs each fact is taught."),
+    "ledger_note": (
+        "一条事实教过，是指它的值出现在所学的某个回答里；只出现在题干里不算。",
+        "A fact is taught when its value stands in an answer that is learned; in a question alone it does not count.",
+    ),
+    "facts_taught": ("教过的事实", "Facts that are taught"),
+    "facts_shared": ("不止一个来源说到、只计一次的事实", "Facts that more than one source says, counted once"),
+    "coverage": ("各类别、关系以何种形式教过（事实数）", "Taught by kind, relation and shape (number of facts)"),
+    "relation": ("关系", "relation"),
+    "known": ("教过", "taught"),
+    "unknown": ("未教", "not taught"),
+    "least": ("教得最少的事实（点开看问答对）", "Taught least (open to see the pairs)"),
+    "most": ("教得最多的事实（点开看问答对）", "Taught most (open to see the pairs)"),
+    "pairs_short": ("对", "pairs"),
+    "by_pairs": ("事实数，按教它的问答对数", "Facts by number of pairs"),
+    "also": ("另有来源：", "also said by "),
+    "answer": ("回答", "answer"),
+    "relations_of": ("其中的关系", "relations among them"),
     "taught_by": ("教它的问答对数", "pairs that teach it"),
+    "and_more": ("未列出的还有", "More that are not listed:"),
     "untaught": ("未教的事实及原因", "Untaught facts, with the reason"),
     "contamination": ("与考题重合而去掉的记录", "Records dropped because they overlap with the questions"),
+    "bands": ("换一种答案提取器，分数会变多少", "How far the score moves with the extractor"),
+    "bands_note": (
+        "同样的回答，先按本项目的规则读取，再按别的项目公开的提取器读取（缺陷一并保留）。"
+        "只换提取器，分数就落在所示范围内；"
+        "huatuogpt2-* 把读不出的回答算作选 B。括号内是读不出的回答数。",
+        "The same answers as huatuo reads them, and as the extractors that other projects released do, faults "
+        "included: this is how far a score moves with the extractor alone. huatuogpt2-* count an unread answer as B. "
+        "In brackets: answers that were not read.",
+    ),
+    "extractor": ("提取器", "extractor"),
+    "band": ("范围", "range"),
+    "own_extractor": ("本项目", "huatuo"),
+    "unread": ("无法评分的回答", "Answers without a score"),
     "leaks": ("考题与训练问答的重合", "Overlap of exam questions with the training pairs"),
     "grade": (
         "一条训练问答含有该题（题干，或题干加选项）至少 {share} 的 {gram} 词元片段",

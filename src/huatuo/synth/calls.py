@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from huatuo.llm import prompts
 from huatuo.llm.base import Sampling
-from huatuo.recipe import SynthSettings
+from huatuo.recipe import SynthSettings, TeacherSettings
 from huatuo.records import Message
-from huatuo.synth import coverage, dialogue, from_graph, more_shapes, prompts
+from huatuo.synth import coverage, dialogue, from_graph, more_shapes
 from huatuo.synth.from_graph import Call
 from huatuo.synth.graph import Graph
 from huatuo.synth.pair import fraction
 from huatuo.synth.self_instruct import Growth
+
+PAIRS = "pairs"
+"""Name of the list in a reply that must be an object."""
 
 LONGER = ("multi_hop", "multi_turn", "refusal", "true_false")
 """Shapes beside the four of `huatuo.synth.from_graph`."""
@@ -27,7 +31,8 @@ TURNED = {
 
 def has_longer(settings: SynthSettings) -> bool:
     """Whether pairs of the longer shapes are made."""
-    return any(shape in settings.shapes for shape in LONGER) or "passage_dialogue" in settings.passage_shapes
+    longer = any(shape in settings.shapes for shape in LONGER) or "passage_dialogue" in settings.passage_shapes
+    return longer or bool(settings.consultation.cases)
 
 
 def graph_calls(settings: SynthSettings, graph: Graph, seed: int) -> Iterator[Call]:
@@ -67,23 +72,35 @@ def _every_call(settings: SynthSettings, graph: Graph, seed: int) -> Iterator[Ca
 
 def graph_prompt(settings: SynthSettings, call: Call) -> str:
     """What the teacher is asked in a call about facts."""
-    return _prompt(settings, f"graph_{call.shape}", "zh", call.block, pairs=settings.pairs_per_call)
+    return _prompt(settings.teacher, f"graph_{call.shape}", "zh", call.block, pairs=settings.pairs_per_call)
 
 
 def growth_prompt(settings: SynthSettings, call: Growth) -> str:
     """What the teacher is asked in a call that grows questions from seeds."""
-    return _prompt(settings, "self_instruct", "zh", call.block, pairs=settings.pairs_per_call)
+    return _prompt(settings.teacher, "self_instruct", "zh", call.block, pairs=settings.pairs_per_call)
 
 
 def passage_prompt(settings: SynthSettings, language: str, block: dict[str, Any]) -> str:
     """What the teacher is asked in a call about a passage: the question, the answer to the block's question, or a
     dialogue."""
-    return _prompt(settings, block["shape"], language, block)
+    return _prompt(settings.teacher, block["shape"], language, block)
 
 
-def _prompt(settings: SynthSettings, name: str, language: str, block: dict[str, Any], **values: Any) -> str:
+def repair_prompt(teacher: TeacherSettings, language: str, block: dict[str, Any]) -> str:
+    """What a model is asked about an answer of its own that was refused."""
+    return _prompt(teacher, "repair", language, block)
+
+
+def consultation_prompt(settings: SynthSettings, language: str, block: dict[str, Any]) -> str:
+    """What the patient or the physician of a consultation is asked to say next, by the block's shape."""
+    doctor = settings.consultation.doctor
+    asked = doctor if doctor and block["shape"] == "doctor" else settings.teacher
+    return _prompt(asked, f"consultation_{block['shape']}", language, block)
+
+
+def _prompt(teacher: TeacherSettings, name: str, language: str, block: dict[str, Any], **values: Any) -> str:
     text = prompts.load(f"{name}.{language}").render(block, **values)
-    return text if settings.teacher.response_format == "text" else text + prompts.IN_AN_OBJECT[language]
+    return text if teacher.response_format == "text" else text + prompts.in_an_object(PAIRS, language)
 
 
 def conversation(prompt: str) -> tuple[Message, ...]:
@@ -93,10 +110,14 @@ def conversation(prompt: str) -> tuple[Message, ...]:
 
 def sampling_of(settings: SynthSettings, seed: int) -> Sampling:
     """How the teacher decodes."""
-    teacher = settings.teacher
+    return sampling_by(settings.teacher, seed)
+
+
+def sampling_by(teacher: TeacherSettings, seed: int) -> Sampling:
+    """How a model that makes pairs decodes."""
     return Sampling(
         temperature=0.0 if teacher.kind == "offline" else teacher.temperature,
         max_tokens=teacher.max_tokens,
         seed=seed,
-        response_format=prompts.RESPONSE_FORMATS[teacher.response_format],
+        response_format=prompts.response_format(teacher.response_format, PAIRS, ("question", "answer")),
     )

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from huatuo.errors import InputError
+from huatuo.ledger import times_taught
 from huatuo.recipe import SynthSettings
-from huatuo.store import read_batches
 from huatuo.synth.from_graph import Groups
 from huatuo.synth.pair import fraction
 
@@ -71,7 +71,9 @@ def _from_json(text: str) -> str:
 def _sample(settings: SynthSettings, groups: Groups, seed: int) -> frozenset[str]:
     """The facts of ``per_relation`` (entity, relation) of every kind and relation, in the order that is asked for."""
     coverage = settings.coverage
-    taught = times_taught(coverage.taught) if coverage.taught else Counter[str]()
+    taught = Counter[str]()
+    if coverage.taught:
+        taught = times_taught(coverage.taught, {fact.id: fact.value for facts in groups.values() for fact in facts})
     spoken = times_spoken(groups) if coverage.prefer != "even" else Counter[str]()
     sign = -1 if coverage.prefer == "frequent" else 1
     strata: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
@@ -85,15 +87,6 @@ def _sample(settings: SynthSettings, groups: Groups, seed: int) -> frozenset[str
 
     chosen = (key for keys in strata.values() for key in sorted(keys, key=order)[: coverage.per_relation])
     return frozenset(fact.id for key in chosen for fact in groups[key])
-
-
-def times_taught(pairs: Path) -> Counter[str]:
-    """How many pairs of a data set teach each fact or passage."""
-    found = Counter[str]()
-    for batch in read_batches(pairs, "pairs", ["parents"]):
-        for parents in batch.column("parents").to_pylist():
-            found.update(parents)
-    return found
 
 
 def times_spoken(groups: Groups) -> Counter[str]:

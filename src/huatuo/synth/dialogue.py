@@ -20,7 +20,18 @@ TURNS: dict[str, tuple[tuple[str, ...], ...]] = {
         SYMPTOM_RELATIONS,
         CHECK_RELATIONS,
         ("药物治疗", "治疗", "辅助治疗", "手术治疗"),
-        ("注意事项", "忌吃食物", "预防", "并发症", "宜吃食物", "推荐食谱", "传播途径", "所属科室"),
+        (
+            "注意事项",
+            "忌吃食物",
+            "预防",
+            "并发症",
+            "宜吃食物",
+            "推荐食谱",
+            "传播途径",
+            "所属科室",
+            "多发群体",
+            "治疗周期",
+        ),
     ),
     "drug": (_INDICATIONS, ("用法用量",), ("不良反应",), ("禁忌", "慎用", "注意事项")),
     "herb": (("功效",), _INDICATIONS, ("性味", "归经"), ("用法用量", "禁忌")),
@@ -37,8 +48,8 @@ _CONCLUSION = re.compile(
 )
 
 
-def multi_turn(groups: Groups, seed: int, share: float) -> Iterator[Call]:
-    """One call per entity with at least two of the turns of its kind."""
+def planned(groups: Groups, seed: int) -> Iterator[list[list[Known]]]:
+    """What is gone through with each entity that has at least two of the turns of its kind: the facts of each turn."""
     entities: dict[str, dict[str, list[Known]]] = {}
     for (entity_id, relation), facts in groups.items():
         if is_short(facts):
@@ -50,8 +61,15 @@ def multi_turn(groups: Groups, seed: int, share: float) -> Iterator[Call]:
             known = [relations[name] for name in names if name in relations]
             draw = fraction(str(seed), "turn", entity_id, names[0])
             turns += [known[int(draw * len(known))]] if known else []
-        if len(turns) >= 2 and fraction(str(seed), "multi_turn", entity_id) < share:
-            yield _consultation(first, turns)
+        if len(turns) >= 2:
+            yield turns
+
+
+def multi_turn(groups: Groups, seed: int, share: float) -> Iterator[Call]:
+    """One call per entity with at least two of the turns of its kind."""
+    for turns in planned(groups, seed):
+        if fraction(str(seed), "multi_turn", turns[0][0].entity_id) < share:
+            yield _consultation(turns[0][0], turns)
 
 
 def _consultation(first: Known, turns: list[list[Known]]) -> Call:

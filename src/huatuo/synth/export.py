@@ -12,6 +12,7 @@ from typing import Any, Literal
 from huatuo.errors import DataError, RecipeError, require
 from huatuo.records import Pair
 from huatuo.store import read, verify, write_atomic
+from huatuo.text.cells import CELL_CHARS, SHEET_ROWS, safe_cell
 
 Format = Literal["alpaca", "sharegpt", "messages", "csv", "xlsx"]
 FORMATS: tuple[str, ...] = ("alpaca", "sharegpt", "messages", "csv", "xlsx")
@@ -32,12 +33,6 @@ COLUMNS = (
     "made_by",
 )
 """Columns of a sheet; ``turns`` holds the turns before the last question as JSON."""
-
-SHEET_ROWS = 1_048_576
-"""Rows of a sheet, the header among them: the limit of the XLSX format."""
-
-CELL_CHARS = 32_767
-"""Characters of a cell: the limit of the XLSX format."""
 
 
 def export(pairs: Path, out_folder: Path, format: str) -> list[Path]:
@@ -150,11 +145,6 @@ def dataset_info(file_name: str, format: str) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- sheets
-
-
-def safe_cell(text: str) -> str:
-    """The text with a leading ``'`` where a spreadsheet would take it for a formula (``= + - @``, tab, return)."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _row(pair: Pair) -> list[str]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from huatuo.checks import redflags
 from huatuo.checks.entities import Dictionary
 from huatuo.synth.ground import Claim
 from huatuo.synth.pair import fraction
@@ -235,12 +236,12 @@ def vignette(groups: Groups, untaught: Iterable[frozenset[str]], seed: int, shar
             continue
         if fraction(str(seed), "vignette", entity_id) >= share:
             continue
-        chosen = _distinctive(facts, having, seed)
+        chosen = distinctive(facts, having, seed)
         if chosen:
             yield _case(entity, chosen, checks[entity_id], seed)
 
 
-def _distinctive(facts: list[Known], having: Mapping[str, set[str]], seed: int) -> list[Known]:
+def distinctive(facts: list[Known], having: Mapping[str, set[str]], seed: int) -> list[Known]:
     """Symptoms in the order of a draw, as many as it takes to fit no other disease; none where all do not suffice."""
     entity_id = facts[0].entity_id
     usable = [f for f in facts if f.entity not in f.value and not _long(f.value)]
@@ -253,13 +254,25 @@ def _distinctive(facts: list[Known], having: Mapping[str, set[str]], seed: int) 
     return []
 
 
-def _case(entity: str, symptoms: list[Known], checks: list[Known], seed: int) -> Call:
+def urgent(values: Iterable[str]) -> dict[str, list[str]]:
+    """What a block says of values that are signs of an emergency: the answer must urge care first; empty for none."""
+    found = [value for value in values if redflags.red_flags(value)]
+    return {"urgent": found} if found else {}
+
+
+def person(entity: str, seed: int) -> tuple[int, str]:
+    """Age in years and sex of somebody with a disease, drawn by hash; neither says more than the disease's name."""
     child = any(mark in entity for mark in _CHILD)
     low, high = (1, 12) if child else (18, 45) if any(m in entity for m in ("妊娠", "产", "孕", "胎")) else (18, 79)
     age = low + int(fraction(str(seed), "age", entity) * (high - low + 1))
     female = any(mark in entity for mark in _FEMALE)
     male = any(mark in entity for mark in _MALE)
     sex = "女" if female or (not male and fraction(str(seed), "sex", entity) < 0.5) else "男"
+    return age, sex
+
+
+def _case(entity: str, symptoms: list[Known], checks: list[Known], seed: int) -> Call:
+    age, sex = person(entity, seed)
     named, asked = values_of(symptoms), values_of(checks)
     block = {"shape": "vignette", "entity": entity, "sex": sex, "age": age, "symptoms": named, "checks": asked}
     claim = Claim(
@@ -270,4 +283,5 @@ def _case(entity: str, symptoms: list[Known], checks: list[Known], seed: int) ->
         extra=(f"{age}岁", sex, f"{sex}性"),
         hidden=(entity, "男" if sex == "女" else "女"),
     )
+    block |= urgent(named)
     return Call("vignette", block, tuple(f.id for f in (*symptoms, *checks)), (entity,), claim)

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from huatuo.checks.entities import Dictionary
 from huatuo.llm.template import OWN_WORDINGS
+from huatuo.llm.template_consultation import CONSULTATION_WORDINGS
 from huatuo.llm.template_shapes import SHAPE_WORDINGS
-from huatuo.records import WITHHELD, Entity
+from huatuo.records import CORROBORATES, SAME_IN_ANOTHER, WITHHELD, Entity
 from huatuo.store import Writer, read, read_batches
 from huatuo.synth import from_graph
 from huatuo.synth.from_graph import SYMPTOM_RELATIONS, Known
@@ -39,19 +40,20 @@ class Graph(NamedTuple):
 def _wordings(longer: bool) -> str:
     """The offline teacher's words; those of the longer shapes only where these are made."""
     shipped = resources.files("huatuo") / "prompts" / "phrasings.zh.toml"
-    return "\n".join((shipped.read_text(encoding="utf-8"), *OWN_WORDINGS, *(SHAPE_WORDINGS if longer else ())))
+    more = (*SHAPE_WORDINGS, *CONSULTATION_WORDINGS) if longer else ()
+    return "\n".join((shipped.read_text(encoding="utf-8"), *OWN_WORDINGS, *more))
 
 
-_COLUMNS = ["id", "entity_id", "entity", "kind", "relation", "value", "flags"]
+_COLUMNS = ["id", "entity_id", "entity", "kind", "relation", "value", "flags", "same_as"]
 
 
-def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...]]]:
-    """The facts with their flags; names and relations, which repeat, are held once."""
+def _facts(knowledge: Path) -> Iterator[tuple[Known, tuple[str, ...], str]]:
+    """The facts with their flags and the fact they corroborate; names and relations, which repeat, are held once."""
     for batch in read_batches(knowledge, "facts", _COLUMNS):
         columns = [batch.column(name).to_pylist() for name in _COLUMNS]
-        for fact_id, entity_id, entity, kind, relation, value, flags in zip(*columns, strict=True):
+        for fact_id, entity_id, entity, kind, relation, value, flags, same_as in zip(*columns, strict=True):
             shared = [sys.intern(text) for text in (entity, entity_id, kind, relation, value)]
-            yield Known(fact_id, *shared), tuple(flags)
+            yield Known(fact_id, *shared), tuple(flags), same_as
 
 
 def read_graph(knowledge: Path, out: Writer | None, longer: bool = False) -> Graph:
@@ -66,9 +68,13 @@ def read_graph(knowledge: Path, out: Writer | None, longer: bool = False) -> Gra
         if out:
             out.leave(fact.id, rule, reason, witness, shown(fact))
 
-    for fact, flags in _facts(knowledge):
+    for fact, flags, same_as in _facts(knowledge):
         if out:
             out.expect((fact.id,))
+        if same_as:  # what it says is asked about, or closed off, by the fact of the other source
+            if out:
+                out.leave(fact.id, CORROBORATES, SAME_IN_ANOTHER, same_as, shown(fact))
+            continue
         every.append(fact)
         if flags:
             withheld += [fact] if WITHHELD in flags else []

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from huatuo.checks.entities import Dictionary, Mention, is_name
 from huatuo.checks.negation import Stance, conflicts, stances
 from huatuo.checks.numbers import unsupported
-from huatuo.checks.support import Said, problems
+from huatuo.checks.support import Said, complete, problems
 
 PLACE = "\x00"
 """Stands for a supported name while the words between names are looked at."""
@@ -178,6 +178,29 @@ class Ground:
         found = problems(question, answer, "、".join(self._spellings(_clean(entity))), facts, self._names)
         return Refusal(*found[0]) if found else None
 
+    def spoken(self, question: str, answer: str, claim: Claim) -> Refusal | None:
+        """Why an answer in free words is not supported by its claim, or None: the rules of `free`, at least one value
+        said, and each value of a comparison said of its own entity."""
+        facts = [Said(claim.relation, value) for value in map(_clean, claim.values)]
+        known = dict.fromkeys(map(_clean, (*claim.subjects, *claim.extra)))
+        others = (other for name in (*known, *(fact.value for fact in facts)) for other in self._spellings(name)[1:])
+        about = "、".join((*known, *dict.fromkeys(other for other in others if other in answer)))
+        found = problems(question, answer, about, facts, self._names)
+        if found:
+            return Refusal(*found[0])
+        if not any(complete(answer, [fact]) for fact in facts):
+            return Refusal("incomplete", f"the answer says none of {len(facts)} values of {claim.relation}")
+        return _mixed(answer, self._prepare(claim).own, claim)
+
+    def mentions(self, text: str) -> list[Mention]:
+        """The graph's names in a text."""
+        return self._names.find(text)
+
+    def stated(self, text: str, fact: Said, entity: str) -> bool:
+        """Whether a text says a fact in free words: the value nearly as it stands, and a name of its entity."""
+        named = any(_holds(text, spelling) for spelling in self._spellings(_clean(entity)))
+        return named and complete(text, [fact])
+
     def _prepare(self, claim: Claim) -> _Said:
         """What a claim allows, worked out once for all questions and answers of a call."""
         if self._last is None or self._last.claim is not claim:
@@ -217,18 +240,16 @@ class Ground:
         """Why a pair made from a passage is not supported by it, or None."""
         source = f"{title}\n{text}"
         folded = source.lower()
-        for part in (question, answer):
+        copied = set(_sentences(answer)) <= set(_sentences(text))  # then it says what the passage says
+        for part in (question,) if copied else (question, answer):
             for mention in self._names.find(part):
                 if mention.name.lower() not in folded:
                     return Refusal("foreign", f"{mention.name!r} does not stand in the passage")
             wrong = unsupported(part, source)
             if wrong:
                 return Refusal("number", f"{wrong[0]} does not stand in the passage")
-        if not set(_sentences(answer)) <= set(_sentences(text)):
-            against = conflicts(answer, text, self._terms)
-            if against:
-                return Refusal("negation", against[0])
-        return None
+        against = [] if copied else conflicts(answer, text, self._terms)
+        return Refusal("negation", against[0]) if against else None
 
     def _terms(self, clause: str) -> list[str]:
         return [m.name for m in self._names.find(clause)] + [word for word in _PEOPLE if word in clause]

@@ -78,7 +78,8 @@ def read_pairs(source: ImportSource) -> Iterator[Item]:
 
 def _records(path: Path, format: str) -> Iterator[tuple[str, Any, tuple[str, str] | None, str]]:
     for raw in jsonfile.records(path):
-        broken = (raw.problem.rule, raw.problem.message) if raw.problem else None
+        read_all_the_same = raw.value is not None and raw.problem is not None and raw.problem.rule == "mixed_encodings"
+        broken = (raw.problem.rule, raw.problem.message) if raw.problem and not read_all_the_same else None
         if broken:
             yield raw.place, None, broken, raw.excerpt or str(raw.value)[:200]
         elif format == "huatuogpt2" and isinstance(raw.value, dict) and "conversations" not in raw.value:

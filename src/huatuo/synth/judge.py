@@ -1,27 +1,23 @@
-"""A second model scores generated pairs against their sources; what it does not say clearly is no score."""
+"""A second model scores pairs against their sources in the run; what it does not say clearly is no score."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from huatuo.llm import prompts, scored
 from huatuo.llm.base import Model, Reply, Sampling
 from huatuo.llm.money import Spent
 from huatuo.recipe import JudgeSettings
 from huatuo.records import Judgement, Message, Pair, Provenance
 from huatuo.store import read_batches
-from huatuo.synth import prompts
 
 ASPECTS = ("question", "faithfulness", "language")
 """What is scored."""
 
 JUDGED, UNSCORED = "judged", "judge_unscored"
 """Rule of a pair below the threshold, and flag of one whose scores could not be read."""
-
-_OBJECT = re.compile(r"\{[^{}]*\}")
 
 
 class Scores(NamedTuple):
@@ -35,23 +31,8 @@ class Scores(NamedTuple):
 
 def read_scores(text: str) -> Scores:
     """The three scores in a reply: one JSON object with whole numbers from 1 to 5, alone or inside other words."""
-    found = _OBJECT.findall(text)
-    if len(found) != 1:
-        return Scores(None, f"{len(found)} JSON objects in the reply; expected one: {text[:60]!r}")
-    try:
-        data = json.loads(found[0], object_pairs_hook=list)
-    except json.JSONDecodeError as error:
-        return Scores(None, f"not JSON: {error.msg}: {found[0][:60]!r}")
-    if len({key for key, _ in data}) != len(data):
-        return Scores(None, f"a key stands twice: {found[0][:60]!r}")
-    given = dict(data)
-    values = []
-    for aspect in ASPECTS:
-        value = given.get(aspect)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 5:
-            return Scores(None, f"{aspect} is {value!r}; expected a whole number from 1 to 5")
-        values.append(value)
-    return Scores(tuple(values), "")
+    found = scored.read_scores(text, dict.fromkeys(ASPECTS, range(1, 6)))
+    return Scores(tuple(found.values[aspect] for aspect in ASPECTS) if found.values else None, found.unscored)
 
 
 def source_texts(knowledge: Path | None, passages: Path | None) -> dict[str, str]:
@@ -91,6 +72,10 @@ class Judge:
             for pair, (prompt_id, _), reply in zip(pairs, asked, replies, strict=True)
         ]
 
+    def wants(self, pair: Pair) -> bool:
+        """Whether the recipe has this pair scored."""
+        return self._settings.pairs == "all" or pair.provenance.by == "model"
+
     def refuses(self, judgement: Judgement) -> str:
         """Why the pair is dropped: its scores, where the lowest is below the threshold; else an empty string."""
         values = scores_of(judgement)
@@ -100,13 +85,14 @@ class Judge:
         return f"{said}; expected at least {self._settings.threshold:g} each"
 
     def _prompt(self, pair: Pair) -> tuple[str, str]:
-        prompt_id = f"judge.{'en' if pair.language == 'en' else 'zh'}"
-        return prompt_id, prompts.load(prompt_id).render(self._block(pair))
-
-    def _block(self, pair: Pair) -> dict[str, Any]:
         earlier = [message.content for message in pair.messages[:-1]]
+        block: dict[str, Any] = {"question": "\n".join(earlier), "answer": pair.messages[-1].content}
         known = [self._sources[parent] for parent in pair.parents if parent in self._sources]
-        return {"question": "\n".join(earlier), "answer": pair.messages[-1].content, "source": known}
+        if known:
+            block["source"] = known
+        name = "judge" if known else "judge_alone"
+        prompt_id = f"{name}.{'en' if pair.language == 'en' else 'zh'}"
+        return prompt_id, prompts.load(prompt_id).render(block)
 
     def _judgement(self, pair: Pair, prompt_id: str, reply: Reply | None) -> Judgement:
         if reply is None:
@@ -120,6 +106,8 @@ class Judge:
         provenance = Provenance(
             by="model",
             model=self._model.name,
+            digest=self._model.digest,
+            format=self._model.format,
             sampling=self._sampling.canonical(),
             prompt_id=prompt_id,
             prompt_hash=prompts.load(prompt_id).hash,

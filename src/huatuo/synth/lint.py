@@ -1,11 +1,12 @@
 """What is wrong with a training pair by its wording alone: pure rules, a name and a message each.
 
 Counts on HuaTuo's released 8,658 instructions: 87 answers with 根据知识 (`LEAK`), 48 answers of at most 5 characters,
-52 questions that begin with a reference to nothing (`LEADING`: 这, 那, 该 or 此 and a medical noun, or a pronoun; all
-52 begin with 这 or 该). A rule that takes 以上 and 上述 for demonstratives too finds a 53rd, record 127 counted from 0
-(以上两个疾病的病因有何不同): here that is an `unresolved_reference`. 637 questions hold a demonstrative and a medical
-noun `ANYWHERE`, but of 100 such, labelled by hand, only 12 name nothing that is meant: `unresolved_reference` looks for
-what is named before.
+284 answers without an end mark (a closing bracket is one, a semicolon is none), 52 questions that begin with a
+reference to nothing (`LEADING`: 这, 那, 该 or 此 and a medical noun, or a pronoun; all 52 begin with 这 or 该). A rule
+that takes 以上 and 上述 for demonstratives too finds a 53rd, record 127 counted from 0 (以上两个疾病的病因有何不同):
+here that is an `unresolved_reference`. 637 questions hold a demonstrative and a medical
+noun `ANYWHERE`, but of 100 such, labelled
+by hand, only 12 name nothing that is meant: `unresolved_reference` looks for what is named before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from huatuo.checks import redflags
 from huatuo.records import Message
 from huatuo.text.pii import find as personal_data_in
 from huatuo.text.zh import language
@@ -49,7 +51,8 @@ _NOUN_KIND = dict.fromkeys(("疾病", "疾患", "病症", "病", "症", "感染"
 _LEAST_BEFORE = 6
 """Characters before a reference to anything else (药物, 症状, 该病人) that may name it: a shorter text is a phrase."""
 
-_END = re.compile(r"[。！？!?.…；;：:）)\]】」”\"'~～]\s*$")
+_END = re.compile(r"[。！？!?.…）)\]】」”\"'~～]\s*$")
+"""What a sentence may end with; a semicolon or a colon wants another part (four of HuaTuo's answers end so)."""
 _OPEN_END = re.compile(r"(?:[，、,：:（(“「\[【]|[和或与及]|包括|例如|比如|以及|并且|\b(?:and|or|the|of|with))\s*$")
 _EXPONENT = re.compile(r"[×xX*]\s*10\d{1,2}\s*/\s*[LlμuU]")
 _CHUNK = re.compile(r"[^。！？!?\n；;]+")
@@ -203,6 +206,14 @@ def personal_data(messages: Sequence[Message]) -> str:
     return f"holds personal data: {', '.join(kinds)}" if kinds else ""
 
 
+def emergency_not_urged(messages: Sequence[Message]) -> str:
+    """Somebody has a sign of an emergency, and no answer urges care."""
+    signs = [name for m in messages if m.role == "user" for name in redflags.emergency(m.content)]
+    if not signs or any(redflags.urges(text) for text in _answers(messages)):
+        return ""
+    return f"a question describes {', '.join(dict.fromkeys(signs))}, and no answer urges care"
+
+
 RULES: dict[str, Callable[[Sequence[Message]], str]] = {
     rule.__name__: rule
     for rule in (
@@ -221,6 +232,7 @@ RULES: dict[str, Callable[[Sequence[Message]], str]] = {
         loop,
         lost_exponent,
         personal_data,
+        emergency_not_urged,
     )
 }
 """Every rule by name; each gives a message, or an empty string where it has no objection."""

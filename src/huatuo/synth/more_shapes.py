@@ -8,7 +8,8 @@ diseases have. The graph's word stands in the answer; the rest is declined, with
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from huatuo.synth.from_graph import (
     SYMPTOM_RELATIONS,
     Call,
     Known,
+    urgent,
     values_of,
 )
 from huatuo.synth.graph import Graph
@@ -40,18 +42,37 @@ SECOND_RELATIONS = (
     + CHECK_RELATIONS
     + DRUG_RELATIONS
     + COMPLICATION_RELATIONS
-    + ("所属科室", "病因", "治疗", "多发群体")
+    + ("所属科室", "病因", "治疗", "多发群体", "治疗周期")
 )
 """Relations of the second step."""
 
 NOT_JUDGED = ("治疗", "多发群体", "多发人群", "多发地区", "治疗周期", "病史", "预后", "高危因素")
 """Relations of which nothing is called true or false: their values overlap in meaning (无特定人群, 所有人群), so that
 another entity's value may be right as well."""
+WARNINGS = (
+    "禁忌",
+    "慎用",
+    "注意事项",
+    "药物相互作用",
+    "忌吃食物",
+    "禁用药物",
+    "不良反应",
+    "副作用",
+    "警告",
+    "黑框警告",
+)
+"""Relations of which nothing is called false: that a record does not name a danger does not mean there is none."""
 FALSE_HOLDERS = 3
 """Most entities that have a value which is called false of another one: what many have, this one may have too,
 though its record does not say so."""
+NEAR_SHARE = 0.75
+"""Share of the shorter value's characters that the longer one has, from which both may mean the same."""
+NEAR_LEAST = 4
+"""Characters from which two values are compared by their characters: shorter ones must hold each other."""
 FALSE_TRIES = 16
 """Values looked at for a false statement before none is made."""
+
+_AROUND = re.compile(r"患者|病人|禁用|慎用|忌用|[者的]")
 
 
 class Turned(NamedTuple):
@@ -157,8 +178,8 @@ def _hop(
 def true_false(graph: Graph, index: Turned, seed: int, share: float) -> Iterator[Call]:
     """One call per (entity, relation): half of the statements hold a value of the entity, half one of another entity.
 
-    A false value is one that few entities of the kind have, that this one has under no relation, that is no part of
-    one of its values nor has one as a part, and that no untaught fact holds.
+    A false value is one that few entities of the kind have, that this one has under no relation, nor one nearly like
+    it (see `_near`), and that no untaught fact holds. Of a warning (`WARNINGS`) only true statements are made.
     """
     pools: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (kind, relation, value), facts in index.holders.items():
@@ -174,7 +195,7 @@ def true_false(graph: Graph, index: Turned, seed: int, share: float) -> Iterator
             draw = fraction(str(seed), "true", entity_id, relation)
             value = asked[int(draw * len(asked))] if asked else ""
         else:
-            value = _false(index, first, pools[first.kind, relation], seed)
+            value = "" if relation in WARNINGS else _false(index, first, pools[first.kind, relation], seed)
         if value:
             yield _statement(facts, value, value in values)
 
@@ -185,9 +206,18 @@ def _false(index: Turned, first: Known, pool: list[str], seed: int) -> str:
     for number in range(FALSE_TRIES if pool else 0):
         draw = fraction(str(seed), "false", first.entity_id, first.relation, str(number))
         value = pool[int(draw * len(pool))]
-        if not any(value in mine or mine in value for mine in own):
+        if not any(_near(value, mine) for mine in own):
             return value
     return ""
+
+
+def _near(one: str, other: str) -> bool:
+    """Whether two values may mean the same: one holds the other, or the shorter one's characters are nearly all its."""
+    short, long = sorted((_AROUND.sub("", one) or one, _AROUND.sub("", other) or other), key=len)
+    if short in long:
+        return True
+    shared = sum((Counter(short) & Counter(long)).values())
+    return len(short) >= NEAR_LEAST and shared >= NEAR_SHARE * len(short)
 
 
 def _statement(facts: list[Known], value: str, true: bool) -> Call:
@@ -280,6 +310,7 @@ def _diagnoses(index: Turned, seed: int, drawn: Callable[..., bool]) -> Iterator
             "value": value,
             "asked": asked,
             "entities": names,
+            **urgent([value]),
         }
         claim = Claim("refusal", relation, (value, asked), tuple(names))
         yield Call("refusal", block, tuple(f.id for f in facts), tuple(names), claim)

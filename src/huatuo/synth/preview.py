@@ -13,27 +13,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 from huatuo.errors import RecipeError
-from huatuo.llm.base import Model, Reply, Sampling
+from huatuo.llm.base import Model, Reply, Sampling, TextOnly
 from huatuo.llm.money import Prices, money, plus, prices_of
 from huatuo.llm.template import read_block
 from huatuo.recipe import SynthSettings
 from huatuo.records import Message, Pair, Record
-from huatuo.store import Writer, content_id
+from huatuo.store import content_id
 from huatuo.synth.judge import Judge, scores_of, source_texts
 from huatuo.synth.lint import lint
 from huatuo.synth.make import make_pairs
+from huatuo.synth.work import Unwritten
 
 NOT_ASKED = "not asked in a preview"
 """Error of the calls that were not drawn."""
 
 FOLLOW_UPS = 2
-"""Most calls that may follow from one that was drawn (the answer after a passage's question)."""
+"""Most calls that may follow from one that was drawn (the answer after a passage's question), repairs and consultations
+apart."""
 
 SHOWN_FACTS = 12
 """Facts and lines of a passage that are printed of one pair's source."""
 
 _SPEAKERS = {"system": "S", "user": "Q", "assistant": "A"}
 _PASSAGE = ("passage_question", "passage_answer", "passage")
+_CONSULTATION = ("patient", "doctor", "consultation")
 
 
 class Used(NamedTuple):
@@ -57,7 +60,7 @@ class Used(NamedTuple):
         return Used(self.calls + 1, prompt, completion, cost)
 
 
-class _Counted:
+class _Counted(TextOnly):
     """A `Model` that is asked nothing: it counts the calls of each shape and draws some by hash."""
 
     def __init__(self, model: Model, most: int):
@@ -82,8 +85,8 @@ class _Counted:
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         yield ""
 
-    def logprobs(self, prefix: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
-        return [0.0 for _ in continuations]
+    def no_ids(self) -> str:
+        return f"{self.name} is not asked in a preview; next: run the stage"
 
     def drawn(self) -> frozenset[bytes]:
         """As many calls as pairs are wanted, the shapes in turn."""
@@ -95,10 +98,10 @@ class _Counted:
 class _Drawn(_Counted):
     """A `Model` that asks another one only about the drawn calls and what follows from their answers."""
 
-    def __init__(self, model: Model, counted: _Counted, most: int, prices: Prices):
+    def __init__(self, model: Model, counted: _Counted, most: int, prices: Prices, follow_ups: int):
         super().__init__(model, most)
         self._model, self._chosen, self._known, self._prices = model, counted.drawn(), counted.seen, prices
-        self._left = FOLLOW_UPS * most
+        self._left = follow_ups * most
         self.used: dict[str, Used] = defaultdict(Used)
         self.first: Counter[str] = Counter()
         """Drawn calls by shape, without what follows from them."""
@@ -125,24 +128,20 @@ def _key(messages: Sequence[Message]) -> bytes:
 
 
 def _shape(messages: Sequence[Message]) -> str:
-    """The shape that a prompt's block names; both calls about a passage count as one."""
-    shape = str(read_block(messages[-1].content).get("shape") or "other")
-    return "passage" if shape in _PASSAGE else shape
+    """The shape that a prompt's block names; both calls about a passage count as one, and so do the lines of a
+    consultation, and what is sent back with what it mends."""
+    block = read_block(messages[-1].content)
+    shape = str(block.get("of") or block.get("shape") or "other")
+    return "passage" if shape in _PASSAGE else "consultation" if shape in _CONSULTATION else shape
 
 
-class _Kept(Writer):
-    """A `Writer` that keeps pairs and refusals in memory and writes nothing."""
+class _Kept(Unwritten):
+    """Keeps pairs and refusals in memory; the account is the full run's."""
 
     def __init__(self) -> None:
-        super().__init__(Path("preview"), "synth")
+        super().__init__()
         self.pairs: list[Pair] = []
         self.refused: list[tuple[str, str, str]] = []
-
-    def expect(self, ids: Iterable[str]) -> None:
-        """Nothing: the account is the full run's."""
-
-    def use(self, ids: Iterable[str]) -> None:
-        """Nothing."""
 
     def write(self, table: str, record: Record, uses: Iterable[str] = ()) -> None:
         """Keep a pair."""
@@ -153,11 +152,8 @@ class _Kept(Writer):
         self, record_id: str, rule: str, reason: str, witness: str = "", excerpt: str = "", parents: Iterable[str] = ()
     ) -> None:
         """Keep the refusal of a call that was drawn."""
-        if reason != NOT_ASKED:
+        if not reason.endswith(NOT_ASKED):
             self.refused.append((rule, reason, excerpt))
-
-    def leave(self, record_id: str, rule: str, reason: str, witness: str = "", excerpt: str = "") -> None:
-        """Nothing: what is left was not asked about."""
 
 
 class Preview(NamedTuple):
@@ -175,8 +171,22 @@ class Preview(NamedTuple):
     """Calls of the full run by shape, as far as they are known before the first is answered."""
 
 
-def look(settings: SynthSettings, knowledge: Path, passages: Path, model: Model, seed: int, count: int) -> Preview:
-    """A preview of ``count`` calls spread over the shapes, drawn by hash; ``model`` is the run's cache.
+def _follow_ups(settings: SynthSettings) -> int:
+    repairs = settings.pairs_per_call + settings.consultation.turns if settings.repair == "once" else 0
+    return FOLLOW_UPS + repairs + (2 * settings.consultation.turns if settings.consultation.cases else 0)
+
+
+def look(
+    settings: SynthSettings,
+    knowledge: Path,
+    passages: Path,
+    model: Model,
+    seed: int,
+    count: int,
+    doctor: Model | None = None,
+) -> Preview:
+    """A preview of ``count`` calls spread over the shapes, drawn by hash; ``model`` is the run's cache, ``doctor`` that
+    of the physician where it is another model.
 
     Raises RecipeError for a teacher by file, and what the model raises when going on is useless.
     """
@@ -187,8 +197,13 @@ def look(settings: SynthSettings, knowledge: Path, passages: Path, model: Model,
         )
     counted = _Counted(model, count)
     make_pairs(settings, knowledge, passages, counted, seed, _Kept())
-    drawn, kept = _Drawn(model, counted, count, prices_of(settings.teacher)), _Kept()
-    make_pairs(settings, knowledge, passages, drawn, seed, kept)
+    kept, most = _Kept(), _follow_ups(settings)
+    drawn = _Drawn(model, counted, count, prices_of(settings.teacher), most)
+    other, asked_doctor = None, settings.consultation.doctor
+    if doctor is not None and asked_doctor is not None:  # a physician's line always follows from a patient's
+        other = _Drawn(doctor, counted, count, prices_of(asked_doctor), most)
+        other.used = drawn.used
+    make_pairs(settings, knowledge, passages, drawn, seed, kept, other)
     return Preview(
         _one_of_each_first(kept.pairs), kept.refused, dict(drawn.used), dict(drawn.first), dict(counted.calls)
     )
@@ -242,8 +257,8 @@ def _calls(preview: Preview) -> int:
 
 
 def _says_price(settings: SynthSettings, preview: Preview) -> Iterator[str]:
-    if settings.teacher.kind == "offline":
-        yield "tokens and price: none, the offline teacher is no paid model"
+    if settings.teacher.kind in ("offline", "local") and settings.consultation.doctor is None:
+        yield f"tokens and price: none, the {settings.teacher.kind} teacher is no paid model"
         return
     total = Used()
     for used in preview.used.values():

@@ -1,13 +1,24 @@
 """Pairs go out to people as a sheet, and come back accepted, edited or rejected.
 
-Only ``id``, ``decision``, the two edited cells and ``note`` are read back: what a spreadsheet does to the other cells
-(a date made of 1-2, a lost zero) is without effect. An id begins with ``p-``, so none is taken for a number.
+Only ``id``, ``decision``, the two edited cells and ``note`` are taught from: what a spreadsheet does to the other cells
+(a date made of 1-2, a lost zero) is without effect. A question or an answer that a person changed in its own column,
+and an edited cell or a note without a decision, become findings: a correction is never lost in silence. An id begins
+with ``p-``, so none is taken for a number.
+
+| rule | the row | the machine's pair |
+|---|---|---|
+| `changed_in_place` | its own ``question`` or ``answer`` was changed, and no edited text stands beside it | held back |
+| `edit_without_decision` | an edited text without a decision | held back |
+| `bad_decision`, `bad_edit`, `unreadable_text` | what was decided cannot be told | held back |
+| `note_without_decision` | a note and no more | taught |
+| `reviewer_note` | decided, and the reviewer wrote a note | as decided |
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,17 +27,20 @@ from typing import Any, Literal, NamedTuple
 from huatuo.errors import DataError, InputError, RecipeError, require
 from huatuo.readers.encoding import check_file, read_text
 from huatuo.recipe import ImportSource
-from huatuo.records import Message, Pair, Provenance
+from huatuo.records import Finding, Message, Pair, Provenance
 from huatuo.store import Writer, content_id, read
-from huatuo.synth.export import CELL_CHARS, SHEET_ROWS, safe_cell
 from huatuo.synth.judge import source_texts
 from huatuo.synth.pair import make_pair
+from huatuo.text.cells import CELL_CHARS, SHEET_ROWS, safe_cell
 
 COLUMNS = ("id", "question", "answer", "facts", "source", "decision", "edited question", "edited answer", "note")
 """Columns of the sheet; the last four are for the reviewer."""
 
 READ_BACK = ("id", "decision", "edited question", "edited answer", "note")
 """Columns that must come back."""
+
+EDITED = ("edited question", "edited answer")
+"""Columns for the reviewer's own text."""
 
 Decision = Literal["accept", "edit", "reject"]
 DECISIONS: dict[str, Decision] = {
@@ -36,8 +50,12 @@ DECISIONS: dict[str, Decision] = {
 }  # fmt: skip
 """What may stand in the column ``decision``, whatever its case; an empty cell is a pair not reviewed yet."""
 
+HELD_BACK = "held_back"
+"""Why a machine's pair is left whose row in a sheet does not say what becomes of it."""
+
 _PREFIX = "p-"
 _LOST = "\ufffd"
+_WORDS = re.compile(r"[\u3400-\u9fff]|[A-Za-z]{10}|(?:[A-Za-z]+\s+){3}")
 
 
 # ---------------------------------------------------------------- out
@@ -121,6 +139,10 @@ class Row(NamedTuple):
     """The edited answer; empty: as it was."""
     note: str
     """Why."""
+    found: tuple[str, str] = ("", "")
+    """`_folded` columns question and answer as they came back; empty where they did not."""
+    excerpt: str = ""
+    """What stands there."""
 
 
 class Refused(NamedTuple):
@@ -129,11 +151,18 @@ class Refused(NamedTuple):
     item: str
     """Its id in the account."""
     rule: str
-    """``bad_decision``, ``bad_edit``, ``unreadable_text``; ``not_reviewed`` for a row without a decision."""
+    """``bad_decision``, ``bad_edit``, ``unreadable_text``, ``edit_without_decision``; ``not_reviewed`` for a row
+    without a decision, ``note_without_decision`` where a note stands in it."""
     reason: str
     """Why, with the place."""
     excerpt: str
     """What stands there."""
+    pair_id: str
+    """The machine's pair."""
+    place: str
+    """``review.csv, row 12``."""
+    found: tuple[str, str] = ("", "")
+    """As in `Row`."""
 
 
 def read_review(source: ImportSource) -> Iterator[Row | Refused]:
@@ -184,35 +213,61 @@ def _header(path: Path, cells: list[Any]) -> dict[str, int]:
                 f"{path}: the column {name!r} stands {names.count(name)} times in the header ({', '.join(names)}); "
                 f"expected once; next: keep the columns {', '.join(READ_BACK)}"
             )
-    return {name: names.index(name) for name in READ_BACK}
+    return {name: names.index(name) for name in COLUMNS if name in names}
 
 
 def _read_row(source: ImportSource, number: int, cells: Mapping[str, Any]) -> Row | Refused:
     place = f"{source.path.name}, row {number}"
     item = content_id("review", source.name, source.path.name, str(number))
-    given = str(cells["decision"]).strip()
-    shown = " | ".join(str(cell) for cell in cells.values())[:200]
+    given, note = (str(cells[name]).strip() for name in ("decision", "note"))
+    shown = " | ".join(str(cell)[:60] for cell in cells.values())[:300]
+    pair_id = str(cells["id"]).strip().lower().removeprefix(_PREFIX)
+    found = (_folded(str(cells.get("question", ""))), _folded(str(cells.get("answer", ""))))
+
+    def refused(rule: str, reason: str) -> Refused:
+        return Refused(item, rule, f"{place}: {reason}", shown, pair_id, place, found)
+
     if not given:
-        return Refused(item, "not_reviewed", f"{place}: no decision yet", shown)
+        if any(str(cells[name]).strip() for name in EDITED):
+            return refused("edit_without_decision", "an edited text without a decision; next: write edit beside it")
+        if note:
+            return refused("note_without_decision", f"no decision yet, but the note {note[:80]!r}")
+        return refused("not_reviewed", "no decision yet")
     decision = DECISIONS.get(given.lower())
     if decision is None:
-        return Refused(item, "bad_decision", f"{place}: {given!r}; expected accept, edit or reject", shown)
+        return refused("bad_decision", f"{given!r}; expected accept, edit or reject")
     edits = []
-    for name in ("edited question", "edited answer"):
+    for name in EDITED:
         cell = cells[name]
         if not isinstance(cell, str):
-            said = f"{place}: {name} is a {type(cell).__name__} ({cell}); expected text: the spreadsheet changed it"
-            return Refused(item, "bad_edit", f"{said}; next: format the cell as text", shown)
+            said = f"{name} is a {type(cell).__name__} ({cell}); expected text: the spreadsheet changed it"
+            return refused("bad_edit", f"{said}; next: format the cell as text")
         if _LOST in cell:
-            reason = f"{place}: {name} holds characters that could not be read; next: save the sheet as UTF-8"
-            return Refused(item, "unreadable_text", reason, shown)
+            return refused(
+                "unreadable_text", f"{name} holds characters that could not be read; next: save the sheet as UTF-8"
+            )
         edits.append(_typed(cell))
     if (decision == "edit") != any(edits) and decision != "reject":
         wrong = "edit without an edited text" if decision == "edit" else "accept beside an edited text"
-        return Refused(item, "bad_decision", f"{place}: {wrong}; expected one or the other", shown)
-    pair_id = str(cells["id"]).strip().lower().removeprefix(_PREFIX)
+        return refused("bad_decision", f"{wrong}; expected one or the other")
     question, answer = edits
-    return Row(item, place, source.name, pair_id, decision, question, answer, str(cells["note"]).strip())
+    return Row(item, place, source.name, pair_id, decision, question, answer, note, found, shown)
+
+
+def _folded(text: str) -> str:
+    """What two writings of one cell share: without blanks, guards, and characters that GBK has not."""
+    return re.sub(r"[\s?']+", "", text.encode("gbk", "ignore").decode("gbk"))
+
+
+def changed(pair: Pair, row: Row | Refused) -> str:
+    """The column, ``question`` or ``answer``, that a person changed in its place without an edited text beside it;
+    else empty. A cell without words is not compared: a spreadsheet makes dates and numbers of such."""
+    exported = _row(pair, {})[1:3]
+    edited = (row.question, row.answer) if isinstance(row, Row) else ("", "")
+    for name, was, now, edit in zip(("question", "answer"), exported, row.found, edited, strict=True):
+        if now and not edit and _WORDS.search(was) and _folded(was) != now:
+            return name
+    return ""
 
 
 def _typed(cell: str) -> str:
@@ -228,12 +283,16 @@ class Reviews:
     """The decisions of all sheets, by the machine's pair; the account of their rows."""
 
     def __init__(self, imports: tuple[ImportSource, ...], out: Writer):
-        """Read the sheets among the imports; rows that decide nothing are dropped or left in ``out`` at once.
+        """Read the sheets among the imports; what is wrong with their rows is written to ``out`` at once.
 
         Raises InputError for a sheet that cannot be read.
         """
         self._out = out
         self._rows: dict[str, Row] = {}
+        self._open: dict[str, Refused] = {}
+        """Rows that decide nothing."""
+        self._held: dict[str, str] = {}
+        """Why a pair is held back."""
         self._met: set[str] = set()
         for source in imports:
             for row in read_review(source) if source.format == "review" else ():
@@ -242,14 +301,45 @@ class Reviews:
     def _take(self, row: Row | Refused) -> None:
         self._out.expect((row.item,))
         if isinstance(row, Refused):
-            end = self._out.leave if row.rule == "not_reviewed" else self._out.drop
-            end(row.item, row.rule, row.reason, excerpt=row.excerpt)
+            self._refuse(row)
         elif row.pair_id in self._rows:
             first = self._rows[row.pair_id]
             reason = f"{row.place}: the pair is decided in {first.place} already ({first.decision})"
             self._out.drop(row.item, "reviewed_twice", reason, first.item, row.note)
         else:
             self._rows[row.pair_id] = row
+            if row.note:
+                self._find("reviewer_note", "note", row.pair_id, row.place, f"{row.decision}: {row.note}")
+
+    def _refuse(self, row: Refused) -> None:
+        waits = row.rule in ("not_reviewed", "note_without_decision")
+        end = self._out.leave if waits else self._out.drop
+        end(row.item, row.rule, row.reason, excerpt=row.excerpt)
+        if row.rule != "not_reviewed":
+            self._find(row.rule, "warning", row.pair_id, row.place, f"{row.reason} | {row.excerpt}")
+        if waits:
+            self._open[row.pair_id] = row
+        else:
+            self._held[row.pair_id] = row.reason
+
+    def _find(self, rule: str, severity: Literal["note", "warning"], pair_id: str, place: str, message: str) -> None:
+        found = Finding(rule=rule, severity=severity, subject=pair_id, place=place, message=message)
+        self._out.write("findings", found)
+
+    def held(self, pair: Pair) -> str:
+        """Why a pair is held back: its row cannot be told, or was changed where nothing is read; else empty."""
+        if pair.id not in self._held:
+            row = self._rows.get(pair.id) or self._open.get(pair.id)
+            rejected = isinstance(row, Row) and row.decision == "reject"
+            if row is None or rejected or not (column := changed(pair, row)):
+                return ""
+            reason = f"{row.place}: the {column} was changed in its own column; next: write it under edited {column}"
+            self._held[pair.id] = reason
+            self._find("changed_in_place", "warning", pair.id, row.place, f"{reason} | {row.excerpt}")
+            if isinstance(row, Row):
+                del self._rows[pair.id]
+                self._out.drop(row.item, "changed_in_place", reason, excerpt=row.excerpt)
+        return self._held[pair.id]
 
     def of(self, pair: Pair) -> Row | None:
         """The decision about a pair, None where there is none."""

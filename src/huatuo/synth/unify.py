@@ -18,9 +18,10 @@ from huatuo.synth.imports import read_pairs
 from huatuo.synth.judge import JUDGED, UNSCORED, Judge
 from huatuo.synth.lint import RULES, lint
 from huatuo.synth.pair import pair_id
-from huatuo.synth.review import Reviews, reviewed
+from huatuo.synth.review import HELD_BACK, Reviews, reviewed
 from huatuo.synth.split import Components, keys_of
 from huatuo.synth.withheld import withheld_names
+from huatuo.synth.work import REPAIRED
 from huatuo.text import pii
 from huatuo.text.near import earlier_neighbours
 from huatuo.text.ngram import ExamIndex, Overlap
@@ -54,10 +55,10 @@ def unify(
     The inputs are read twice: once to decide, once to write, so memory holds only decisions. An imported pair that
     names an entity which ``knowledge`` withholds is left. A pair made from the graph may: there such a name is an
     ordinary value of another entity. A reviewed pair stands in its machine's place. The ``judge`` is asked about
-    generated pairs that nothing else refuses; its ``judgements`` are written.
+    the pairs that nothing else refuses: generated ones, or all if its recipe says so; its ``judgements`` are written.
     Raises RecipeError for an unknown lint rule, InputError for an import that cannot be read at all.
     """
-    unknown = sorted(set(settings.drop_flagged) - set(RULES) - {UNSCORED})
+    unknown = sorted(set(settings.drop_flagged) - set(RULES) - {UNSCORED, REPAIRED})
     if unknown:
         raise RecipeError(
             f"unify.drop_flagged: no lint rule {unknown[0]!r} (known: {', '.join(RULES)}); next: correct it"
@@ -141,6 +142,10 @@ def _prepared(
 ) -> Iterator[tuple[str, Pair]]:
     for item, made in candidates:
         pair = without_personal_data(made) if settings.deidentify else made
+        if reason := reviews.held(pair):
+            if account:
+                out.leave(item, HELD_BACK, reason, excerpt=pair.messages[0].content)
+            continue
         row = reviews.of(pair)
         if row is not None and row.decision == "reject":
             if account:
@@ -154,12 +159,15 @@ def _prepared(
 
 
 def without_personal_data(pair: Pair) -> Pair:
-    """The pair with `huatuo.text.pii` applied to every turn, under a new id and flagged; itself where it holds none."""
+    """The pair with `huatuo.text.pii` applied to every turn; itself where it holds none.
+
+    It has an id of its own, the original as its first parent, and a flag.
+    """
     turns = tuple(Message(role=m.role, content=pii.deidentify(m.content)) for m in pair.messages)
     if turns == pair.messages:
         return pair
-    flags = (*pair.flags, DEIDENTIFIED)
-    return pair.model_copy(update={"id": pair_id(pair.source, turns), "messages": turns, "flags": flags})
+    changed = {"id": pair_id(pair.source, turns), "messages": turns, "flags": (*pair.flags, DEIDENTIFIED)}
+    return pair.model_copy(update=changed | {"parents": tuple(dict.fromkeys((pair.id, *pair.parents)))})
 
 
 class _Decided:
@@ -225,10 +233,10 @@ class _Decided:
         return found
 
     def _judge(self, batch: list[tuple[str, Pair]], open_ones: list[dict[str, str] | None]) -> None:
-        """Ask about the generated pairs that are still open; those refused become None, those unscored are flagged."""
+        """Ask about the pairs that are still open; those refused become None, those unscored are flagged."""
         if self.judge is None:
             return
-        places = [i for i, found in enumerate(open_ones) if found is not None and batch[i][1].provenance.by == "model"]
+        places = [i for i, found in enumerate(open_ones) if found is not None and self.judge.wants(batch[i][1])]
         for place, judgement in zip(places, self.judge.score([batch[i][1] for i in places]), strict=True):
             item, pair = batch[place]
             self._out.write("judgements", judgement)

@@ -8,26 +8,32 @@ machine grades alike.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from huatuo.records import Question
-from huatuo.text.zh import CJK_RANGES, normalise_for_comparison
+from huatuo.text.grams import (
+    BUCKET_BITS,
+    NEAR_GRAM,
+    Cut,
+    Hashes,
+    Marks,
+    Places,
+    chunks,
+    cut,
+    in_text,
+    token_hashes,
+    windows,
+)
+from huatuo.text.grams import GRAM as GRAM
+from huatuo.text.grams import grams as grams
+from huatuo.text.zh import normalise_for_comparison
 
 Grade = Literal["exact", "likely", "possible"]
-Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
-
-GRAM = 5
-"""Tokens per gram. Of grams of 5, 8 and 13 tokens, 5 found the most planted copies with character edits (93 %, 82 %,
-78 %) at two thirds of the speed of 13."""
-
 THRESHOLDS: tuple[tuple[Grade, float], ...] = (("exact", 0.8), ("likely", 0.5), ("possible", 0.2))
 """Smallest share of each grade. On 100,000 medical texts .5 flagged no unplanted text, .2 flagged 112."""
 
@@ -44,13 +50,18 @@ stems of 6,811 licensing-exam questions (CMExam), 16 of the 64 with 2 to 4 token
 question-answer pairs as everyday words, and so do 4 of the 69 with 5 tokens (one in 52 texts); of the 266 with 6 or 7
 tokens one does, once. Shorter ones count only as a whole line or sentence."""
 
-CHUNK_CHARS = 2_000_000
-"""Characters hashed at once: about 100 MB of arrays."""
+NEAR_SHARE, NEAR_LEAST, NEAR_FLOOR = 0.6, 16, 0.05
+"""Share of the short grams (2 tokens) from which a text that holds at least 5 % of a question's long ones,
+too few for a grade, is ``possible`` all the same: a copy that was edited everywhere. Questions with fewer than so many
+short grams are not looked for. By it 6 of 11,099 drug monographs and question-answer pairs hold one of 6,811
+licensing-exam questions, all by chance, beside 3,883 that are ``possible`` by their long grams.
+"""
 
-# splitmix64 (Steele, Lea, Flood 2014) and an odd multiplier for rolling.
-_GAMMA, _MIX1, _MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_ROLL = np.uint64(0xD6E8FEB86659FD93)
-_FILTER_BITS = 24
+SHORT_SHARE, SHORT_LEAST = 0.5, 10
+"""Share of the short grams from which an overlap names it, of questions with at least so many of them: of two that are
+``possible`` by their long grams, one that holds most of the short ones is a copy with some characters exchanged,
+another uses the same term."""
+
 _SENTENCE = re.compile(r"[\n。！？!?]+")
 
 
@@ -64,6 +75,11 @@ class Overlap:
     """All questions with this wording, sorted; none where the grade is None."""
     share: float
     """Share of that wording's grams that stand in the text, 0 to 1."""
+    by: Literal["grams", "whole", "near"] = "grams"
+    """grams: by runs of 5 tokens. whole: a short question stands there as a whole. near: by runs of 2 tokens."""
+    short: float = 0.0
+    """Share of that wording's runs of 2 tokens, 0 to 1, where it is at least half and too few of its
+    longer ones stand there for ``likely``; else 0."""
 
     @property
     def question_id(self) -> str:
@@ -81,65 +97,6 @@ NOTHING = Overlap(None, (), 0.0)
 """The overlap of a text that shares no gram with any question."""
 
 
-def _mix(values: Hashes) -> Hashes:
-    values = (values ^ (values >> np.uint64(30))) * _MIX1
-    values = (values ^ (values >> np.uint64(27))) * _MIX2
-    return values ^ (values >> np.uint64(31))
-
-
-@lru_cache(maxsize=1)
-def _kinds() -> npt.NDArray[np.uint8]:
-    """Kind of every code point: 0 separates tokens, 1 is a letter or digit, 2 is a token of its own."""
-    kinds = np.fromiter((chr(code).isalnum() for code in range(0x110000)), dtype=np.uint8, count=0x110000)
-    for low, high in CJK_RANGES:
-        kinds[low : high + 1] = 2
-    return kinds
-
-
-def _token_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
-    """Hash of every token of all texts, and the number of the text that it stands in."""
-    plain = [unicodedata.normalize("NFKC", text).lower() for text in texts]
-    codes = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    owner = np.repeat(np.arange(len(plain)), [len(text) for text in plain])
-    kinds = _kinds()[codes]
-    follows = np.zeros(len(codes), dtype=bool)  # whether a character goes on with the token before it
-    follows[1:] = (kinds[1:] == 1) & (kinds[:-1] == 1) & (owner[1:] == owner[:-1])
-    inside = kinds > 0
-    codes, owner, starts = codes[inside], owner[inside], np.flatnonzero(~follows[inside])
-    if not len(starts):
-        return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-    lengths = np.diff(np.append(starts, len(codes)))
-    position = np.arange(len(codes)) - np.repeat(starts, lengths)
-    letters = _mix(codes.astype(np.uint64) + (position + 1).astype(np.uint64) * _GAMMA)
-    return np.add.reduceat(letters, starts), owner[starts]
-
-
-def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
-    """Hash of every gram of all texts in order, and the number of the text that it stands in."""
-    return _windows(*_token_hashes(texts), GRAM)
-
-
-def _windows(tokens: Hashes, owner: Places, size: int) -> tuple[Hashes, Places]:
-    """Hash of every run of ``size`` tokens that lies in one text, and the number of that text."""
-    count = max(0, len(tokens) - size + 1)
-    rolled = np.zeros(count, dtype=np.uint64)
-    for offset in range(size):
-        rolled = rolled * _ROLL + _mix(tokens[offset : offset + count])
-    whole = owner[:count] == owner[len(tokens) - count :]
-    return _mix(rolled[whole]), owner[:count][whole]
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    start = size = 0
-    for place, text in enumerate(texts):
-        size += len(text)
-        if size >= CHUNK_CHARS:
-            yield texts[start : place + 1]
-            start, size = place + 1, 0
-    if start < len(texts):
-        yield texts[start:]
-
-
 class Index:
     """The grams of a set of questions, made once. Read-only afterwards, so threads and processes may share it."""
 
@@ -153,6 +110,7 @@ class Index:
         self.ids = [tuple(question_id for question_id, _ in same) for same, _ in rows]
         texts = [same[0][1] for same, _ in rows]
         self._link(texts)
+        self._link_near(texts)
         short = [place for place in range(len(rows)) if self._totals[place] < MIN_GRAMS]
         self._keys = {rows[place][1]: place for place in short}
         self._longest_key = max(map(len, self._keys), default=0)
@@ -174,8 +132,21 @@ class Index:
         self._owner: Places = owner[counting]
         self._grams, self._counts = np.unique(hashes[counting], return_counts=True)
         self._starts: Places = np.cumsum(self._counts) - self._counts
-        self._filter = np.zeros(1 << _FILTER_BITS, dtype=bool)
-        self._filter[self._grams >> np.uint64(64 - _FILTER_BITS)] = True
+        buckets = (self._grams >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
+        first = np.flatnonzero(np.diff(buckets, prepend=-1) > 0)
+        self._deepest = int(np.diff(first, append=len(buckets)).max(initial=0))
+        self._bucket = np.full(1 << BUCKET_BITS, -1, dtype=np.int32)
+        self._bucket[buckets[first]] = first
+
+    def _link_near(self, texts: Sequence[str]) -> None:
+        """The different short grams of each question, one question after the other."""
+        hashes, owner = windows(*token_hashes(texts), NEAR_GRAM)
+        order = np.lexsort((hashes, owner))
+        hashes, owner = hashes[order], owner[order]
+        new = np.ones(len(hashes), dtype=bool)
+        new[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
+        self._near, owners = hashes[new], owner[new]
+        self._near_starts: Places = np.searchsorted(owners, np.arange(len(texts) + 1))
 
     def grade(self, text: str) -> Overlap:
         """The overlap of one text with its nearest question."""
@@ -187,48 +158,92 @@ class Index:
 
     def overlaps(self, texts: Sequence[str]) -> list[list[Overlap]]:
         """For each text its overlaps that have a grade, and the nearest one whatever its grade; the worst first."""
-        return [found for chunk in _chunks(texts) for found in self._grade_chunk(chunk)]
+        return [found for chunk in chunks(texts) for found in self.overlaps_of(cut(chunk))]
 
-    def _grade_chunk(self, texts: Sequence[str]) -> list[list[Overlap]]:
-        found: list[list[Overlap]] = [[] for _ in texts]
-        tokens, owner = _token_hashes(texts)
-        for place, question, share in zip(*self._shares(*_windows(tokens, owner, GRAM)), strict=True):
-            grade = next((name for name, least in THRESHOLDS if share >= least), None)
-            found[place].append(Overlap(grade, self.ids[question] if grade else (), float(share)))
+    def overlaps_of(self, chunk: Cut) -> list[list[Overlap]]:
+        """The same of texts that were cut before, so that several indexes can share the cutting."""
+        found: list[list[Overlap]] = [[] for _ in chunk.texts]
+        text, question, share = self._shares(chunk)
+        near = self._nearly(chunk, text, question, share)
+        for place, number, part, by_two in zip(text, question, share, near, strict=True):
+            grade = next((name for name, least in THRESHOLDS if part >= least), None)
+            if grade is None and by_two >= NEAR_SHARE:
+                found[place].append(Overlap("possible", self.ids[number], by_two, "near", by_two))
+            else:
+                found[place].append(Overlap(grade, self.ids[number] if grade else (), part, short=by_two))
         for size, (wanted, questions) in self._contained.items():
-            hashes, holders = _windows(tokens, owner, size)
-            near = np.searchsorted(wanted, hashes) % len(wanted)
-            hit = wanted[near] == hashes
-            for place, question in sorted(set(zip(holders[hit].tolist(), questions[near[hit]].tolist(), strict=True))):
-                found[place].append(Overlap(CONTAINED[size], self.ids[question], 1.0))
-        for place, text in enumerate(texts) if self._keys else ():
-            found[place] += [Overlap("exact", self.ids[question], 1.0) for question in self._short(text)]
+            hashes, holders = windows(chunk.tokens, chunk.owner, size)
+            at = np.searchsorted(wanted, hashes) % len(wanted)
+            hit = wanted[at] == hashes
+            for place, number in sorted(set(zip(holders[hit].tolist(), questions[at[hit]].tolist(), strict=True))):
+                found[place].append(Overlap(CONTAINED[size], self.ids[number], 1.0, "whole"))
+        for place, whole in enumerate(chunk.texts) if self._keys else ():
+            found[place] += [Overlap("exact", self.ids[number], 1.0, "whole") for number in self._short(whole)]
         return [sorted(overlaps, key=Overlap.rank) for overlaps in found]
 
-    def _shares(self, hashes: Hashes, owner: Places) -> tuple[list[int], list[int], list[float]]:
+    def _nearly(self, chunk: Cut, text: list[int], question: list[int], share: list[float]) -> list[float]:
+        """For each pair of text and question the share of the question's short grams that the text holds, where it is
+        at least `SHORT_SHARE` and the pair is not likely by its long ones; else 0.0."""
+        places, numbers, parts = np.array(text, np.int64), np.array(question, np.int64), np.array(share)
+        sizes = self._near_starts[numbers + 1] - self._near_starts[numbers]
+        least = np.where(parts < THRESHOLDS[-1][1], NEAR_LEAST, SHORT_LEAST)
+        open_ = np.flatnonzero((parts >= NEAR_FLOOR) & (parts < THRESHOLDS[1][1]) & (sizes >= least))
+        found = np.zeros(len(text))
+        if not len(open_):
+            return found.tolist()
+
+        def shared(pairs: Places, is_held: Callable[[Hashes], Marks]) -> npt.NDArray[np.float64]:
+            count = sizes[pairs]
+            within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+            asked = self._near[np.repeat(self._near_starts[numbers[pairs]], count) + within]
+            hit = is_held(in_text(asked, np.repeat(places[pairs], count)))
+            return np.bincount(np.repeat(np.arange(len(pairs)), count), weights=hit, minlength=len(pairs)) / count
+
+        open_ = open_[shared(open_, chunk.maybe_short) >= SHORT_SHARE]  # never too few; what is left is counted exactly
+        if len(open_):
+            held, owner = chunk.short
+            few = held[np.isin(owner, places[open_])]
+            exact = shared(open_, lambda keys: np.isin(keys, few))
+            found[open_] = np.where(exact >= SHORT_SHARE, exact, 0.0)
+        return found.tolist()
+
+    def _shares(self, chunk: Cut) -> tuple[list[int], list[int], list[float]]:
         """Texts that share a gram with a question; the question; the share. For each text those of a share that has a
         grade, and the largest one."""
-        maybe = self._filter[hashes >> np.uint64(64 - _FILTER_BITS)]
-        hashes, owner = hashes[maybe], owner[maybe]
-        place = np.searchsorted(self._grams, hashes)
-        place[place == len(self._grams)] = 0
-        hit = self._grams[place] == hashes if len(self._grams) else np.zeros(len(hashes), dtype=bool)
-        pairs = np.unique(owner[hit] * np.int64(max(len(self._grams), 1)) + place[hit])  # a gram counts once per text
+        place, owner = self._found(chunk)
+        pairs = np.sort(owner * np.int64(max(len(self._grams), 1)) + place)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # a gram counts once per text; np.unique takes 5 times as long
         owner, place = np.divmod(pairs, max(len(self._grams), 1))
         counts = self._counts[place]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         question = self._owner[np.repeat(self._starts[place], counts) + within]
-        both, shared = np.unique(
-            np.repeat(owner, counts) * np.int64(max(len(self.ids), 1)) + question, return_counts=True
-        )
-        text, question = np.divmod(both, max(len(self.ids), 1))
-        share = shared / self._totals[question]
+        both = np.sort(np.repeat(owner, counts) * np.int64(max(len(self.ids), 1)) + question)
+        first = np.flatnonzero(np.diff(both, prepend=-1) > 0)
+        text, question = np.divmod(both[first], max(len(self.ids), 1))
+        share = np.diff(first, append=len(both)) / self._totals[question]
+        opens = np.flatnonzero(np.diff(text, prepend=-1) > 0)
+        best = np.repeat(np.maximum.reduceat(share, opens), np.diff(opens, append=len(text))) if len(text) else share
+        kept = (share >= THRESHOLDS[-1][1]) | (share == best)
+        text, question, share = text[kept], question[kept], share[kept]
         order = np.lexsort((question, -share, text))
         text, question, share = text[order], question[order], share[order]
-        wanted = share >= THRESHOLDS[-1][1]
-        wanted[:1] = True
-        wanted[1:] |= text[1:] != text[:-1]
+        wanted = (share >= THRESHOLDS[-1][1]) | (np.diff(text, prepend=-1) > 0)
         return text[wanted].tolist(), question[wanted].tolist(), share[wanted].tolist()
+
+    def _found(self, chunk: Cut) -> tuple[Places, Places]:
+        """Of the grams of texts that are a question's: their places among the questions' grams, and their texts. Looked
+        up by their first bits: a binary search misses the processor's cache twenty times a gram."""
+        at = np.take(self._bucket, chunk.buckets)
+        maybe = np.flatnonzero(at >= 0)
+        at, hashes, owner = at[maybe].astype(np.int64), chunk.grams[maybe], chunk.gram_owner[maybe]
+        place = np.where(self._grams[at] == hashes, at, -1)
+        for step in range(1, self._deepest):
+            rest = np.flatnonzero(place < 0)
+            here = np.minimum(at[rest] + step, len(self._grams) - 1)
+            hit = self._grams[here] == hashes[rest]
+            place[rest[hit]] = here[hit]
+        held = place >= 0
+        return place[held], owner[held]
 
     def _short(self, text: str) -> list[int]:
         """The short questions that are the whole text, or one line or sentence of it."""
@@ -239,29 +254,34 @@ class Index:
 
 def _contained(texts: Sequence[str], short: Sequence[int]) -> dict[int, tuple[Hashes, Places]]:
     """By number of tokens: sorted hashes of the short questions that are looked for inside lines, and their places."""
-    _, owner = _token_hashes(texts)
+    _, owner = token_hashes(texts)
     lengths = np.bincount(owner, minlength=len(texts))
     found = {}
     for size in CONTAINED:
         places = np.array([place for place in short if lengths[place] == size], dtype=np.int64)
         if len(places):
-            hashes, _ = _windows(*_token_hashes([texts[place] for place in places]), size)
+            hashes, _ = windows(*token_hashes([texts[place] for place in places]), size)
             order = np.argsort(hashes, kind="stable")
             found[size] = (hashes[order], places[order])
     return found
+
+
+def is_searched(question: Question) -> bool:
+    """Whether a text that holds the question gives its answer away: not for questions made from facts, which are taught
+    on purpose in other words."""
+    return question.kind != "knowledge" and not question.wording
 
 
 class ExamIndex:
     """The exam and open questions by their stems, and by their stems with options.
 
     The second finds questions whose stem is too common to say anything, and tells questions of one stem apart.
-    Knowledge questions are left out: they are made from the facts that are taught, so their words are expected in the
-    training data.
+    Questions made from facts are left out: their words are expected in the training data.
     """
 
     def __init__(self, questions: Iterable[Question]) -> None:
         """Index the questions."""
-        asked = [question for question in questions if question.kind != "knowledge"]
+        asked = [question for question in questions if is_searched(question)]
         whole = [(q.id, "\n".join([q.stem, *(option.text for option in q.options)])) for q in asked if q.options]
         self.ids = frozenset(question.id for question in asked)
         self._indexes = [Index((q.id, q.stem) for q in asked), Index(whole)]
@@ -277,5 +297,9 @@ class ExamIndex:
     def overlaps(self, texts: Sequence[str]) -> list[list[Overlap]]:
         """For each text all its overlaps that have a grade, and the nearest ones whatever their grade; the worst
         first."""
-        both = zip(*(index.overlaps(texts) for index in self._indexes), strict=True)
-        return [sorted((overlap for part in parts for overlap in part), key=Overlap.rank) for parts in both]
+        found = []
+        for chunk in chunks(texts):
+            hashed = cut(chunk)
+            both = zip(*(index.overlaps_of(hashed) for index in self._indexes), strict=True)
+            found += [sorted((overlap for part in parts for overlap in part), key=Overlap.rank) for parts in both]
+        return found

@@ -60,6 +60,8 @@ def pieces(text: str, bound: int, language: str = "zh") -> list[tuple[int, int]]
     """
     if bound < 1:
         raise ValueError(f"bound = {bound}; expected at least 1")
+    if len(text) <= bound:
+        return [(0, len(text))] if text else []
     units = [part for start, end in sentences(text, language) for part in _short_enough(text, start, end, bound)]
     found: list[tuple[int, int]] = []
     first = 0

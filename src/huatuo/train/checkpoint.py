@@ -20,11 +20,14 @@ from huatuo.files import hash_file, sync_folder
 
 log = logging.getLogger(__name__)
 
+STEP = "step"
+"""Beginning of the name of a checkpoint to resume from."""
+
 HASH_DIGITS = 16
 """Hexadecimal digits of the file's SHA-256 in its name."""
 
 
-def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, step: int, state: dict[str, Any], keep: int, prefix: str = STEP) -> Path:
     """The path of the checkpoint written for ``step``; all but the ``keep`` newest are removed after it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / "writing.new"
@@ -32,10 +35,10 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    path = folder / f"step-{step:09d}-{hash_file(beside)[:HASH_DIGITS]}.pt"
+    path = folder / f"{prefix}-{step:09d}-{hash_file(beside)[:HASH_DIGITS]}.pt"
     beside.replace(path)
     sync_folder(folder)
-    for old in _newest_first(folder)[keep:]:
+    for old in _newest_first(folder, prefix)[keep:]:
         if old != path:
             old.unlink()
     return path
@@ -46,24 +49,45 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
 
     A damaged file is passed over with a warning.
     """
-    for path in _newest_first(folder):
-        if hash_file(path)[:HASH_DIGITS] != path.stem.split("-")[-1]:
-            log.warning("%s: damaged (its hash is not the one in its name); an older checkpoint is used", path)
-            continue
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return state
+    for path in _newest_first(folder, STEP):
+        state = _whole(path)
+        if state is not None:
+            return state
+        log.warning("%s: damaged (its hash is not the one in its name); an older checkpoint is used", path)
     return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*-*.pt"), key=lambda path: path.name, reverse=True)
+def load(folder: Path, step: int, prefix: str) -> dict[str, Any] | None:
+    """The state saved for one step; None where there is no whole file of it."""
+    for path in sorted(folder.glob(f"{prefix}-{step:09d}-*.pt")):
+        state = _whole(path)
+        if state is not None:
+            return state
+    return None
+
+
+def _whole(path: Path) -> dict[str, Any] | None:
+    """The state in a file; None where its hash is not the one in its name."""
+    if hash_file(path)[:HASH_DIGITS] != path.stem.split("-")[-1]:
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _newest_first(folder: Path, prefix: str) -> list[Path]:
+    return sorted(folder.glob(f"{prefix}-*-*.pt"), key=lambda path: path.name, reverse=True)
+
+
+def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights that training moves, by name."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def capture(model: nn.Module, optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
     """Everything that the next step depends on: trainable weights, optimisers, random states, and the environment."""
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
-        "weights": {name: p.detach() for name, p in model.named_parameters() if p.requires_grad},
+        "weights": trainable(model),
         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "torch_rng": torch.get_rng_state(),
         "numpy_rng": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from huatuo.errors import ModelError
+from huatuo.models.head import ChosenHead
 from huatuo.train.pack import Batch, lay_out
 
 LEAK_SHARE = 0.05
@@ -20,48 +18,15 @@ LEAK_SHARE = 0.05
 show rounding only (3e-7 against 1e-2), models that mix the samples show the whole difference."""
 
 
-class AnswerHead:
-    """The model with its head applied to chosen positions only.
-
-    At the positions of questions nothing is learned, so their logits, the largest tensor of a small model, are never
-    computed. A hook on the head does it for every architecture, layout and adapter, whatever its inner names are.
-    """
-
-    def __init__(self, model: nn.Module):
-        self.model = model
-        self._targets: Tensor | None = None
-
-    @contextmanager
-    def attached(self) -> Iterator[AnswerHead]:
-        """Hook the head for the length of the block. Raises ModelError for a model without an output head."""
-        get = getattr(self.model, "get_output_embeddings", None)
-        head = get() if get is not None else None
-        if not isinstance(head, nn.Module):
-            raise ModelError(
-                f"{type(self.model).__name__} has no output head; expected a causal language model; "
-                "next: give train.base a model of that kind"
-            )
-        hook = head.register_forward_pre_hook(self._select)
-        try:
-            yield self
-        finally:
-            hook.remove()
-
-    def _select(self, _module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        if self._targets is None:
-            return inputs
-        hidden = inputs[0]  # (rows, columns, width)
-        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._targets)[None], *inputs[1:])
+class AnswerHead(ChosenHead):
+    """The model with its head applied where something is learned only: at the positions of questions nothing is."""
 
     def loss_sum(self, batch: Batch) -> Tensor:
         """Sum of the cross-entropy over the learned tokens of a batch, in fp32."""
-        self._targets = torch.from_numpy(batch.targets)
-        try:
-            logits = self.model(
-                input_ids=torch.from_numpy(batch.ids), position_ids=torch.from_numpy(batch.positions), use_cache=False
-            ).logits  # (1, targets, vocabulary)
-        finally:
-            self._targets = None
+        inputs = {"input_ids": torch.from_numpy(batch.ids), "position_ids": torch.from_numpy(batch.positions)}
+        logits = self.output(
+            torch.from_numpy(batch.targets), **inputs, use_cache=False
+        ).logits  # (1, targets, vocabulary)
         return functional.cross_entropy(logits[0].float(), torch.from_numpy(batch.labels), reduction="sum")
 
 

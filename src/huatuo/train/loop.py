@@ -28,8 +28,8 @@ from huatuo.errors import TrainingError
 from huatuo.models import load as models
 from huatuo.progress import bar, cpu_seconds
 from huatuo.recipe import RunSettings, TrainSettings
-from huatuo.records import SourceCount, StepLog
-from huatuo.train import checkpoint, samples
+from huatuo.records_trained import SourceCount, StepLog
+from huatuo.train import checkpoint, samples, watch
 from huatuo.train.forward import AnswerHead
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
 from huatuo.train.pack import Integers, Step, plan
@@ -57,6 +57,12 @@ class Progress:
     """Rows of the table ``steps`` so far."""
     validation_before: float | None = None
     """Validation loss before the first step."""
+    best_step: int = 0
+    """Step with the lowest validation loss measured while training; 0: none yet."""
+    best_loss: float | None = None
+    """That loss."""
+    measured_since_best: int = 0
+    """Measurements after it."""
 
 
 def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer) -> None:
@@ -70,6 +76,7 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
     torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
     data = Samples(tokens)
+    watch.check(settings, len(data.validation))
     sequence = samples.in_order(order, data)
     ready = ready_model(settings, run, tokens, out)
     model, places = ready.model, sequence.samples
@@ -80,6 +87,7 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
     progress = _resume(state, fingerprint, model, found)
     out.figures["resumed_at_step"] = float(progress.done)
     started = cpu_seconds() - progress.seconds
+    best = watch.Best(state, progress.best_step, progress.best_loss)
     model.train()
     with (
         AnswerHead(model).attached() as head,
@@ -109,11 +117,20 @@ def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, 
             progress.steps.append(_row(number + 1, step, places, data, learned, loss, rate, norm, seconds))
             progress.done, progress.seconds = number + 1, seconds
             running.advance(1, note=f"loss {loss:.3f} lr {rate:.2e}")
+            if watch.is_due(settings, progress.done, total):
+                _measure(progress, best, head, _validation_loss(head, data, settings, layout))
+                if settings.patience and progress.measured_since_best >= settings.patience:
+                    break
             if stop.is_set() or progress.done % settings.checkpoint_every == 0:
                 _save(state, fingerprint, progress, model, found, settings.keep_checkpoints)
+                best.forget_others()
             if stop.is_set():
                 raise KeyboardInterrupt
         after = _validation_loss(head, data, settings, layout)
+        if settings.keep == "best" and after is not None and not best.seen(progress.done, after, model):
+            best.restore(model)
+            after = best.loss
+    out.figures["kept_step"] = float(best.step if settings.keep == "best" else progress.done)
     _finish(settings, ready, progress, after, layout, tokens, out)
 
 
@@ -176,6 +193,15 @@ def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order:
 
 
 # ---------------------------------------------------------------- in the loop
+
+
+def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float | None) -> None:
+    """Write the validation loss beside the last step, and keep the weights where none was lower."""
+    assert loss is not None  # `watch.check` refused a run without validation samples
+    progress.steps[-1]["validation_loss"] = loss
+    better = best.seen(progress.done, loss, head.model)
+    progress.measured_since_best = 0 if better else progress.measured_since_best + 1
+    progress.best_step, progress.best_loss = best.step, best.loss
 
 
 def _clip(model: nn.Module, largest: float) -> float:

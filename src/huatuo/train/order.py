@@ -21,7 +21,7 @@ from huatuo import store
 from huatuo.errors import RecipeError, TrainingError
 from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
-from huatuo.records import Order
+from huatuo.records_trained import Order
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -163,11 +163,18 @@ class Drawn:
 
 
 def draw(
-    ids: npt.NDArray[np.bytes_], codes: Integers, copies: Integers, weights: Floats, settings: TrainSettings, seed: int
+    ids: npt.NDArray[np.bytes_],
+    codes: Integers,
+    copies: Integers,
+    weights: Floats,
+    settings: TrainSettings,
+    seed: int,
+    later: npt.NDArray[np.bool_] | None = None,
 ) -> Drawn:
     """The order of n pairs with the ids ``ids`` and the source numbers ``codes``.
 
-    ``copies`` and ``weights`` are per source number. Every epoch is drawn anew, copies of one epoch together.
+    ``copies``, ``weights`` and ``later`` (learned in a second stage) are per source number. Every epoch is drawn
+    anew, copies of one epoch together.
     """
     words = id_words(ids)
     rows, copy = _items(codes, copies, by_copy=settings.order == "sequential")
@@ -180,7 +187,11 @@ def draw(
         per_item = weights[codes[rows]] if settings.order == "priority" else np.ones(len(rows))
         order = priority_order(words[rows], numbered, per_item, seed)
         parts.append(Drawn(rows[order], numbered[order]))
-    return Drawn(np.concatenate([p.rows for p in parts]), np.concatenate([p.copies for p in parts]))
+    drawn = Drawn(np.concatenate([p.rows for p in parts]), np.concatenate([p.copies for p in parts]))
+    if later is None:
+        return drawn
+    stages = np.argsort(later[codes[drawn.rows]], kind="stable")  # each stage keeps the order drawn for it
+    return Drawn(drawn.rows[stages], drawn.copies[stages])
 
 
 def _items(codes: Integers, copies: Integers, by_copy: bool) -> tuple[Integers, Integers]:
@@ -219,7 +230,8 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
             f"{pairs}: no pair with split 'train' to order (of {len(ids):,}); "
             "next: lower unify.validation_share, or look at what earlier stages dropped (table `dropped`)"
         )
-    drawn = draw(ids[learned], codes[learned], copies, weights, settings, seed)
+    later = np.array([name in settings.second_stage for name in names]) if settings.order == "two-stage" else None
+    drawn = draw(ids[learned], codes[learned], copies, weights, settings, seed, later)
     rows = learned[drawn.rows]
     with bar("order", len(rows), "samples") as running:
         for position, (row, copy) in enumerate(zip(rows.tolist(), drawn.copies.tolist(), strict=True)):
@@ -270,12 +282,24 @@ def check_sources(settings: TrainSettings, known: Sequence[str], learned: Sequen
     for name, copies in settings.copies.items():
         if copies < 0:
             raise RecipeError(f"[train.copies] {name} = {copies}: expected 0 or more; next: mend the number")
+    if settings.order == "two-stage":
+        for name in settings.second_stage:
+            if name not in known:
+                raise RecipeError(
+                    f"[train] second_stage names the source {name!r}, of which the data has no pair (known: "
+                    f"{', '.join(known)}); next: mend or remove it"
+                )
+        if set(known) <= set(settings.second_stage):
+            raise RecipeError(
+                f"[train] second_stage names every source ({', '.join(known)}): nothing is left for the first stage; "
+                'next: leave one out, or set order = "uniform"'
+            )
     if settings.order != "priority":
         return
     for name in learned:
         if name not in settings.priority:
             raise RecipeError(
-                f"[train.priority] has no weight for source {name!r} (known: {', '.join(known)}); "
+                f"[train.priority] has no weight for source {name!r} (known: {', '.join(settings.priority)}); "
                 f'next: add a weight, or set train.order = "uniform"'
             )
     for name, weight in settings.priority.items():

@@ -1,9 +1,9 @@
 """Which samples go into which optimiser step, and how a micro-batch of them is laid out as tensors.
 
-Two layouts. ``bucketed``: samples of like length side by side, padded on the right; a causal model never looks to the
+Three layouts. ``bucketed``: samples of like length side by side, padded on the right; a causal model never looks to the
 right, so no attention mask is needed. ``packed``: samples one after the other in a single row without padding;
-position ids start anew with every sample, by which the sdpa attention of transformers keeps them apart. HuatuoGPT-II's
-released code packs without either, so that samples attend to each other.
+position ids start anew with every sample, by which the sdpa attention of transformers keeps them apart. ``joined``: as
+packed, but positions go on counting and samples attend to those before them: HuatuoGPT-II's released code packs so.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Batch:
 def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -> list[Step]:
     """The optimiser steps that learn samples 0 to n - 1, whose lengths in tokens are given, in this order.
 
-    ``packed`` keeps the order exactly. ``bucketed`` sorts by length inside consecutive windows of
+    ``packed`` and ``joined`` keep the order exactly. ``bucketed`` sorts by length inside consecutive windows of
     ``settings.reorder_window`` samples, cuts them into steps, and shuffles the steps of a window, so that a sample
     never leaves its window. Every sample is in exactly one step; all steps but the last have ``batch_samples``.
     """
@@ -69,7 +69,7 @@ def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -
         groups = list(rows)
         if whole < len(chunk):
             groups.append(chunk[whole:])
-        cut = _pack_rows if settings.layout == "packed" else _cut_by_length
+        cut = _cut_by_length if settings.layout == "bucketed" else _pack_rows
         steps += [Step(tuple(cut(group, lengths, settings.batch_tokens))) for group in groups]
     return steps
 
@@ -109,10 +109,11 @@ def lay_out(ids: Sequence[npt.NDArray[np.integer]], learned: Sequence[npt.NDArra
     A learned token is predicted from the position before it, so a sample's first token is never a target.
     """
     lengths = np.array([len(sample) for sample in ids], dtype=np.int64)
-    if layout == "packed":
+    if layout != "bucketed":
         columns = int(lengths.sum())
         starts = np.cumsum(lengths) - lengths
-        positions = np.concatenate([np.arange(k, dtype=np.int64) for k in lengths])[None]
+        each = [np.arange(k, dtype=np.int64) for k in (lengths if layout == "packed" else [columns])]
+        positions = np.concatenate(each)[None]
         flat = np.concatenate(ids).astype(np.int64)[None]
     else:
         columns = int(lengths.max())

@@ -58,9 +58,11 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: st
         shutil.rmtree(out.folder / "base", ignore_errors=True)
         models.save(model, tokenizer, settings.format, out.folder / "base", {**card, "trained": False})
     else:
-        loaded = models.load(Path(settings.base))
+        loaded = models.load(Path(settings.base), allow_pickle=settings.allow_pickle)
         model, tokenizer = loaded.model, loaded.tokenizer
-        card |= {"base": Path(settings.base).name, "base_digest": loaded.digest}
+        card |= {"base": Path(settings.base).name, "base_digest": loaded.digest, "notes": loaded.note}
+        if loaded.note:
+            log.warning("%s: %s", settings.base, loaded.note)
         if loaded.format not in ("", settings.format):
             log.warning(
                 "train.format = %r, but %s was trained with %r: it has to learn the new one first",
@@ -71,10 +73,18 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: st
     if settings.lora is not None:
         card["base_folder"] = os.path.relpath(settings.base, out.folder / "model")
         model = with_adapter(settings, model)
+    if settings.gradient_checkpointing:
+        _recompute_activations(model)
     parameters = list(model.parameters())
     out.figures["parameters"] = float(sum(p.numel() for p in parameters))
     out.figures["trainable_parameters"] = float(sum(p.numel() for p in parameters if p.requires_grad))
     return Ready(model, tokenizer, card)
+
+
+def _recompute_activations(model: Any) -> None:
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if hasattr(model, "enable_input_require_grads"):
+        model.enable_input_require_grads()  # behind frozen embeddings nothing would reach the adapter
 
 
 def with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
@@ -99,6 +109,8 @@ def with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
         target_modules=list(lora.targets),
         bias="none",
         task_type="CAUSAL_LM",
+        use_rslora=lora.variant == "rslora",
+        use_dora=lora.variant == "dora",
     )
     # peft would record the base's absolute path, which ties the adapter to one machine; its card says the place,
     # relative to the adapter.

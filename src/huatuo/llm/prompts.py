@@ -18,32 +18,34 @@ from huatuo.store import canonical_json
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
 _HEADER = ("id", "for", "source")
 
-_TEXT = {"type": "string"}
-_QA = {
-    "type": "object",
-    "properties": {"question": _TEXT, "answer": _TEXT},
-    "required": ["question", "answer"],
-    "additionalProperties": False,
-}
-_PAIRS = {
-    "type": "object",
-    "properties": {"pairs": {"type": "array", "items": _QA}},
-    "required": ["pairs"],
-    "additionalProperties": False,
-}
-RESPONSE_FORMATS = {
-    "text": "",
-    "json_object": canonical_json({"type": "json_object"}),
-    "json_schema": canonical_json(
-        {"type": "json_schema", "json_schema": {"name": "pairs", "strict": True, "schema": _PAIRS}}
-    ),
-}
-"""The request's ``response_format`` by the recipe's ``synth.teacher.response_format``."""
-IN_AN_OBJECT = {
-    "zh": '\n\n把这个列表放进一个 JSON 对象：{"pairs": [……]}',
-    "en": '\n\nPut this list into one JSON object: {"pairs": [...]}',
-}
-"""Added to a prompt where the server takes only objects: both formats need an object at the root (OpenAI)."""
+
+def response_format(kind: str, name: str, fields: tuple[str, ...]) -> str:
+    """The request's ``response_format`` by the teacher's setting of that name: a list ``name`` of objects of texts.
+
+    ``kind``: text, json_object or json_schema. OpenAI's formats need an object at the root.
+    """
+    if kind != "json_schema":
+        return canonical_json({"type": kind}) if kind == "json_object" else ""
+    item = {
+        "type": "object",
+        "properties": {field: {"type": "string"} for field in fields},
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "array", "items": item}},
+        "required": [name],
+        "additionalProperties": False,
+    }
+    return canonical_json({"type": kind, "json_schema": {"name": name, "strict": True, "schema": schema}})
+
+
+def in_an_object(name: str, language: str) -> str:
+    """What is added to a prompt where the server takes only objects."""
+    if language == "en":
+        return f'\n\nPut this list into one JSON object: {{"{name}": [...]}}'
+    return f'\n\n把这个列表放进一个 JSON 对象：{{"{name}": [……]}}'
 
 
 class Prompt(NamedTuple):
@@ -60,12 +62,12 @@ class Prompt(NamedTuple):
     template: jinja2.Template
     """The text."""
 
-    def render(self, block: dict[str, Any], **values: Any) -> str:
-        """The prompt with the block as fenced JSON.
+    def render(self, block: dict[str, Any] | None = None, **values: Any) -> str:
+        """The prompt with the block, where it has one, as fenced JSON.
 
         Raises jinja2.UndefinedError where the text names a variable that is not given.
         """
-        return self.template.render(block=fence(block), **values)
+        return self.template.render(**({} if block is None else {"block": fence(block)}), **values)
 
 
 def fence(block: dict[str, Any]) -> str:

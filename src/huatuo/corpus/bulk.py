@@ -1,0 +1,260 @@
+"""Curation at scale: sources → texts → clean → segments → kept → passages, each a data set whose manifest comes last.
+
+Every stage keeps all rows, with one reason for each that is dropped, so a killed run goes on from the last finished
+stage, on the same engine or another one. Nothing depends on where a row lay: ids come from content and source,
+survivors are the smallest of a total order, so any engine, any cutting into files and any order give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+import pyarrow as pa
+
+from huatuo import store
+from huatuo.corpus import funnel, semantic
+from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, read_rows
+from huatuo.corpus.near import Neighbour, neighbours
+from huatuo.corpus.nearby import near_rows
+from huatuo.corpus.passes import (
+    CLEAN,
+    DOCUMENT,
+    KEPT,
+    SEGMENT,
+    VECTOR,
+    Clean,
+    Segmented,
+    Vectors,
+    Verdict,
+    as_documents,
+    survivors_of,
+)
+from huatuo.corpus.sources import SCHEMA as TEXT
+from huatuo.corpus.sources import check, read, shards
+from huatuo.errors import InputError
+from huatuo.files import content_id, hash_file, locked
+from huatuo.progress import bar
+from huatuo.recipe import table
+from huatuo.recipe_curate import CorpusSettings
+from huatuo.records_curated import FunnelCount, FunnelSample
+from huatuo.store import InputEntry, Manifest, canonical_json
+
+VERSIONS = {"texts": 1, "clean": 1, "segments": 1, "kept": 1, "passages": 1}
+"""Stages in their order, with the number that is raised when their output changes for the same input."""
+
+_SEGMENT_READ = pa.schema([f for f in SEGMENT if f.name not in ("bands", "rank")])
+_RANKED = pa.schema([SEGMENT.field(name) for name in ("id", "normal", "reason", "key", "rank")])
+_KEPT_READ = pa.schema([f for f in KEPT if f.name not in ("reason", "witness", "jaccard")] + [KEPT.field("reason")])
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """One run of curation at scale."""
+
+    settings: CorpusSettings
+    root: Path
+    """Folder of the stages."""
+    questions: Path | None
+    """Data set with the exams' questions; None: passages are not compared with any."""
+    engine: Engine
+
+    def files(self, stage: str) -> list[Path]:
+        """The shards of a finished stage, in order."""
+        manifest = store.verify(self.root / stage)
+        return [self.root / stage / entry.name for t in manifest.tables.values() for entry in t.files]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage that is finished."""
+
+    stage: str
+    manifest: Manifest
+    skipped: bool
+    """Whether it was before."""
+
+
+def curate(settings: CorpusSettings, root: Path, questions: Path | None = None, batch_rows: int = 0) -> Iterator[Done]:
+    """Each stage as it is finished or found finished; the same call goes on where it stopped.
+
+    Raises InputError for sources that cannot be read and a cluster that does not answer, before anything is made;
+    BusyError where another process writes to ``root``.
+    """
+    if not settings.sources:
+        raise InputError("[corpus] names no source; next: add [[corpus.sources]] with name and path")
+    engine = engine_of(settings.engine, batch_rows) if batch_rows else engine_of(settings.engine)
+    run = Bulk(settings, root, questions, engine)
+    check(settings.sources)
+    with locked(root):
+        for stage, work in _WORK.items():
+            store.recover(root / stage)
+            yield _finished(run, stage, work)
+
+
+def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], None]) -> Done:
+    """A stage, made where it is not finished."""
+    inputs = _inputs(run, stage)
+    shown = _settings_of(run.settings, stage)
+    parts = [f"{entry.name} {entry.digest}" for entry in inputs]
+    key = content_id("corpus", stage, str(VERSIONS[stage]), canonical_json(shown), *parts)
+    folder = run.root / stage
+    if store.is_finished(folder, key):
+        return Done(stage, store.read_manifest(folder), True)
+    total = None if stage == "texts" else sum(inputs[0].rows.values())
+    with store.writing(folder, stage=stage, stage_version=VERSIONS[stage], key=key, recipe=shown, inputs=inputs) as out:
+        with bar(stage, total, "texts" if stage in ("texts", "clean") else "passages") as progress:
+            work(run, out.folder, progress.advance)
+        _account(run.settings, out, stage)
+    return Done(stage, store.read_manifest(folder), False)
+
+
+def _account(settings: CorpusSettings, out: store.Writer, stage: str) -> None:
+    """Count what a stage wrote; empty files are left out."""
+    import pyarrow.parquet as pq
+
+    for path in out.folder.glob("*.parquet"):
+        if pq.read_metadata(path).num_rows == 0:
+            path.unlink()
+    files = sorted(out.folder.glob("*.parquet"))
+    if stage == "passages":
+        made = funnel.account(files, stage, "text", 0)
+        out.adopt("passages", made.rows, made.digest, made.rows, {})
+        return
+    text = "text" if stage in ("texts", "clean") else "normal"
+    made = funnel.account(files, stage, text, settings.samples, ("witness",) if stage == "kept" else ())
+    funnel.write(out.folder, made.counts, funnel.samples_of(files, stage, made, text))
+    out.adopt(stage, made.rows, made.digest, made.kept, made.dropped)
+
+
+# ---------------------------------------------------------------- what a stage depends on
+
+
+_READS = {
+    "texts": ("sources",),
+    "clean": ("languages", "lexicon", "filter", "min_text", "max_chars", "samples"),
+    "segments": ("min_chars", "min_text", "near", "samples"),
+    "kept": ("near", "semantic", "decontaminate", "samples"),
+    "passages": (),
+}
+"""Stage → the keys of ``[corpus]`` that its rows depend on; never the engine."""
+
+
+def _settings_of(settings: CorpusSettings, stage: str) -> dict[str, object]:
+    shown = {name: value for name, value in table(settings).items() if name in _READS[stage]}
+    if stage == "segments":
+        shown["near"] = bool(settings.near)
+        shown["priorities"] = _priorities(settings)
+    return shown
+
+
+def _priorities(settings: CorpusSettings) -> dict[str, int]:
+    return {source.name: source.priority for source in settings.sources}
+
+
+def _inputs(run: Bulk, stage: str) -> list[InputEntry]:
+    """What a stage reads: files of the recipe by their hash, an earlier stage by its digest."""
+    if stage == "texts":
+        found = [shard for source in run.settings.sources for shard in shards(source)]
+        return [InputEntry(name=f"{s.source.name}/{s.within}", digest=hash_file(s.path)) for s in found]
+    order = list(VERSIONS)
+    before = order[order.index(stage) - 1]
+    entries = [_entry(run.root / before)]
+    if stage == "clean" and run.settings.lexicon is not None:
+        lexicon = run.settings.lexicon
+        lists = [*lexicon.files, *([lexicon.general] if lexicon.general else [])]
+        entries += [InputEntry(name=path.name, digest=_hash(path)) for path in lists]
+    if stage == "clean" and run.settings.filter is not None:
+        entries.append(InputEntry(name=run.settings.filter.name, digest=_hash(run.settings.filter)))
+    if stage == "kept" and run.questions is not None:
+        entries.append(_entry(run.questions))
+    return entries
+
+
+def _hash(path: Path) -> str:
+    if not path.exists():
+        raise InputError(f"{path}: not found; [corpus] names it; next: check the path in the recipe")
+    return hash_file(path)
+
+
+def _entry(folder: Path) -> InputEntry:
+    manifest = store.read_manifest(folder)
+    rows = {name: entry.rows for name, entry in manifest.tables.items() if name != "dropped"}
+    return InputEntry(name=folder.name, digest=manifest.digest, rows=rows)
+
+
+# ---------------------------------------------------------------- the work of each stage
+
+
+def _texts(run: Bulk, out: Path, advance: Advance) -> None:
+    """Sources are read on the machine that started the run: by this process, or by those of the pool."""
+    found = [shard for source in run.settings.sources for shard in shards(source)]
+    engine = run.engine if isinstance(run.engine, Pool) else Here()
+    engine.map(Pass(TEXT, _as_read, TEXT, opens=read), found, out, advance)
+
+
+def _as_read(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
+
+
+def _clean(run: Bulk, out: Path, advance: Advance) -> None:
+    run.engine.map(Pass(TEXT, Clean(run.settings), CLEAN), run.files("texts"), out, advance)
+
+
+def _segments(run: Bulk, out: Path, advance: Advance) -> None:
+    stage = Segmented(run.settings.min_chars, run.settings.min_text, run.settings.near > 0, _priorities(run.settings))
+    work = Pass(CLEAN, stage, SEGMENT, explode=True, open_only=True)
+    run.engine.map(work, run.files("clean"), out, advance)
+
+
+def _kept(run: Bulk, out: Path, advance: Advance) -> None:
+    files = run.files("segments")
+    survivors = survivors_of(run.engine.group_min(files, "key", "rank"))
+    near: dict[str, Neighbour] = {}
+    if run.settings.near:
+        with near_rows(files, survivors, out) as rows:
+            near = neighbours(rows, tenths=run.settings.near)
+    digest = store.read_manifest(run.questions).digest if run.questions else ""
+    alike = _alike(run, files, survivors, near, out) if run.settings.semantic else {}
+    verdict = Verdict(survivors, near, alike, run.questions, digest)
+    run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT), files, out, advance)
+
+
+def _alike(
+    run: Bulk, files: list[Path], survivors: dict[str, str], near: dict[str, Neighbour], out: Path
+) -> dict[str, semantic.Alike]:
+    """Passages with an earlier one of nearly the same words; the vectors lie in ``out`` for as long as it takes."""
+    index = semantic.fit(_rest(files, survivors, near))
+    folder = out / "vectors"
+    folder.mkdir()
+    run.engine.map(Pass(_RANKED, Vectors(survivors, near, index), VECTOR), files, folder, lambda _: None)
+    made = sorted(folder.glob("*.parquet"))
+    found = semantic.alike(
+        (batch for path in made for batch in read_rows(path, VECTOR, store.SHARD_ROWS)), run.settings.semantic
+    )
+    rmtree(folder)
+    return found
+
+
+def _rest(files: list[Path], survivors: dict[str, str], near: dict[str, Neighbour]) -> Iterator[tuple[str, str]]:
+    """(id, text) of the passages that no rule has dropped yet."""
+    for batch in (batch for path in files for batch in read_rows(path, _RANKED, store.SHARD_ROWS)):
+        columns = (batch.column(name).to_pylist() for name in ("id", "normal", "reason", "key"))
+        for row, text, reason, key in zip(*columns, strict=True):
+            if not reason and survivors.get(key, row) == row and row not in near:
+                yield row, text
+
+
+def _passages(run: Bulk, out: Path, advance: Advance) -> None:
+    run.engine.map(Pass(_KEPT_READ, as_documents, DOCUMENT, open_only=True), run.files("kept"), out, advance)
+
+
+_WORK = {"texts": _texts, "clean": _clean, "segments": _segments, "kept": _kept, "passages": _passages}
+
+
+def funnel_of(root: Path) -> tuple[list[FunnelCount], list[FunnelSample]]:
+    """The counts and samples of all finished stages of a run, in their order."""
+    read_ = [funnel.read(root / stage) for stage in funnel.STAGES if (root / stage / "manifest.json").exists()]
+    return [count for counts, _ in read_ for count in counts], [sample for _, samples in read_ for sample in samples]

@@ -1,0 +1,336 @@
+"""Where a bulk stage runs: in this process, in a pool of processes, or on Daft (one machine, or a Ray cluster).
+
+A stage does not know where it runs, and every engine writes the same rows; only the borders of the files differ. An
+engine reads Parquet files, hands batches to the stage and writes Parquet files; `huatuo.corpus.bulk` makes a data set
+of them. Engines are imported inside, and their telemetry is off.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from huatuo.errors import DataError, InputError, StageError, require
+from huatuo.store import SHARD_ROWS
+
+BATCH_ROWS = 2_000
+"""Rows handed to a stage at once, unless told otherwise; stages work in smaller chunks inside."""
+
+GROUP_BYTES = 64 << 20
+"""Bytes after which a row group is written although it has fewer than `SHARD_ROWS` rows: whole books are long."""
+
+ANSWER_S = 5.0
+"""Seconds that a cluster's address has to answer."""
+
+SILENT = {
+    "DAFT_ANALYTICS_ENABLED": "0",
+    "DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "DAFT_PROGRESS_BAR": "0",
+    "DAFT_RUNNER": "native",
+}
+"""Environment that switches telemetry of Daft and Ray off. The runner may be chosen once per process; by default it is
+the native one."""
+
+ROWS = "rows"
+"""The list column of a pass that makes several rows of one."""
+
+TASKS = 16
+"""Tasks per process that files are shared out into at most."""
+
+Advance = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over rows: what is read, what is done to a batch, what comes out."""
+
+    reads: pa.Schema
+    """Columns that are read, with their types."""
+    stage: Callable[[pa.RecordBatch], pa.RecordBatch]
+    """Row-aligned function; with ``explode`` it returns the one column `ROWS`, a list of structs of ``makes``."""
+    makes: pa.Schema
+    """Columns of the rows that come out."""
+    explode: bool = False
+    """Whether each row becomes the rows in its list."""
+    open_only: bool = False
+    """Whether rows with a reason are passed over."""
+    opens: Callable[[Any], Iterator[pa.RecordBatch]] | None = None
+    """What reads a file that is no Parquet file of ``reads``."""
+
+
+class Engine(Protocol):
+    """Where a bulk stage runs."""
+
+    def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
+        """Nothing; writes ``out/*.parquet`` with what the pass makes of the rows of ``files``."""
+        ...
+
+    def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
+        """Key → smallest value, of the keys that several rows without a reason hold."""
+        ...
+
+
+def engine_of(line: str, batch_rows: int = BATCH_ROWS) -> Engine:
+    """The engine of a recipe's line: ``here``, ``pool``, ``pool:4``, ``daft``, ``ray://host:port``.
+
+    Raises InputError for a cluster that does not answer, MissingExtraError where Daft is not installed.
+    """
+    kind, _, rest = line.partition(":")
+    if kind == "here":
+        return Here(batch_rows)
+    if kind == "pool":
+        return Pool(int(rest) if rest else os.cpu_count() or 1, batch_rows)
+    if kind == "daft":
+        return Daft("", batch_rows)
+    return Daft(rest.removeprefix("//"), batch_rows)
+
+
+# ---------------------------------------------------------------- in this process
+
+
+def read_rows(path: Path, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    """The columns of a schema in a Parquet file, in batches of at most ``rows``.
+
+    Raises DataError where the file cannot be read or lacks a column.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        lacks = [name for name in schema.names if name not in file.schema_arrow.names]
+        if lacks:
+            raise DataError(f"{path}: has no column {lacks[0]!r}; next: delete its folder and run again")
+        for batch in file.iter_batches(batch_size=rows, columns=schema.names):
+            yield cast(batch, schema)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: not readable ({error}); next: delete its folder and run again") from None
+
+
+def cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of a schema, in its order and types (another engine writes long strings and lists)."""
+    return pa.RecordBatch.from_arrays([batch.column(f.name).cast(f.type) for f in schema], schema=schema)
+
+
+def opened(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows without a reason."""
+    return batch.filter(pc.equal(batch.column("reason"), ""))
+
+
+def exploded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The rows in the lists of the column `ROWS`."""
+    inner = batch.column(ROWS).flatten()
+    return pa.RecordBatch.from_arrays(inner.flatten(), schema=schema)
+
+
+@dataclass
+class _Files:
+    """Writes rows to numbered files, each of at most about `SHARD_ROWS` rows and `GROUP_BYTES` bytes."""
+
+    out: Path
+    stem: str
+    schema: pa.Schema
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    written: int = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """More rows."""
+        self.waiting.append(batch)
+        if sum(b.num_rows for b in self.waiting) >= SHARD_ROWS or sum(b.nbytes for b in self.waiting) >= GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        rows = pa.Table.from_batches(self.waiting, self.schema)
+        if rows.num_rows:
+            path = self.out / f"{self.stem}-{self.written:05d}.parquet"
+            pq.write_table(rows, path, compression="zstd", use_dictionary=False, row_group_size=SHARD_ROWS)
+            self.written += 1
+        self.waiting.clear()
+
+
+def work_files(work: Pass, files: Sequence[Any], out: Path, stem: str, rows: int, advance: Advance) -> int:
+    """How many rows were read; writes what the pass makes of some files to ``out``; ``stem`` begins their names."""
+    to, count = _Files(out, stem, work.makes), 0
+    for path in files:
+        for batch in work.opens(path) if work.opens else read_rows(path, work.reads, rows):
+            made = work.stage(opened(batch) if work.open_only else batch)
+            to.add(exploded(made, work.makes) if work.explode else cast(made, work.makes))
+            count += batch.num_rows
+            advance(batch.num_rows)
+    to.flush()
+    return count
+
+
+def smallest(batches: Iterator[pa.RecordBatch], key: str, value: str) -> dict[str, str]:
+    """Key → smallest value of the keys that several rows without a reason hold: a function of the set of rows, so any
+    split and order gives it."""
+    parts = [opened(batch).select([key, value]) for batch in batches]
+    if not parts:
+        return {}
+    found = pa.Table.from_batches(parts).group_by(key).aggregate([(value, "min"), (value, "count")])
+    found = found.filter(pc.greater(found[f"{value}_count"], 1))
+    return dict(zip(found[key].to_pylist(), found[f"{value}_min"].to_pylist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Here:
+    """This process."""
+
+    batch_rows: int = BATCH_ROWS
+
+    def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
+        """See `Engine.map`."""
+        work_files(work, files, out, "part", self.batch_rows, advance)
+
+    def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
+        """See `Engine.group_min`."""
+        schema = pa.schema([(name, pa.string()) for name in (key, value, "reason")])
+        return smallest((batch for path in files for batch in read_rows(path, schema, SHARD_ROWS)), key, value)
+
+
+# ---------------------------------------------------------------- a pool of processes
+
+_WORK: list[Pass] = []
+"""The pass of a worker process: sent once, not with every file."""
+
+
+def _begin(pickled: bytes) -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends the pool
+    _WORK[:] = [pickle.loads(pickled)]
+
+
+def _work_some(files: Sequence[Any], out: Path, stem: str, rows: int) -> int:
+    return work_files(_WORK[0], files, out, stem, rows, lambda _: None)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Processes of this machine, some files at a time each."""
+
+    workers: int
+    batch_rows: int = BATCH_ROWS
+
+    def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
+        """See `Engine.map`."""
+        context, pickled = get_context("spawn"), pickle.dumps(work)
+        pool = ProcessPoolExecutor(min(self.workers, max(len(files), 1)), context, _begin, (pickled,))
+        try:
+            size = max(1, len(files) // (self.workers * TASKS))
+            starts = range(0, len(files), size)
+            tasks = [
+                pool.submit(_work_some, files[at : at + size], out, f"part-{at:07d}", self.batch_rows) for at in starts
+            ]
+            for task in as_completed(tasks):
+                advance(task.result())
+        except BrokenProcessPool:
+            raise StageError(
+                "a worker process was killed (out of memory?); nothing finished is lost; next: the same command again, "
+                "with fewer processes (corpus.engine = 'pool:N')"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
+        """See `Engine.group_min`: two columns are read, which one process does as fast."""
+        return Here(self.batch_rows).group_min(files, key, value)
+
+
+# ---------------------------------------------------------------- Daft
+
+
+def check_address(address: str) -> None:
+    """Nothing. Raises InputError where nobody answers at ``host:port``: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except OSError as error:
+        raise InputError(
+            f"corpus.engine = 'ray://{address}': no answer within {ANSWER_S:.0f} s ({error.strerror or error}); "
+            "nothing was computed; next: start the cluster (ray start --head) or mend the address"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Daft:
+    """Daft on this machine's threads, or on the Ray cluster at an address."""
+
+    address: str = ""
+    batch_rows: int = BATCH_ROWS
+
+    def __post_init__(self) -> None:
+        """Choose where Daft runs, once per process."""
+        if self.address:
+            check_address(self.address)
+        os.environ.update(SILENT)
+        daft = require("daft", "cluster")
+        if self.address:
+            require("ray", "cluster")
+            daft.set_runner_ray(self.address, noop_if_initialized=True)
+
+    def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
+        """See `Engine.map`."""
+        daft = require("daft", "cluster")
+        named, inner = work.reads.names, pa.struct(list(work.makes))
+        kind = pa.list_(inner) if work.explode else inner
+        returns = daft.DataType.from_arrow_type(kind)
+
+        @daft.func.batch(return_dtype=returns, batch_size=self.batch_rows)  # type: ignore[untyped-decorator]
+        def run(*columns: Any) -> Any:
+            arrays = [_plain(column.to_arrow()) for column in columns]
+            made = work.stage(cast(pa.RecordBatch.from_arrays(arrays, names=named), work.reads))
+            return made.column(ROWS) if work.explode else cast(made, work.makes).to_struct_array()
+
+        frame = self._read(files, named)
+        if work.open_only:
+            frame = frame.where(daft.col("reason") == "")
+        frame = frame.select(run(*(daft.col(name) for name in named)).alias(ROWS))
+        if work.explode:
+            frame = frame.explode(ROWS).where(daft.col(ROWS).not_null())
+        with _said():
+            frame.select(daft.col(ROWS).unnest()).write_parquet(str(out), compression="zstd")
+        advance(sum(pq.read_metadata(path).num_rows for path in files))
+
+    def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
+        """See `Engine.group_min`."""
+        col = require("daft", "cluster").col
+        frame = self._read(files, [key, value, "reason"]).where(col("reason") == "")
+        frame = frame.groupby(key).agg(col(value).min().alias("least"), col(value).count().alias("rows"))
+        with _said():
+            found = frame.where(col("rows") > 1).to_pydict()
+        return dict(zip(found[key], found["least"], strict=True))
+
+    def _read(self, files: Sequence[Path], names: Sequence[str]) -> Any:
+        daft = require("daft", "cluster")
+        return daft.read_parquet([str(path) for path in files]).select(*names)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Turns an error of Daft or Ray into one that names the next step."""
+    failure = require("daft.exceptions", "cluster").DaftCoreException
+    try:
+        yield
+    except failure as error:
+        first = " ".join(str(error).split())[:400]
+        raise StageError(
+            f"Daft could not finish the stage: {first}; nothing finished is lost; next: mend that (memory, free space, "
+            "cluster), or run the same command with corpus.engine = 'here'"
+        ) from error
+
+
+def _plain(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

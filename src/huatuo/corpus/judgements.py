@@ -1,0 +1,124 @@
+"""Judgements of texts, which the filter learns from: a person's sheet, or the scores of a model that is asked."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from huatuo.errors import InputError
+from huatuo.llm import prompts, scored
+from huatuo.llm.base import Model, Sampling
+from huatuo.llm.money import Spent
+from huatuo.readers.encoding import read_text
+from huatuo.records import Message
+
+KEEP = {"keep": True, "1": True, "yes": True, "good": True, "留": True, "是": True}
+DROP = {"drop": False, "0": False, "no": False, "bad": False, "弃": False, "否": False}
+LABELS = KEEP | DROP
+"""What may stand in a sheet's column ``label``."""
+
+LEAST_SCORE = 4
+"""Score of a teacher, 1 to 5, from which a text is worth keeping: FineWeb-Edu (arXiv 2406.17557) keeps 3 of 0 to 5."""
+
+PROMPT = "passage_quality"
+"""Name of the prompt, before the language."""
+
+
+class Judged(NamedTuple):
+    """One text and whether it is worth keeping."""
+
+    id: str
+    """Id of the text."""
+    text: str
+    """The text."""
+    keep: bool
+    """The judgement."""
+
+
+def read_sheet(path: Path) -> dict[str, bool]:
+    """Id → whether to keep it, of a CSV file with the columns ``id`` and ``label``; rows without a label are left out.
+
+    Raises InputError for a file without the columns or a judgement, another label, and two labels of one id that
+    differ."""
+    rows = list(csv.reader(read_text(path).text.splitlines()))
+    head = [name.strip().lower() for name in rows[0]] if rows else []
+    if not {"id", "label"} <= set(head):
+        raise InputError(f"{path}: columns are {', '.join(head) or 'none'}; expected id and label; next: name them so")
+    found: dict[str, bool] = {}
+    for number, row in enumerate(rows[1:], 2):
+        cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
+        said = cells.get("label", "").lower()
+        if not said:
+            continue
+        if said not in LABELS or not cells["id"]:
+            raise InputError(
+                f"{path}:{number}: label {said!r} of {cells['id']!r}; expected an id and one of {', '.join(LABELS)}; "
+                "next: mend the row"
+            )
+        if found.setdefault(cells["id"], LABELS[said]) != LABELS[said]:
+            raise InputError(
+                f"{path}:{number}: {cells['id']} is judged twice, and differently; next: keep one of the rows"
+            )
+    if not found:
+        raise InputError(f"{path}: no row has a label; next: fill in the column label")
+    return found
+
+
+def of_sheet(sheet: Mapping[str, bool], texts: Iterable[tuple[str, str]], path: Path) -> list[Judged]:
+    """The judged ones of the (id, text) rows, by id.
+
+    Raises InputError where a judged id is not among them.
+    """
+    found = {row_id: Judged(row_id, text, sheet[row_id]) for row_id, text in texts if row_id in sheet}
+    missing = sorted(set(sheet) - set(found))
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of {len(sheet)} judged ids are in no text, the first {missing[0]!r}; "
+            "next: give the sheet made from these sources"
+        )
+    return [found[row_id] for row_id in sorted(found)]
+
+
+class Asked(NamedTuple):
+    """What a teacher said of some texts."""
+
+    judged: list[Judged]
+    """The texts that it scored."""
+    unscored: dict[str, str]
+    """Id → why a text has no score: it is not judged."""
+    spent: Spent
+    """What the replies used."""
+
+
+def of_teacher(
+    model: Model, texts: Sequence[tuple[str, str, str]], currency: str = "", least: int = LEAST_SCORE
+) -> Asked:
+    """The judgements of the (id, text, language) rows by a model; a reply that gives no clear score is none.
+
+    A cache before the model keeps what was paid for, and its limit on money holds. Raises what the model raises when
+    going on is useless.
+    """
+    asked = [
+        prompts.load(f"{PROMPT}.{'en' if lang == 'en' else 'zh'}").render({"text": text}) for _, text, lang in texts
+    ]
+    sampling = Sampling(max_tokens=32)
+    judged: list[Judged] = []
+    unscored: dict[str, str] = {row_id: "the model gave no reply" for row_id, _, _ in texts}
+    spent = Spent(currency)
+    for index, reply in (
+        model.chat([(Message(role="user", content=text),) for text in asked], sampling) if asked else ()
+    ):
+        spent = spent.add(reply)
+        row_id, text, _ = texts[index]
+        if reply.finish_reason != "stop":
+            unscored[row_id] = reply.error or f"the reply ended with {reply.finish_reason}"
+            continue
+        read = scored.read_scores(reply.text, {"quality": range(1, 6)})
+        if read.values is None:
+            unscored[row_id] = read.unscored
+        else:
+            del unscored[row_id]
+            judged.append(Judged(row_id, text, read.values["quality"] >= least))
+    return Asked(sorted(judged), unscored, spent)

@@ -1,0 +1,198 @@
+"""How much of a text is words of a field: the density of a lexicon's terms, in integers.
+
+A lexicon is a list by path: a word a line, or THUOCL's ``word<tab>frequency``. Terms of Latin letters count as whole
+words only (``cell`` is not in ``cancellation``); a hyphen at an end of such a term leaves that end open, and a ``!``
+before a word keeps an open end from taking it. Of terms that overlap the leftmost, then the longest, counts. Words of
+everyday language weigh less (`GENERAL`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from huatuo.corpus.calibrate import Threshold
+from huatuo.corpus.calibrate import best as best
+from huatuo.corpus.rows import added, reasons
+from huatuo.errors import InputError, require
+from huatuo.text.zh import is_cjk
+
+FULL, GENERAL = 100, 25
+"""Weight of a character of a term, and of one of everyday language, in hundredths."""
+
+ENGLISH, EVERYDAY = Path(__file__).with_name("lexicon.en.txt"), Path(__file__).with_name("general.txt")
+"""The lists that come with the package: English words of medicine, and words of both languages that weigh less."""
+
+DENSITY = pa.struct([("covered", pa.int64()), ("chars", pa.int64())])
+"""Type of the column ``density``: hundredths of characters covered, and characters."""
+
+_LATIN_END = "\u2e80"
+"""First character past the alphabets whose words are bounded by what is no letter."""
+
+Spans = list[tuple[int, int, int]]
+
+
+# ---------------------------------------------------------------- lists
+
+
+def read(path: Path, general: Collection[str] = (), general_from: int | None = None) -> dict[str, int]:
+    """Weight by term of the list at ``path``: `GENERAL` for terms in ``general`` and those of at least the frequency
+    ``general_from``, 0 for those after a ``!``, `FULL` for the others. Empty lines and lines that begin with ``#`` do
+    not count.
+
+    Raises InputError, naming the line, for a line without a word, a frequency that is no number, bytes that are not
+    UTF-8, a file that cannot be read, and a list without a word.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); next: check the path of the lexicon") from None
+    found: dict[str, int] = {}
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        line = _decoded(raw, f"{path}:{number}")
+        if not line or line.startswith("#"):
+            continue
+        word, tab, frequency = line.partition("\t")
+        word = word.strip().lower()
+        if not word.strip("-!"):
+            raise InputError(f"{path}:{number}: no word before the tab or in the line; next: remove the line")
+        if tab and not frequency.strip().isdecimal():
+            raise InputError(f"{path}:{number}: {frequency[:40]!r} is no frequency; expected word<tab>whole number")
+        often = general_from is not None and tab != "" and int(frequency) >= general_from
+        left_out = word.startswith("!")
+        found[word.removeprefix("!")] = 0 if left_out else GENERAL if often or word in general else FULL
+    if not any(found.values()):
+        raise InputError(f"{path}: no word in it; expected a word a line; next: check the path of the lexicon")
+    return found
+
+
+def _decoded(raw: bytes, place: str) -> str:
+    try:
+        return raw.rstrip(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: not UTF-8 ({error.reason}); next: save the lexicon as UTF-8") from None
+
+
+def of_names(names: Iterable[str], general: Collection[str] = ()) -> dict[str, int]:
+    """Weight by term of names that are known otherwise, as the entities of one's own graph; those of one character are
+    left out."""
+    words = {name.strip().lower() for name in names}
+    return {word: GENERAL if word in general else FULL for word in words if len(word) > 1}
+
+
+# ---------------------------------------------------------------- density
+
+
+class Lexicon:
+    """Terms to be found in texts. Read-only, so threads may share it."""
+
+    def __init__(self, weights: Mapping[str, int]) -> None:
+        """Make the automata of terms and their weights in hundredths, 0 to 100.
+
+        Raises ValueError for an empty term, MissingExtraError without ahocorasick_rs.
+        """
+        if "" in weights:
+            raise ValueError("a lexicon with an empty term: it would be found everywhere")
+        ac = require("ahocorasick_rs", "corpus")
+        latin = {term: weight for term, weight in weights.items() if not any(map(is_cjk, term))}
+        han = {term: weight for term, weight in weights.items() if term not in latin}
+        kind = ac.Implementation.ContiguousNFA
+        self._han = ac.AhoCorasick(list(han), matchkind=ac.MatchKind.LeftmostLongest, implementation=kind)
+        self._han_weights = list(han.values())
+        self._latin = ac.AhoCorasick([term.strip("-") for term in latin], implementation=kind)
+        self._latin_terms = [(term.startswith("-"), term.endswith("-"), weight) for term, weight in latin.items()]
+        self._plain = set(self._han_weights) <= {FULL}
+
+    def density(self, text: str) -> tuple[int, int]:
+        """Hundredths of characters covered by terms, and characters."""
+        low = text.lower().replace("\n", " ")
+        han = self._han.find_matches_as_indexes(low) if self._han_weights else []
+        latin = self._words(low) if self._latin_terms else []
+        if latin:
+            spans = [(start, end, self._han_weights[number]) for number, start, end in han]
+            return _covered(spans + latin), len(low)
+        if self._plain:
+            return FULL * sum([end - start for _, start, end in han]), len(low)
+        weights = self._han_weights
+        return sum([weights[number] * (end - start) for number, start, end in han]), len(low)
+
+    def _words(self, low: str) -> Spans:
+        """The spans of terms that are whole words, or at a word's open end the whole word, with their weights."""
+        found = []
+        size = len(low)
+        for number, start, end in self._latin.find_matches_as_indexes(low, overlapping=True):
+            open_left, open_right, weight = self._latin_terms[number]
+            left, right = start, end
+            while left and _is_letter(low[left - 1]):
+                left -= 1
+            if left < start and not open_left:
+                continue
+            while right < size and _is_letter(low[right]):
+                right += 1
+            if right > end and not open_right:
+                continue
+            # a term that is a whole word goes before one with an open end, so that 0 can keep a word out
+            found.append((left, right, -1 if weight == 0 else weight))
+        return found
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() and character < _LATIN_END
+
+
+def _covered(spans: Spans) -> int:
+    """Weighted characters of the spans, of those that overlap the leftmost, then the longest, then the one left out."""
+    total = reach = 0
+    for start, end, weight in sorted(spans, key=lambda span: (span[0], -span[1], span[2])):
+        if start >= reach:
+            total += max(weight, 0) * (end - start)
+            reach = end
+    return total
+
+
+def density_batch(batch: pa.RecordBatch, lexicon: Lexicon) -> pa.RecordBatch:
+    """The batch with a column ``density`` of ``normal``: what the terms cover, and the characters."""
+    made = [lexicon.density(text or "") for text in batch.column("normal").to_pylist()]
+    covered, chars = ([row[place] for row in made] for place in (0, 1))
+    arrays = [pa.array(covered, pa.int64()), pa.array(chars, pa.int64())]
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    return pa.RecordBatch.from_pydict(columns | {"density": pa.StructArray.from_arrays(arrays, fields=list(DENSITY))})
+
+
+def is_dense(covered: int, chars: int, thousandths: int) -> bool:
+    """Whether the terms cover at least so many thousandths of the characters, without rounding."""
+    return covered * 1000 >= thousandths * FULL * chars
+
+
+def domain_batch(batch: pa.RecordBatch, thousandths: int) -> pa.RecordBatch:
+    """The batch with ``reason`` filled where the density is below so many thousandths."""
+    why = reasons(batch)
+    for place, row in enumerate(batch.column("density").to_pylist()):
+        if not why[place] and not is_dense(row["covered"], row["chars"], thousandths):
+            part = row["covered"] / FULL
+            why[place] = f"off_domain: words of the field cover {part:g} of {row['chars']} characters"
+            why[place] += f", expected {thousandths / 10:g} %"
+    return added(batch, "reason", pa.string(), why)
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+def calibrate(
+    densities: Sequence[tuple[int, int]], labels: Sequence[bool], thresholds: Iterable[int]
+) -> list[Threshold]:
+    """What each threshold, in thousandths, keeps of texts with these densities and labels.
+
+    Raises ValueError where there is not one label per density.
+    """
+    if len(densities) != len(labels):
+        raise ValueError(f"{len(densities)} densities and {len(labels)} labels: expected one each")
+    found = []
+    for least in thresholds:
+        kept = [
+            label for (covered, chars), label in zip(densities, labels, strict=True) if is_dense(covered, chars, least)
+        ]
+        found.append(Threshold(least, len(kept), sum(kept), sum(labels)))
+    return found

@@ -1,0 +1,203 @@
+"""Near-duplicates: a text goes if and only if an earlier one is a verified neighbour, which is then its witness.
+
+Earlier means in a total order of the texts (priority of the source, then id; an earlier corpus before everything),
+never in the order of reading. Candidates are the texts that share a band (`huatuo.text.minhash`) with the first text of
+that band or with the one just before; the exact Jaccard similarity of their grams decides. A neighbour need not itself
+be kept, so no decision hangs on another one: what is added later changes none of the earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from huatuo.corpus.rows import added, reasons
+from huatuo.text.grams import Hashes, Places
+from huatuo.text.minhash import BANDS, are_near, bands, gram_sets, overlaps
+
+TENTHS = 7
+"""Tenths of Jaccard similarity from which two texts are near."""
+
+AT_ONCE = 8192
+"""Pairs whose texts are read and compared together: about 40 MB of grams."""
+
+BANDS_TYPE = pa.list_(pa.uint64())
+"""Type of the column ``bands``: `BANDS` hashes; null for a text that is refused, or too short to have a gram."""
+
+
+class Neighbour(NamedTuple):
+    """The earlier text that is most like a text; of several alike the earliest."""
+
+    witness: str
+    """Its id."""
+    shared: int
+    """Different grams that both texts hold."""
+    either: int
+    """Different grams that one of them holds at least."""
+
+    @property
+    def jaccard(self) -> float:
+        """Share of the grams that both hold, 0 to 1."""
+        return self.shared / self.either
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts in their total order."""
+
+    ids: Sequence[str]
+    """Their ids."""
+    bands: Hashes
+    """Their bands, (texts, `BANDS`)."""
+    texts: Callable[[Places], Sequence[str]]
+    """The texts at these places."""
+
+
+class Earlier(Protocol):
+    """A corpus that was judged before: see `huatuo.corpus.band_table.BandTable`."""
+
+    def __len__(self) -> int:
+        """Texts."""
+        ...
+
+    def band(self, number: int) -> Hashes:
+        """One band of every text, in their order."""
+        ...
+
+    def ids(self, places: Places) -> Sequence[str]:
+        """Ids of the texts at these places."""
+        ...
+
+    def texts(self, places: Places) -> Sequence[str]:
+        """The texts at these places."""
+        ...
+
+
+# ---------------------------------------------------------------- row by row
+
+
+def band_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with a column ``bands`` of ``normal``, null where a row has a reason or is too short."""
+    texts = [text or "" for text in batch.column("normal").to_pylist()]
+    open_ = [place for place, reason in enumerate(reasons(batch)) if not reason]
+    made, filled = bands([texts[place] for place in open_])
+    has = np.zeros(len(texts), dtype=bool)
+    has[np.array(open_, dtype=np.int64)[filled]] = True
+    values = pa.array(made[filled].ravel())
+    offsets = np.concatenate([[0], np.cumsum(has * BANDS)]).astype(np.int32)
+    column = pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~has))
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    return pa.RecordBatch.from_pydict(columns | {"bands": column})
+
+
+def near_batch(batch: pa.RecordBatch, found: Mapping[str, Neighbour]) -> pa.RecordBatch:
+    """The batch with ``reason``, ``witness`` and ``jaccard`` set for the ids that have a neighbour."""
+    why, count = reasons(batch), batch.num_rows
+    given = batch.column("witness").to_pylist() if "witness" in batch.schema.names else [""] * count
+    witness, jaccard = [name or "" for name in given], [None] * count
+    similar: list[float | None] = list(jaccard)
+    for place, row_id in enumerate(batch.column("id").to_pylist()):
+        if not why[place] and (near := found.get(row_id)):
+            why[place] = f"near_duplicate: {near.shared} of {near.either} grams as the witness"
+            witness[place], similar[place] = near.witness, near.jaccard
+    made = added(added(batch, "reason", pa.string(), why), "witness", pa.string(), witness)
+    return added(made, "jaccard", pa.float64(), similar)
+
+
+# ---------------------------------------------------------------- of the whole set
+
+
+def ordered(batches: Iterable[pa.RecordBatch]) -> Rows:
+    """The rows that have bands (columns ``id``, ``normal``, ``bands``, and ``priority`` where there is one, the
+    smallest first), in their total order whatever the batches and their order."""
+    table = pa.Table.from_batches(list(batches))
+    table = table.filter(pc.is_valid(table["bands"]))
+    keys = [(name, "ascending") for name in ("priority", "id") if name in table.schema.names]
+    table = table.take(pc.sort_indices(table, sort_keys=keys)).combine_chunks()
+    flat = table["bands"].combine_chunks().flatten() if len(table) else pa.array([], pa.uint64())
+    text = table["normal"]
+    return Rows(
+        table["id"].to_pylist(),
+        flat.to_numpy(zero_copy_only=False).reshape(-1, BANDS),
+        lambda places: text.take(pa.array(places)).to_pylist(),
+    )
+
+
+def neighbours(rows: Rows, earlier: Earlier | None = None, tenths: int = TENTHS) -> dict[str, Neighbour]:
+    """The nearest earlier neighbour of each text that has one, by id; a function of the set and its order.
+
+    Raises ValueError where ``tenths`` is not 1 to 10.
+    """
+    if not 1 <= tenths <= 10:
+        raise ValueError(f"tenths {tenths}: expected 1 to 10")
+    old = 0 if earlier is None else len(earlier)
+    columns = (
+        np.concatenate([*([] if earlier is None else [earlier.band(number)]), rows.bands[:, number]])
+        for number in range(BANDS)
+    )
+    later, before = candidates(columns, old + len(rows.ids), old)
+
+    def texts(places: Places) -> list[str]:
+        split = int(np.searchsorted(places, old))
+        ours = rows.texts(places[split:] - old)
+        return [*(earlier.texts(places[:split]) if earlier is not None and split else []), *ours]
+
+    later, before, shared, either = verified(later, before, texts, tenths)
+    first = np.flatnonzero(np.diff(later, prepend=-1) > 0)
+    found, nearest = later[first] - old, before[first]
+    names: dict[int, str] = {}
+    if earlier is not None:
+        asked = np.unique(nearest[nearest < old])
+        names = dict(zip(asked.tolist(), earlier.ids(asked), strict=True))
+    rest = zip(found.tolist(), nearest.tolist(), shared[first].tolist(), either[first].tolist(), strict=True)
+    return {
+        rows.ids[place]: Neighbour(names[other] if other < old else rows.ids[other - old], both, any_)
+        for place, other, both, any_ in rest
+    }
+
+
+def candidates(columns: Iterable[Hashes], count: int, old: int = 0) -> tuple[Places, Places]:
+    """Pairs (later, earlier) of the places of texts that share a band: each text with the first one of its band, and
+    with the one just before it. ``columns`` holds each band of all texts in order; of the first ``old`` none is later.
+
+    All pairs of a band would be quadratic where a thousand texts are one boilerplate.
+    """
+    found = [np.zeros(0, dtype=np.int64)]
+    for keys in columns:
+        order = np.argsort(keys, kind="stable")
+        sorted_ = keys[order]
+        same = sorted_[1:] == sorted_[:-1]
+        starts = np.concatenate([[True], ~same])[: len(order)]
+        heads = order[np.flatnonzero(starts)][np.cumsum(starts)[1:][same] - 1] if len(order) else order
+        later, previous = order[1:][same], order[:-1][same]
+        new = later >= old
+        later, heads, previous = later[new], heads[new], previous[new]
+        apart = heads != previous
+        found += [later * count + heads, later[apart] * count + previous[apart]]
+    later, before = np.divmod(np.unique(np.concatenate(found)), max(count, 1))
+    return later, before
+
+
+def verified(
+    later: Places, before: Places, texts: Callable[[Places], Sequence[str]], tenths: int
+) -> tuple[Places, Places, Places, Places]:
+    """The pairs that are near, with their shared grams and the grams of either: by the later text, the nearest first,
+    of those alike the earliest first. ``texts`` is asked for ascending places."""
+    kept = []
+    order = np.lexsort((later, before))  # texts of one boilerplate together, so that each is read about once
+    for begin in range(0, len(order), AT_ONCE):
+        part = order[begin : begin + AT_ONCE]
+        one, other = later[part], before[part]
+        places, where = np.unique(np.concatenate([one, other]), return_inverse=True)
+        hashes, starts = gram_sets(texts(places))
+        shared, either = overlaps(hashes, starts, where[: len(one)], where[len(one) :])
+        near = are_near(shared, either, tenths)
+        kept.append(np.stack([one[near], other[near], shared[near], either[near]]))
+    pairs = np.concatenate([np.zeros((4, 0), dtype=np.int64), *kept], axis=1)
+    pairs = pairs[:, np.lexsort((pairs[1], -(pairs[2] / pairs[3]), pairs[0]))]
+    return pairs[0], pairs[1], pairs[2], pairs[3]

@@ -1,0 +1,141 @@
+"""Texts are cut into passages at headings and sentences; what is not blank lies in a passage or is a heading."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from huatuo import store
+from huatuo.corpus.rows import added, reasons
+from huatuo.readers.markup import blocks, heading_text
+from huatuo.records import Origin
+from huatuo.store import content_id
+from huatuo.text.segment import pieces
+
+PIECES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("title", pa.string())]))
+"""Type of the column ``pieces``."""
+
+NO_TEXT = "no_text: the document holds headings or blanks only; expected text"
+"""Reason of a text without a passage."""
+
+PASSAGE = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "parent", "title", "text", "genre", "language")),
+        ("origin", pa.struct(list(store.schema_of(Origin)))),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+    ]
+)
+"""Columns of a passage: its span lies in the text of its parent."""
+
+_MAYBE_HEADING = re.compile(r"^ {0,3}(?:#|=+[ \t]*$|-{2,}[ \t]*$)", re.MULTILINE)
+
+
+def cut(text: str, title: str, language: str, max_chars: int) -> list[dict[str, Any]]:
+    """The pieces of a document as start, end and title (headings above joined by `` > ``), in order.
+
+    A piece begins at every heading; a heading without a text of its own goes with the next one; blanks and the line of
+    the heading itself stay outside the spans where text follows.
+    """
+    headings = []
+    if _MAYBE_HEADING.search(text):  # most texts of a corpus have none, and reading their blocks takes longest
+        headings = [block for block in blocks(text) if block.kind == "heading"]
+    found = []
+    path: list[tuple[int, str]] = []
+    edges = [0, *(block.start for block in headings), len(text)]
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        if number:
+            heading = headings[number - 1]
+            path = [step for step in path if step[0] < heading.level] + [(heading.level, heading_text(text, heading))]
+            begin = heading.end
+        steps = [words for _, words in path if words]
+        name = " > ".join(steps if steps and steps[0] == title else [title, *steps])
+        for start, stop in pieces(text[begin:end], max_chars, "en" if language == "en" else "zh"):
+            span = _trimmed(text, begin + start, begin + stop)
+            if span:
+                found.append({"start": span[0], "end": span[1], "title": name})
+    return found
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The range without the blanks at its ends; None where it is all blank."""
+    inner = text[start:end]
+    if not inner.strip():
+        return None
+    return start + len(inner) - len(inner.lstrip()), end - (len(inner) - len(inner.rstrip()))
+
+
+def cut_batch(batch: pa.RecordBatch, max_chars: int) -> pa.RecordBatch:
+    """The batch with a column ``pieces``: a list of start, end and title per row, empty for a row with a reason; and
+    with the reason `NO_TEXT` where there is none to cut."""
+    why = reasons(batch)
+    rows = zip(why, *(batch.column(name).to_pylist() for name in ("text", "title", "language")), strict=True)
+    made = [[] if reason else cut(text, title, language, max_chars) for reason, text, title, language in rows]
+    why = [reason or ("" if found else NO_TEXT) for reason, found in zip(why, made, strict=True)]
+    return added(added(batch, "pieces", PIECES, made), "reason", pa.string(), why)
+
+
+def passages(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[int]]:
+    """One row (`PASSAGE`) per piece of a batch with the column ``pieces``, and the number of the row it is from."""
+    lists = batch.column("pieces").to_pylist()
+    rows = [number for number, found in enumerate(lists) for _ in found]
+    flat = [piece for found in lists for piece in found]
+    take = pa.array(rows, pa.int64())
+    texts, ids = batch.column("text").to_pylist(), batch.column("id").to_pylist()
+    starts, ends = [piece["start"] for piece in flat], [piece["end"] for piece in flat]
+    origins = batch.column("origin").take(take)
+    columns = {
+        "id": [
+            content_id("passage", ids[row], str(start), str(end))
+            for row, start, end in zip(rows, starts, ends, strict=True)
+        ],
+        "parent": [ids[row] for row in rows],
+        "title": [piece["title"] for piece in flat],
+        "text": [texts[row][start:end] for row, start, end in zip(rows, starts, ends, strict=True)],
+        "genre": batch.column("genre").take(take),
+        "language": batch.column("language").take(take),
+        "origin": _placed(origins, batch, rows, starts, ends),
+        "start": starts,
+        "end": ends,
+    }
+    arrays = [
+        v.cast(PASSAGE.field(n).type) if isinstance(v, pa.Array) else pa.array(v, PASSAGE.field(n).type)
+        for n, v in columns.items()
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=PASSAGE), rows
+
+
+def _placed(
+    origins: pa.StructArray, batch: pa.RecordBatch, rows: Sequence[int], starts: Sequence[int], ends: Sequence[int]
+) -> pa.StructArray:
+    """The origins of passages, each with its own place."""
+    marks = batch.column("marks").to_pylist() if "marks" in batch.schema.names else [()] * batch.num_rows
+    old = origins.field("place").to_pylist()
+    cells = zip(old, rows, starts, ends, strict=True)
+    places = [place_of(place, marks[row] or (), start, end) for place, row, start, end in cells]
+    fields = list(PASSAGE.field("origin").type)
+    parts = [pa.array(places, pa.string()) if f.name == "place" else origins.field(f.name).cast(f.type) for f in fields]
+    return pa.StructArray.from_arrays(parts, fields=fields)
+
+
+def place_of(place: str, marks: Sequence[Mapping[str, Any]], start: int, end: int) -> str:
+    """The place of a passage for a person to find: that of its document, the first and last mark it lies under
+    (``page 3–page 4``), and its characters."""
+    if not marks:
+        return f"{place} {start}–{end}"
+    first = bisect_right(marks, start, key=lambda mark: mark["start"]) - 1
+    last = bisect_right(marks, end - 1, key=lambda mark: mark["start"]) - 1
+    names = [marks[at]["label"] for at in dict.fromkeys((first, last)) if at >= 0]
+    return " ".join([place, *(["–".join(names)] if names else []), f"{start}–{end}"])
+
+
+def listed(rows: pa.RecordBatch, parents: Sequence[int], count: int) -> pa.ListArray:
+    """The rows as a list for each of ``count`` parents; ``parents`` ascends."""
+    offsets = np.searchsorted(np.asarray(parents, dtype=np.int64), np.arange(count + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), rows.to_struct_array())

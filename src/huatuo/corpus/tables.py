@@ -1,0 +1,190 @@
+"""Texts of JSON Lines and Parquet, record by record."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from huatuo.corpus.sources import Item, broken, too_large
+from huatuo.errors import InputError
+from huatuo.readers.encoding import Readable, byte_lines, decode_as
+from huatuo.readers.files import TEXT_KEYS, TITLE_KEYS
+from huatuo.readers.jsonfile import parse
+from huatuo.recipe_curate import CorpusSource
+
+LOOKED_AT = 100
+"""Records of a file without the text's key after which the key is taken to be wrong."""
+
+PIECE_BYTES = 1 << 16
+"""Bytes that are unpacked together."""
+
+PARQUET_ROWS = 1_000
+"""Rows that are decoded together."""
+
+
+def _nearest(wanted: Sequence[str], known: Sequence[str]) -> str:
+    """`` (did you mean ...?)`` of the known name that is most like a wanted one; empty where none is."""
+    found = [name for want in wanted for name in difflib.get_close_matches(want.lower(), known, 1, 0.6)]
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+# ---------------------------------------------------------------- JSON Lines
+
+
+class _Pieces:
+    """A stream in pieces, so that little is lost with the one in which its packing turns out to be broken."""
+
+    def __init__(self, stream: Readable):
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+        return self._stream.read(min(size, PIECE_BYTES))
+
+
+def lines(path: Path, source: CorpusSource, stream: Readable) -> Iterator[Item]:
+    """The texts of JSON Lines in UTF-8, unpacked by ``stream``.
+
+    Raises InputError where the first `LOOKED_AT` records, or all where there are fewer, have no such key.
+    """
+    reader, number = _Lines(path, source), 0
+    try:
+        for number, (offset, data, length) in enumerate(byte_lines(_Pieces(stream), b"\n", source.longest), 1):
+            if data is None:
+                reason = f"line_too_long: {length:,} bytes from byte {offset:,}; expected at most {source.longest:,}"
+                yield Item(f"line {number}", reason=reason)
+            elif data.strip():
+                yield reader.item(f"line {number}", data, offset)
+    except OSError as error:
+        yield broken(error, f"line {number}")
+    reader.end()
+
+
+class _Lines:
+    """Makes items of lines, and notices where a key is wrong."""
+
+    def __init__(self, path: Path, source: CorpusSource):
+        self._path, self._source = path, source
+        self._texts = (source.text,) if source.text else TEXT_KEYS
+        self._titles = (source.title,) if source.title else TITLE_KEYS
+        self._objects = 0
+        self._found = False
+        self._seen: Counter[str] = Counter()
+
+    def item(self, place: str, data: bytes, offset: int) -> Item:
+        """The text of a line, or why it has none."""
+        if offset == 0:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        text, problems = decode_as(data, "utf-8", offset)
+        if problems:
+            return Item(place, reason=f"{problems[0].rule}: {problems[0].message}")
+        value, problem = parse(text)
+        if problem is not None:
+            return Item(place, reason=f"{problem.rule}: {problem.message}")
+        if isinstance(value, str):
+            self._found = True
+            return Item(place, text=value)
+        if not isinstance(value, dict):
+            return Item(place, reason=f"missing_field: a record is {type(value).__name__}; expected an object")
+        return self._of_object(place, value)
+
+    def _of_object(self, place: str, value: dict[str, Any]) -> Item:
+        self._objects += 1
+        key = next((key for key in self._texts if isinstance(value.get(key), str)), None)
+        if key is None:
+            if not self._found:
+                self._seen.update(value.keys())
+                if self._objects == LOOKED_AT:
+                    raise self._wrong_key()
+            shown = ", ".join(list(value)[:8])
+            return Item(place, reason=f"missing_field: no text at {' or '.join(self._texts)}; found {shown}")
+        self._found = True
+        title = next((value[k] for k in self._titles if isinstance(value.get(k), str)), "")
+        return Item(place, title.strip(), value[key], self._own_id(value))
+
+    def _own_id(self, value: dict[str, Any]) -> str:
+        found = value.get(self._source.id) if self._source.id else None
+        return str(found) if isinstance(found, (str, int)) else ""
+
+    def end(self) -> None:
+        """Nothing. Raises InputError where no record of the file had the key."""
+        if self._objects and not self._found:
+            raise self._wrong_key()
+
+    def _wrong_key(self) -> InputError:
+        names = [name for name, _ in self._seen.most_common(12)]
+        return InputError(
+            f"{self._path}: none of the first {self._objects} records has a text at {' or '.join(self._texts)}; found "
+            f'{", ".join(names)}{_nearest(self._texts, names)}; next: set text = "key" for source {self._source.name!r}'
+        )
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+class Columns(NamedTuple):
+    """Which columns are read."""
+
+    text: str
+    """The text."""
+    title: str
+    """The title; empty where there is none."""
+    id: str
+    """The record's own id; empty where there is none."""
+
+
+def columns(path: Path, source: CorpusSource) -> Columns:
+    """The columns that are read of a Parquet file.
+
+    Raises InputError where it is no Parquet file, is cut off, or has not the columns that the source names.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a whole Parquet file ({said}); next: get it again, or take it out") from None
+    texts = (source.text,) if source.text else TEXT_KEYS
+    text = next((name for name in texts if name in schema.names), "")
+    title = next((name for name in ((source.title,) if source.title else TITLE_KEYS) if name in schema.names), "")
+    for wanted, found in ((texts, text), ((source.title,), title), ((source.id,), source.id in schema.names)):
+        if wanted != ("",) and not found:
+            raise InputError(
+                f"{path}: no column {' or '.join(wanted)}; found {', '.join(schema.names)}"
+                f"{_nearest(wanted, schema.names)}; next: name the column of source {source.name!r}"
+            )
+    if not (pa.types.is_string(schema.field(text).type) or pa.types.is_large_string(schema.field(text).type)):
+        kind = schema.field(text).type
+        raise InputError(f"{path}: column {text!r} holds {kind}; expected text; next: name the column with the text")
+    return Columns(text, title, source.id)
+
+
+def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
+    """The texts of a Parquet file, a row group at most in memory. Raises InputError as `columns`."""
+    wanted = columns(path, source)
+    number = 0
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        if not file.metadata.num_rows:
+            yield Item("whole file", reason="empty_file: the table has no row; expected texts")
+        try:
+            for batch in file.iter_batches(PARQUET_ROWS, columns=[name for name in dict.fromkeys(wanted) if name]):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield _of_row(f"row {number}", row, wanted, source.longest)
+        except OSError as error:
+            yield broken(error, f"row {number}")
+
+
+def _of_row(place: str, row: dict[str, Any], wanted: Columns, longest: int) -> Item:
+    text = row[wanted.text]
+    if text is None:
+        return Item(place, reason=f"missing_field: {wanted.text} is null; expected text")
+    if len(text) * 4 > longest and (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
+        return Item(place, reason=too_large(size, longest))
+    title, own = row.get(wanted.title), row.get(wanted.id)
+    return Item(place, title if isinstance(title, str) else "", text, "" if own is None else str(own))

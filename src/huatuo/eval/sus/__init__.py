@@ -1,0 +1,1 @@
+"""Rating by people, blind and mixed: SUS and other scales, from the sheet to the page."""

@@ -1,0 +1,52 @@
+"""The records of a training run: beside `huatuo.records`, and like those without logic."""
+
+from __future__ import annotations
+
+from huatuo.records import Record
+
+
+class Order(Record):
+    """One position of the training order."""
+
+    position: int
+    """Place in the order, from 0."""
+    pair_id: str
+    """The pair that is learned there."""
+    copy_index: int
+    """Which of the pair's copies (epochs), from 0."""
+    source: str
+    """The pair's source."""
+    weight: float
+    """Priority weight of that source."""
+
+
+class SourceCount(Record):
+    """Samples of one source."""
+
+    source: str
+    """The source."""
+    samples: int
+    """How many."""
+
+
+class StepLog(Record):
+    """One optimiser step."""
+
+    step: int
+    """Step, from 1."""
+    tokens: int
+    """Real (non-pad) tokens in the step."""
+    learned_tokens: int
+    """Tokens that the loss counts."""
+    loss: float
+    """Mean loss per learned token."""
+    learning_rate: float
+    """Learning rate of the main group."""
+    gradient_norm: float
+    """Norm before clipping."""
+    seconds: float
+    """CPU-seconds since training began, earlier attempts counted in. Not part of any digest."""
+    sources: tuple[SourceCount, ...] = ()
+    """Samples per source in the step."""
+    validation_loss: float | None = None
+    """Mean loss per learned token of the validation samples after the step, where it was measured."""

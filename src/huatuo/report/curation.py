@@ -1,0 +1,257 @@
+"""The page of curation at scale: what each step kept, why the rest was dropped, and texts to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from huatuo.files import write_atomic
+from huatuo.records_curated import FunnelCount, FunnelSample
+from huatuo.report import names
+from huatuo.report.figures import INK, MUTED, PALETTE, Canvas, short
+from huatuo.report.words import Label, named, spoken
+from huatuo.text.cells import clean
+
+DOMAIN = ("other_language", "off_domain")
+"""Rules of the step that keeps the field's texts; all others before duplicates are of quality."""
+
+STEPS: tuple[tuple[str, Label, float | None], ...] = (
+    ("read", ("读入", "read"), 100.0),
+    ("domain", ("领域", "domain"), 2.6),
+    ("quality", ("质量", "quality"), 1.5),
+    ("duplicates", ("去重", "no duplicates"), 0.7),
+    ("exams", ("去考题", "no exam"), None),
+)
+"""Steps with what was left of HuatuoGPT-II's 1.1 TB after extraction, segmentation and cleaning, and de-duplication, in
+percent of its size (arXiv 2311.09774, figure 2); it says nothing of exam questions."""
+
+WORDS: dict[str, Label] = {
+    "steps": ("还剩多少", "What is left"),
+    "steps_note": (
+        "按字符数计，占读入的百分比。灰条是 HuatuoGPT-II 论文对其 1.1 TB 语料给出的数字：语料不同，只作参照。",
+        "In characters, as a share of what was read. Grey bars are HuatuoGPT-II's figures for its 1.1 TB, in bytes: "
+        "another corpus, for comparison only.",
+    ),
+    "ours": ("本次", "this run"),
+    "theirs": ("HuatuoGPT-II", "HuatuoGPT-II"),
+    "kinds": ("各来源、语言和体裁", "By source, language and genre"),
+    "source": ("来源", "source"),
+    "language": ("语言", "language"),
+    "genre": ("体裁", "genre"),
+    "texts": ("文本", "texts"),
+    "passages": ("段落", "passages"),
+    "chars": ("字符", "characters"),
+    "stage": ("阶段", "stage"),
+    "reasons": ("为何去掉", "Why the rest was dropped"),
+    "reasons_note": (
+        "每条文本只有一个原因：最先不合格的那条规则。每条规则下附若干样例，按编号抽取。",
+        "Every text has one reason: the first rule that refused it. Under each rule are samples, drawn by their ids.",
+    ),
+    "rule": ("规则", "rule"),
+    "share": ("占本阶段", "of the stage"),
+    "witness": ("依据", "witness"),
+    "account": ("收支", "The account"),
+    "account_note": ("每个阶段：读入 = 留下 + 去掉。", "At every stage: read = kept + dropped."),
+    "read": ("读入", "read"),
+    "kept": ("留下", "kept"),
+    "dropped": ("去掉", "dropped"),
+}
+
+STAGES: dict[str, Label] = {
+    "texts": ("读取", "texts"),
+    "clean": ("筛选文本", "clean"),
+    "segments": ("切分段落", "segments"),
+    "kept": ("去重去题", "kept"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one kind of text was at each step."""
+
+    kind: tuple[str, str, str]
+    """Source, language, genre; three empty strings for all together."""
+    texts: int
+    """Texts read."""
+    passages: int
+    """Passages kept in the end."""
+    chars: tuple[int, ...]
+    """Characters left after each of `STEPS`."""
+
+    @property
+    def shares(self) -> list[float]:
+        """Characters left after each step as a share of those read; 0 where none were."""
+        return [left / self.chars[0] if self.chars[0] else 0.0 for left in self.chars]
+
+
+def rows(counts: Sequence[FunnelCount]) -> list[Row]:
+    """All kinds together, then each kind, the largest first.
+
+    A text whose language is told by a later stage counts under that one, also as read.
+    """
+    by_kind: dict[tuple[str, str, str], list[FunnelCount]] = defaultdict(list)
+    for count in counts:
+        by_kind[count.source, count.language, count.genre].append(count)
+    made = [_row(kind, found) for kind, found in by_kind.items()]
+    return [_row(("", "", ""), counts), *sorted(made, key=lambda row: (-row.chars[0], row.kind))]
+
+
+def _row(kind: tuple[str, str, str], counts: Sequence[FunnelCount]) -> Row:
+    def of(stage: str, is_left: Callable[[str], bool], what: str = "chars") -> int:
+        return sum(getattr(c, what) for c in counts if c.stage == stage and is_left(c.rule))
+
+    texts = of("clean", lambda rule: True, "texts")  # what could not be read is among them, with 0 characters
+    read = of("clean", lambda rule: True)
+    domain = of("clean", lambda rule: rule not in DOMAIN)
+    quality = of("segments", lambda rule: not rule)
+    new = of("kept", lambda rule: rule in ("", "contaminated"))
+    return Row(
+        kind, texts, of("kept", lambda r: not r, "texts"), (read, domain, quality, new, of("kept", lambda r: not r))
+    )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One rule of one stage."""
+
+    stage: str
+    rule: str
+    texts: int
+    chars: int
+    share: float
+    """Share of the rows that the stage read."""
+    samples: tuple[FunnelSample, ...]
+
+
+def reasons(counts: Sequence[FunnelCount], samples: Iterable[FunnelSample]) -> list[Reason]:
+    """Every rule that dropped something, stage by stage, the commonest first; what a stage passes on undecided is not
+    said twice."""
+    shown: dict[tuple[str, str], list[FunnelSample]] = defaultdict(list)
+    for sample in samples:
+        shown[sample.stage, sample.rule].append(sample)
+    texts: Counter[tuple[str, str]] = Counter()
+    chars: Counter[tuple[str, str]] = Counter()
+    read: Counter[str] = Counter()
+    for count in counts:
+        read[count.stage] += count.texts
+        if count.rule:
+            texts[count.stage, count.rule] += count.texts
+            chars[count.stage, count.rule] += count.chars
+    earlier = {"clean": "texts", "kept": "segments"}
+    made = []
+    for stage in STAGES:
+        own = [key for key in texts if key[0] == stage]
+        for key in sorted(own, key=lambda key: (-texts[key], key)):
+            if texts.get((earlier.get(stage, ""), key[1])) == texts[key]:
+                continue
+            made.append(Reason(*key, texts[key], chars[key], texts[key] / read[stage], tuple(shown[key])))
+    return made
+
+
+def to_csv(counts: Iterable[FunnelCount]) -> str:
+    """All counts as CSV, with the names of their fields."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(FunnelCount.model_fields)
+    writer.writerows(count.model_dump().values() for count in counts)
+    return out.getvalue()
+
+
+def figure(left: Sequence[float], language: str) -> Markup:
+    """Bars of the share left after each step, with HuatuoGPT-II's under them."""
+    width, high, label = 520, 46, 96
+    canvas = Canvas(language)
+    scale = width - label - 76
+    for number, ((_, words, theirs), share) in enumerate(zip(STEPS, left, strict=True)):
+        y = 8 + number * high
+        canvas.text(label - 8, y + 20, words, width=label - 8, text_anchor="end")
+        bars = [(share, PALETTE[0], 18)] + ([(theirs / 100, PALETTE[7], 12)] if theirs is not None else [])
+        for value, colour, thick in bars:
+            canvas.add("rect", x=label, y=y, width=f"{max(value * scale, 1):.1f}", height=thick, fill=colour)
+            ink = INK if colour == PALETTE[0] else MUTED
+            canvas.text(label + max(value * scale, 1) + 6, y + thick - 2, percent(value), fill=ink)
+            y += thick + 2
+    y = 8 + len(STEPS) * high + 14
+    for x, colour, words in ((label, PALETTE[0], WORDS["ours"]), (label + 110, PALETTE[7], WORDS["theirs"])):
+        canvas.add("rect", x=x, y=y - 10, width=12, height=12, fill=colour)
+        canvas.text(x + 18, y, words)
+    return canvas.svg(width, y + 10, WORDS["steps"])
+
+
+def percent(share: float) -> str:
+    """The share in percent, with so many digits that a small one is not 0."""
+    value = share * 100
+    return f"{value:.0f} %" if value >= 99.95 or value == 0 else f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"
+
+
+def write(
+    folder: Path, title: str, language: str, counts: Sequence[FunnelCount], samples: Sequence[FunnelSample]
+) -> list[Path]:
+    """The files written into ``folder``: ``report.html``, ``funnel.csv`` and ``funnel.svg``."""
+    every = rows(counts)
+    drawn = figure(every[0].shares, language)
+    files = {
+        "report.html": html(title, language, counts, every, reasons(counts, samples), drawn),
+        "funnel.csv": to_csv(counts),
+        "funnel.svg": str(figure(every[0].shares, "en" if language == "both" else language)),
+    }
+    for name, text in files.items():
+        write_atomic(folder / name, clean(text))
+    return [folder / name for name in files]
+
+
+def html(
+    title: str,
+    language: str,
+    counts: Sequence[FunnelCount],
+    every: Sequence[Row],
+    why: Sequence[Reason],
+    drawn: Markup,
+) -> str:
+    """The whole page; what comes from texts passes through the template's escaping."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("huatuo", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda text: clean(text) if isinstance(text, str) and not isinstance(text, Markup) else text,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def said(words: Label) -> Markup:
+        return spoken((clean(words[0]), clean(words[1])), language)
+
+    return environment.get_template("curation.html.j2").render(
+        title=title,
+        language=language,
+        t=lambda key: said(WORDS[key]),
+        aria=lambda key: WORDS[key][language == "en"] if language != "both" else " / ".join(WORDS[key]),
+        steps=[said(words) for _, words, _ in STEPS],
+        stage=lambda name: said(STAGES[name]),
+        rule=lambda name: named(names.rule(name), language),
+        rows=every,
+        reasons=why,
+        stages=_stages(counts),
+        figure=drawn,
+        percent=percent,
+        short=short,
+    )
+
+
+def _stages(counts: Sequence[FunnelCount]) -> list[dict[str, Any]]:
+    """Read, kept and dropped rows of each stage."""
+    made = []
+    for stage in STAGES:
+        own = [count for count in counts if count.stage == stage]
+        kept = sum(count.texts for count in own if not count.rule)
+        total = sum(count.texts for count in own)
+        made.append({"name": stage, "read": total, "kept": kept, "dropped": total - kept})
+    return made

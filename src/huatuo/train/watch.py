@@ -1,0 +1,72 @@
+"""Watching the validation loss while training: the best weights are kept, and training ends where it falls no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from huatuo.errors import TrainingError
+from huatuo.recipe import TrainSettings
+from huatuo.train import checkpoint
+
+BEST = "best"
+"""Beginning of the name of the file that holds the best weights so far."""
+
+
+def check(settings: TrainSettings, validation_samples: int) -> None:
+    """Nothing, where the settings can be followed. Raises TrainingError."""
+    if not settings.evaluate_every:
+        for name, wanted in {"keep": settings.keep == "best", "patience": settings.patience > 0}.items():
+            if wanted:
+                raise TrainingError(
+                    f"[train] {name} = {getattr(settings, name)!r} needs the loss while training, and "
+                    "evaluate_every = 0; next: set evaluate_every, for example to 100 steps"
+                )
+    elif not validation_samples:
+        raise TrainingError(
+            f"[train] evaluate_every = {settings.evaluate_every}, but no pair is held out for validation; "
+            "next: set unify.validation_share, for example to 0.05"
+        )
+
+
+def is_due(settings: TrainSettings, step: int, total: int) -> bool:
+    """Whether the loss is measured after ``step`` of ``total``; the last step is always measured after the loop."""
+    return bool(settings.evaluate_every) and step % settings.evaluate_every == 0 and step < total
+
+
+class Best:
+    """The weights with the lowest validation loss, in a file of their own beside the checkpoints."""
+
+    def __init__(self, folder: Path, step: int = 0, loss: float | None = None):
+        self.folder, self.step, self.loss = folder, step, loss
+
+    def seen(self, step: int, loss: float, model: nn.Module) -> bool:
+        """Whether ``loss`` is the lowest so far; the weights are then on disk before this returns."""
+        if self.loss is not None and loss >= self.loss:
+            return False
+        state = {"step": step, "weights": checkpoint.trainable(model)}
+        checkpoint.save(self.folder, step, state, keep=1_000, prefix=BEST)
+        self.step, self.loss = step, loss
+        return True
+
+    def forget_others(self) -> None:
+        """Remove the files of other steps; called when a checkpoint names this one."""
+        for path in self.folder.glob(f"{BEST}-*.pt"):
+            if int(path.stem.split("-")[1]) != self.step:
+                path.unlink()
+
+    def restore(self, model: nn.Module) -> None:
+        """Put the best weights back. Raises TrainingError where their file is gone or damaged."""
+        state: dict[str, Any] | None = checkpoint.load(self.folder, self.step, BEST)
+        if state is None:
+            raise TrainingError(
+                f"{self.folder}: the weights of step {self.step}, the best by validation loss, are gone or damaged; "
+                'next: remove the folder and train again, or set train.keep = "last"'
+            )
+        parameters = dict(model.named_parameters())
+        with torch.no_grad():
+            for name, value in state["weights"].items():
+                parameters[name].copy_(value)
