@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huatuo.corpus.curate import cut
+from huatuo.corpus.segments import cut
 from huatuo.readers.files import Wanted, read_parts
 from huatuo.readers.markdown import read_text_part
 from huatuo.readers.parts import Part

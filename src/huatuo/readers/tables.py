@@ -127,8 +127,9 @@ def _quoted(physical: Any, delimiter: str) -> tuple[int, list[Any] | None]:
     except (csv.Error, StopIteration):
         return 1, None
     # an unclosed quote ends the row, and swallows rows of as many cells up to the next quotation mark
-    rows = [physical(i)[1].split(delimiter) for i in range(taken)]
-    if len(cells) >= FEWEST_CELLS and any(len(rows[0]) == len(row) == len(cells) for row in rows[1:]):
+    texts = [physical(i)[1] for i in range(taken)]
+    alike = taken > 1 and all(len(text.split(delimiter)) == len(cells) for text in texts)
+    if len(cells) >= FEWEST_CELLS and alike and delimiter not in texts[0].rpartition('"')[2]:
         return 1, None
     return taken, list(cells)
 
