@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from huatuo.llm.template import OWN_WORDINGS, OfflineTeacher
 from huatuo.synth.corrupt import KINDS, Given, Right, corrupt, pool_of
 from huatuo.synth.from_graph import Known, direct, group
 from huatuo.synth.ground import name_dictionary
+from huatuo.text.interval import wilson
 
 FROZEN = Path(__file__).parent / "grounding.frozen.zh.jsonl"
 FROZEN_2 = Path(__file__).parent / "grounding.frozen2.zh.jsonl"
@@ -31,18 +31,6 @@ PACKAGE = Path(str(resources.files("huatuo")))
 WANTED = 250
 """Corruptions of each kind that are made at most."""
 SEEDS = 12
-Z = 1.959964
-"""95 % of the normal distribution."""
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    if not n:
-        return 0.0, 1.0
-    share, square = hits / n, Z * Z
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    half = Z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def part_of(case_id: str, second: bool) -> str:
@@ -143,5 +131,5 @@ def run() -> Outcome:
 
 
 def _share(hits: int, n: int) -> str:
-    low, high = wilson(hits, n)
+    low, high = wilson(hits, n) or (0.0, 1.0)
     return f"{hits / n:.3f} [{low:.3f}, {high:.3f}]" if n else "none"

@@ -14,10 +14,10 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from talking import endpoint, talk
 
 import huatuo.llm.course as course
-import huatuo.llm.limits as limits
-from fake_teacher import KEY, FakeTeacher, completion
+from fake_teacher import KEY, completion
 from huatuo.errors import ModelError, RefusedError
 from huatuo.llm.base import Sampling
 from huatuo.llm.batch import ByFile, read_answers
@@ -29,26 +29,8 @@ from huatuo.llm.money import Prices
 from huatuo.llm.replies import LEAST_BYTES, most_bytes
 from huatuo.preflight import _asked
 from huatuo.recipe_teacher import EndpointSettings, TeacherSettings
-from huatuo.records import Message
 
 ESCAPED = KEY.replace("-", "\\u002d")
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(limits, "BACKOFF_BASE_S", 0.002)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    made = FakeTeacher()
-    yield made
-    made.close()
-
-
-def endpoint(server, **settings):
-    return Endpoint(TeacherSettings(kind="endpoint", url=server.url, model="m", **settings))
-
-
-def talk(*texts):
-    return [[Message(role="user", content=text)] for text in texts]
 
 
 def says(server, *bodies):

@@ -14,9 +14,10 @@ from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
+from talking import endpoint, talk
 
 import huatuo.llm.limits as limits
-from fake_teacher import KEY, FakeTeacher, completion, status, truncated
+from fake_teacher import KEY, completion, status, truncated
 from huatuo.errors import ModelError, RefusedError
 from huatuo.llm.base import Sampling
 from huatuo.llm.cache import Cached
@@ -24,24 +25,6 @@ from huatuo.llm.http import Endpoint
 from huatuo.llm.limits import Window
 from huatuo.llm.replies import split_thoughts
 from huatuo.recipe import TeacherSettings
-from huatuo.records import Message
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(limits, "BACKOFF_BASE_S", 0.002)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    made = FakeTeacher()
-    yield made
-    made.close()
-
-
-def endpoint(server, **settings):
-    return Endpoint(TeacherSettings(kind="endpoint", url=server.url, model="m", **settings))
-
-
-def talk(*texts):
-    return [[Message(role="user", content=text)] for text in texts]
 
 
 def ask(server, *texts, **settings):

@@ -345,18 +345,7 @@ def _difference(
 
 
 def _figure(group: str, model: str, metric: str, estimate: stats.Estimate, signature: str, unscored: int = 0) -> Figure:
-    return Figure(
-        name=group,
-        model=model,
-        metric=metric,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        n=estimate.n,
-        unscored=unscored,
-        signature=signature,
-        method=estimate.method,
-    )
+    return estimate.figure(group, model, metric, signature, unscored)
 
 
 def _baselines(sets: baselines.AnswerSets, group: str, metric: Metric, questions: Sequence[Question]) -> list[Figure]:

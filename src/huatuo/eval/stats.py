@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from huatuo.records import Figure
 from huatuo.text.interval import Z as Z
 from huatuo.text.interval import wilson as wilson
 
@@ -45,6 +46,21 @@ class Estimate:
     """Items."""
     method: str
     """How the interval was made."""
+
+    def figure(self, name: str, model: str, metric: str, signature: str, unscored: int = 0) -> Figure:
+        """The figure that carries it."""
+        return Figure(
+            name=name,
+            model=model,
+            metric=metric,
+            value=self.value,
+            low=self.low,
+            high=self.high,
+            n=self.n,
+            unscored=unscored,
+            signature=signature,
+            method=self.method,
+        )
 
 
 NO_DATA = Estimate(None, None, None, 0, "no data")

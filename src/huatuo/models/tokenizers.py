@@ -12,6 +12,7 @@ from typing import Any
 
 from huatuo.errors import ModelError, require
 from huatuo.files import write_atomic
+from huatuo.models.originals import is_original
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 """Special tokens of a character tokenizer, with ids 0, 1 and 2. It has no BOS."""
@@ -82,9 +83,6 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     write_atomic(path, json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
-OWN_CLASS = ("baichuan", "chatglm")
-"""Model types whose releases bring a tokenizer class of their own."""
-
 CHATGLM_SPECIALS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
 CHATGLM3_SPECIALS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 """Tokens that ChatGLM2 and ChatGLM3 number after those of tokenizer.model, in this order (tokenization_chatglm.py of
@@ -94,7 +92,7 @@ both releases; the second line is ChatGLM3's)."""
 def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer of a local folder. No network, no code from the folder.
 
-    Of a release that brings a tokenizer class of its own (`OWN_CLASS`), it is made from tokenizer.model with options
+    Of a release that brings a tokenizer class of its own (`is_original`), it is made from tokenizer.model with options
     that give SentencePiece's ids. Raises ModelError where there is none, where it has no EOS, or where it gives other
     ids than the SentencePiece model beside it. PAD may be missing or equal EOS: masks here never depend on the pad id.
     """
@@ -154,7 +152,7 @@ def _has_own_class(folder: Path) -> bool:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: not valid JSON ({error}); next: copy the file again") from None
-    return isinstance(found, dict) and found.get("model_type") in OWN_CLASS
+    return isinstance(found, dict) and is_original(found)
 
 
 def _open_fast(folder: Path) -> Any:

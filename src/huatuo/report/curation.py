@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from huatuo.files import write_atomic
@@ -19,6 +18,7 @@ from huatuo.report import names
 from huatuo.report.figures import INK, MUTED, PALETTE, Canvas, short
 from huatuo.report.words import Label, named, spoken
 from huatuo.text.cells import clean
+from huatuo.text.pages import page_template
 
 DOMAIN = ("other_language", "off_domain")
 """Rules of the step that keeps the field's texts; all others before duplicates are of quality."""
@@ -217,19 +217,11 @@ def html(
     drawn: Markup,
 ) -> str:
     """The whole page; what comes from texts passes through the template's escaping."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("huatuo", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda text: clean(text) if isinstance(text, str) and not isinstance(text, Markup) else text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
     def said(words: Label) -> Markup:
         return spoken((clean(words[0]), clean(words[1])), language)
 
-    return environment.get_template("curation.html.j2").render(
+    return page_template("report", "curation.html.j2").render(
         title=title,
         language=language,
         t=lambda key: said(WORDS[key]),

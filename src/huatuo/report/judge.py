@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from huatuo.files import content_id, write_atomic
@@ -22,6 +21,7 @@ from huatuo.report.tables import figures_table, to_csv
 from huatuo.report.words import spoken
 from huatuo.store import read
 from huatuo.text.cells import clean
+from huatuo.text.pages import page_template
 
 SHOWN = 100
 """Questions on the page."""
@@ -113,20 +113,12 @@ def interval(figure: Figure | None) -> str:
 
 def html(found: Found, language: str) -> str:
     """The whole page; everything that is not ours passes through the template's escaping."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("huatuo", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda text: clean(text) if isinstance(text, str) and not isinstance(text, Markup) else text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
     def said(key: str, **values: Any) -> Markup:
         words = WORDS[key]
         return spoken((words[0].format(**values), words[1].format(**values)) if values else words, language)
 
-    return environment.get_template("judge.html.j2").render(
+    return page_template("report", "judge.html.j2").render(
         found=found,
         language=language,
         t=said,

@@ -18,6 +18,7 @@ from huatuo.report.collect import Found, collect
 from huatuo.report.words import WORDS, Label, named, spoken
 from huatuo.text.cells import clean
 from huatuo.text.ngram import GRAM, THRESHOLDS
+from huatuo.text.pages import page_template
 
 LONGEST_ANSWER = 600
 """Characters of an answer that are shown; the rest is counted."""
@@ -108,17 +109,7 @@ def boards(found: Found, seed: int) -> list[leaderboard.Board]:
 
 
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("huatuo", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: (
-            value if isinstance(value, Markup) else clean(value) if isinstance(value, str) else value
-        ),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    return page_template("report", "page.html.j2")
 
 
 def _vocabulary(settings: ReportSettings) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from huatuo.files import write_atomic
@@ -21,6 +20,7 @@ from huatuo.report.tables import Cell, Table, figures_table, percent, tex_escape
 from huatuo.report.words import Label, spoken
 from huatuo.store import read
 from huatuo.text.cells import clean
+from huatuo.text.pages import page_template
 
 JOINT = "safe and useful"
 """Name of the share that models are ranked by."""
@@ -146,14 +146,6 @@ def verdict(difference: Figure | None, holm: Figure | None) -> str:
 
 def html(found: Found, language: str) -> str:
     """The whole page; everything that is not ours passes through the template's escaping."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("huatuo", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda text: clean(text) if isinstance(text, str) and not isinstance(text, Markup) else text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
     def said(words: Label) -> Markup:
         return spoken((clean(words[0]), clean(words[1])), language)
@@ -168,7 +160,7 @@ def html(found: Found, language: str) -> str:
         pairs = [{k: v[place] if isinstance(v, tuple) else v for k, v in values.items()} for place in (0, 1)]
         return said((WORDS[key][0].format(**pairs[0]), WORDS[key][1].format(**pairs[1])))
 
-    return environment.get_template("sus.html.j2").render(
+    return page_template("report", "sus.html.j2").render(
         found=found,
         language=language,
         t=lambda key: said(WORDS[key]),

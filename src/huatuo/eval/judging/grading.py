@@ -214,10 +214,7 @@ def read_labels(path: Path) -> list[Grade]:
 
 
 def _figure(name: str, model: str, metric: str, found: Estimate, unscored: int, signature: str) -> Figure:
-    return Figure(
-        name=name, model=model, metric=metric, value=found.value, low=found.low, high=found.high, n=found.n,
-        unscored=unscored, signature=signature, method=found.method,
-    )  # fmt: skip
+    return found.figure(name, model, metric, signature, unscored)
 
 
 def _of_model(model: str, graded: Mapping[str, list[Graded]], said: str, seed: int) -> list[Figure]:

@@ -134,7 +134,4 @@ def _prompt_ids(name: ScaleName) -> list[str]:
 
 
 def _figure(name: str, model: str, metric: str, found: Estimate, unscored: int, signature: str) -> Figure:
-    return Figure(
-        name=name, model=model, metric=metric, value=found.value, low=found.low, high=found.high, n=found.n,
-        unscored=unscored, signature=signature, method=found.method,
-    )  # fmt: skip
+    return found.figure(name, model, metric, signature, unscored)

@@ -81,18 +81,7 @@ class _Maker:
         self.annotator, self.signature = annotator, signature
 
     def figure(self, name: str, metric: str, found: Estimate, unscored: int = 0, model: str = "") -> Figure:
-        return Figure(
-            name=name,
-            model=model or self.annotator,
-            metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            n=found.n,
-            unscored=unscored,
-            signature=self.signature,
-            method=found.method,
-        )
+        return found.figure(name, model or self.annotator, metric, self.signature, unscored)
 
     def count(self, name: str, metric: str, n: int, of: int) -> Figure:
         return self.figure(name, metric, Estimate(float(n), None, None, of, "count"))

@@ -80,18 +80,7 @@ class Context:
 
     def figure(self, name: str, model: str, metric: str, found: stats.Estimate, unscored: int = 0) -> Figure:
         """A figure of this study."""
-        return Figure(
-            name=name,
-            model=model,
-            metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            n=found.n,
-            unscored=unscored,
-            signature=self.signature,
-            method=found.method,
-        )
+        return found.figure(name, model, metric, self.signature, unscored)
 
     def plain(self, name: str, model: str, metric: str, value: float | None, n: int, method: str) -> Figure:
         """A figure without interval."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from huatuo.eval.sus import sheets
 from huatuo.eval.sus.answers import as_rows
@@ -23,6 +22,7 @@ from huatuo.eval.sus.store import Place, StudyStore
 from huatuo.eval.sus.study import Made
 from huatuo.files import write_atomic
 from huatuo.text.cells import clean, safe_cell
+from huatuo.text.pages import page_template
 
 WORDS: dict[str, tuple[str, str]] = {
     "annotator": ("评审人", "Annotator"),
@@ -66,15 +66,7 @@ def html(annotator: str, places: Sequence[Place], scale: RatingScale, language: 
 
 @lru_cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("huatuo", "eval/sus"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("annotator.html.j2")
+    return page_template("eval/sus", "annotator.html.j2")
 
 
 def _expected(place: Place) -> dict[str, Any]:
