@@ -21,6 +21,7 @@ SETS = {
     "first": FROZEN / "exam_answers.jsonl",
     "later": FROZEN / "exam_answers.later.jsonl",
     "third": FROZEN / "exam_answers.third.jsonl",
+    "fourth": FROZEN / "exam_answers.fourth.jsonl",
 }
 OUTCOMES = ("right", "wrong answer", "unscored though an answer exists", "answered though none")
 REPEATS = 20

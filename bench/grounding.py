@@ -1,7 +1,8 @@
-"""Grounding of free answers: what is caught and what is wrongly refused, on two sets of other hands and on made ones.
+"""Grounding of free answers: what is caught and what is wrongly refused, on three sets of other hands and on made ones.
 
-`grounding.frozen.zh.jsonl` (parts A and B) and `grounding.frozen2.zh.jsonl` (C and D), each divided by a hash of ids.
-A, B and C were read while the rules were made; D was counted, never read. Entities lie on both sides of a division.
+`grounding.frozen.zh.jsonl` (parts A and B) and `grounding.frozen2.zh.jsonl` (C and D), each divided by a hash of ids,
+and `grounding.frozen3.zh.jsonl` (E). A, B and C were read while the rules were made; D and E were counted, never read.
+Entities lie on both sides of a division.
 """
 
 from __future__ import annotations
@@ -27,26 +28,31 @@ from huatuo.text.interval import wilson
 
 FROZEN = Path(__file__).parent / "grounding.frozen.zh.jsonl"
 FROZEN_2 = Path(__file__).parent / "grounding.frozen2.zh.jsonl"
+FROZEN_3 = Path(__file__).parent / "grounding.frozen3.zh.jsonl"
 PACKAGE = Path(str(resources.files("huatuo")))
 WANTED = 250
 """Corruptions of each kind that are made at most."""
 SEEDS = 12
 
 
-def part_of(case_id: str, second: bool) -> str:
-    """A or B of the first set, C (a third) or D of the second."""
-    first_byte = hashlib.sha256(case_id.encode()).digest()[0]
-    return "CDD"[first_byte % 3] if second else "AB"[first_byte % 2]
+PARTS = {FROZEN: "AB", FROZEN_2: "CDD", FROZEN_3: "E"}
+"""File → its parts, by the first byte of the SHA-256 of an id."""
 
 
-def frozen() -> Iterator[tuple[str, str, list[Any]]]:
+def part_of(case_id: str, path: Path) -> str:
+    """A or B of the first set, C (a third) or D of the second, E."""
+    parts = PARTS[path]
+    return parts[hashlib.sha256(case_id.encode()).digest()[0] % len(parts)]
+
+
+def frozen(paths: Iterable[Path] = PARTS) -> Iterator[tuple[str, str, list[Any]]]:
     """(part, label, arguments of `problems`)."""
-    for path in (FROZEN, FROZEN_2):
+    for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             facts = [Said(fact["relation"], fact["value"]) for fact in row["facts"]]
             yield (
-                part_of(row["id"], path == FROZEN_2),
+                part_of(row["id"], path),
                 row["label"],
                 [row["question"], row["answer"], row["entity"], facts],
             )
@@ -118,7 +124,8 @@ def run() -> Outcome:
     count = Counter((where, label) for where, label, _ in judged)
     caught = Counter((where, label) for where, label, refused in judged if refused)
     figures, table = {}, [f"{'set':<16}{'label':<20}{'refused':>12}  share [95 %]           precision [95 %]"]
-    for where in (place + more for more in ("", " names") for place in ("A", "B", "C", "D", "generator")):
+    sets = ("A", "B", "C", "D", "E", "generator")
+    for where in (place + more for more in ("", " names") for place in sets):
         for label in ("right", *KINDS):
             n, hits = count[where, label], caught[where, label]
             figures[f"{where} {label}"] = round(hits / n, 4) if n else float("nan")

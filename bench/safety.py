@@ -23,6 +23,8 @@ LEVELS: dict[str, Level] = {"禁用": "forbidden", "contraindicated": "forbidden
 HALVES = os.environ.get("HALVES", "A")
 """Which halves are counted. B was counted twice in all (docs/lab) and is left alone, so that it stays unread: set
 HALVES=AB to count it again."""
+SET = os.environ.get("SAFETY_SET", "safety")
+"""Which set: ``safety``, or ``safety2``, written later and without sight of the rules; HALVES=AB counts it whole."""
 
 Row = dict[str, Any]
 Rule = tuple[str, str, Callable[[Row], bool], Callable[[Row], bool]]
@@ -36,7 +38,7 @@ def half(row: Row) -> str:
 
 def rows_of(name: str) -> list[Row]:
     """The lines of a frozen file."""
-    lines = (FROZEN / f"safety.{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (FROZEN / f"{SET}.{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines if line.strip()]
 
 

@@ -11,7 +11,17 @@ import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from huatuo import errors, manifest, recipe, recipe_file, records, records_probed, records_rated, records_trained
+from huatuo import (
+    errors,
+    manifest,
+    recipe,
+    recipe_file,
+    records,
+    records_probed,
+    records_rated,
+    records_scored,
+    records_trained,
+)
 from huatuo.cli import cli
 from huatuo.stages import STAGES
 
@@ -84,7 +94,7 @@ def recipe_page() -> str:
 def records_page() -> str:
     """Every record and field."""
     lines = ["# Records", "", "Generated from the code. What crosses a stage boundary.", ""]
-    for module in (records, records_probed, records_rated, records_trained, manifest):
+    for module in (records, records_probed, records_rated, records_scored, records_trained, manifest):
         for value in vars(module).values():
             is_record = isinstance(value, type) and issubclass(value, records.Record)
             if is_record and value.__module__ == module.__name__ and value is not records.Record:

@@ -161,6 +161,56 @@ def test_a_killed_asking_goes_on_and_ends_as_one_that_was_not(tmp_path: Path, we
     assert texts[0] == texts[1]
 
 
+def test_log_probabilities_are_kept_for_every_recipe_that_asks_the_same_weights(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huatuo.llm.local_logprobs import Weigher
+
+    computed: list[int] = []
+    weigh = Weigher.weigh
+
+    def counted(self: Any, prompts: Any) -> Any:
+        computed.append(len(prompts))
+        return weigh(self, prompts)
+
+    monkeypatch.setattr(Weigher, "weigh", counted)
+    lettered = EXAM + 'answer = "letters"\ncompare = ["calibration"]\n'
+    go(prepared(tmp_path, local("tiny", weights), lettered), last="ask")
+    assert computed
+    computed.clear()
+    (tmp_path / "other").mkdir()
+    again = prepared(tmp_path / "other", local("renamed", weights), lettered.replace("[ask]", "[ask]\nlimit = 200"))
+    loaded = recipe_file.load(again)
+    list(run.run(loaded, tmp_path / "second", run.select(last="ask")))  # another run in the same folder of runs
+    assert not computed
+    found = list(store.read(tmp_path / "second/ask", "responses", Response))
+    first = {r.question_id: r.likelihoods for r in store.read(tmp_path / "runs/ask", "responses", Response)}
+    assert len(found) == 200
+    assert all(one.likelihoods == first[one.question_id] for one in found)
+
+
+def test_ask_alone_makes_the_questions_it_needs_and_says_what_a_recipe_that_trains_needs(
+    tmp_path: Path, weights: Path
+) -> None:
+    from click.testing import CliRunner
+
+    from huatuo.cli import cli
+
+    path = prepared(tmp_path, local("tiny", weights))
+    done = CliRunner().invoke(cli, ["ask", str(path), "--runs", str(tmp_path / "r"), "-s", "ask.limit=20"])
+    assert done.exit_code == 0, done.output
+    assert store.read_manifest(tmp_path / "r/t/ask").tables["responses"].rows == 20
+    done = CliRunner().invoke(cli, ["score", str(path), "--runs", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    path.write_text(EXAM + '[[unify.imports]]\nname = "s"\npath = "exam.jsonl"\nformat = "alpaca"\n', encoding="utf-8")
+    done = CliRunner().invoke(cli, ["ask", str(path), "--runs", str(tmp_path / "q")])
+    assert done.exit_code != 0
+    assert "next: huatuo run RECIPE --to ask" in str(done.exception)
+    path.write_text('[run]\nname = "t"\n', encoding="utf-8")
+    done = CliRunner().invoke(cli, ["ask", str(path), "--runs", str(tmp_path / "q")])
+    assert "names no question" in str(done.exception)
+
+
 def test_a_limit_counts_what_all_models_spent_and_the_plan_says_what_is_left(tmp_path: Path, server: Any) -> None:
     priced = "price_in = 2.0\nprice_out = 8.0\nmax_tokens_total = 9000\nconcurrency = 4\n"
     path = prepared(tmp_path, remote("one", server, priced) + remote("two", server, priced))

@@ -12,25 +12,15 @@ import click
 
 import huatuo
 from huatuo.cli_audit import audit, make_exam
+from huatuo.cli_curate import curate
 from huatuo.cli_judge import judge
-from huatuo.cli_lines import describe
+from huatuo.cli_lines import OVERRIDES, RECIPE, RUNS
+from huatuo.cli_lines import run_stages as _run
+from huatuo.cli_lines import say as _say
 from huatuo.cli_sus import sus
 from huatuo.errors import HuatuoError, WaitingError
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-RECIPE = click.argument("recipe", metavar="RECIPE")
-OVERRIDES = click.option(
-    "-s", "--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one key of the recipe."
-)
-RUNS = click.option(
-    "--runs",
-    "runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder that holds the runs.",
-)
 
 
 class _PipeClosedError(Exception):
@@ -70,34 +60,6 @@ def cli() -> None:
 
     Not a medical device: what comes out is for research and must not replace a physician.
     """
-
-
-def _run(
-    recipe: str, runs: Path, overrides: tuple[str, ...], first: str | None, last: str | None, only: str | None
-) -> Path:
-    """Run the stages and say what each did; the run's folder."""
-    from huatuo import recipe_file as recipes
-    from huatuo import run as running
-
-    loaded = recipes.load(recipes.find(recipe), overrides)
-    root = runs / loaded.run.name
-    if only and (first or last):
-        raise click.UsageError("--only names one stage; --from and --to a range: give one or the other")
-    stages = running.select(first, last, only)
-    for name in running.made_otherwise(loaded, root, stages):
-        click.echo(f"note: {name} was made with other settings than this recipe's and is read as it is", err=True)
-    for done in running.run(loaded, root, stages):
-        _say(describe(done.manifest, done.skipped))
-    return root
-
-
-def _say(line: str) -> None:
-    """Print a line of a long job, which goes on where nobody reads any more (`| head`)."""
-    try:
-        click.echo(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
 
 
 def _program() -> str:
@@ -183,37 +145,7 @@ def _stage_verb(name: str, first: str, last: str, says: str) -> None:
 _stage_verb("ingest", "ingest", "ingest", "Read and check the knowledge graphs and documents of RECIPE.")
 
 
-@cli.command()
-@RECIPE
-@RUNS
-@OVERRIDES
-@click.option("--calibrate", "sheet", type=click.Path(path_type=Path), help="Judge thresholds by a sheet (id, label).")
-@click.option("--train-filter", "folder", type=click.Path(path_type=Path), help="Train a filter on it, into a folder.")
-def curate(recipe: str, runs: Path, overrides: tuple[str, ...], sheet: Path | None, folder: Path | None) -> None:
-    """Clean passages out of the sources in [corpus], of any size; without any, out of the run's documents.
-
-    With --calibrate, precision and recall of each threshold of density and filter are shown, on texts that somebody
-    judged (keep or drop); with --train-filter besides, a filter is learned from them. Nothing else is written.
-    """
-    from huatuo import recipe_file as recipes
-    from huatuo import run as running
-
-    loaded = recipes.load(recipes.find(recipe), overrides)
-    root = runs / loaded.run.name
-    if folder is not None and sheet is None:
-        raise click.UsageError("--train-filter needs --calibrate SHEET: the judgements to learn from")
-    if sheet is not None:
-        from huatuo.corpus.calibration import from_sheet
-
-        click.echo("\n".join(from_sheet(loaded.corpus, sheet, folder)))
-        return
-    if not loaded.corpus.sources:
-        click.echo(f"\n{(_run(recipe, runs, overrides, 'questions', 'curate', None) / 'curate').resolve()}")
-        return
-    for manifest, skipped in running.curate_corpus(loaded, root):
-        _say(describe(manifest, skipped))
-    folder = (root / running.CORPUS).resolve()
-    click.echo(f"\nPassages: {folder / 'passages'}\nReport: {folder / 'report.html'}")
+cli.add_command(curate)
 
 
 @cli.command()
@@ -240,7 +172,28 @@ def synth(recipe: str, runs: Path, overrides: tuple[str, ...], count: int | None
 
 
 _stage_verb("train", "order", "train", "Order, tokenise and train.")
-_stage_verb("ask", "ask", "ask", "Ask the models every question and keep the answers.")
+
+
+@cli.command()
+@RECIPE
+@RUNS
+@OVERRIDES
+def ask(recipe: str, runs: Path, overrides: tuple[str, ...]) -> None:
+    """Ask the models every question and keep the answers.
+
+    In a recipe that trains nothing the questions are made first, where they are not there yet.
+    """
+    from huatuo import recipe_file as recipes
+    from huatuo.run import select
+    from huatuo.stages import is_wanted
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    if not is_wanted(select(only="ask")[0], loaded):
+        raise HuatuoError(f"{recipe}: names no question; expected an exam or a probe; next: add [[questions.exams]]")
+    root = _run(recipe, runs, overrides, "ask" if loaded.trains else None, "ask", None)
+    click.echo(f"\n{(root / 'ask').resolve()}")
+
+
 _stage_verb("score", "score", "score", "Score the answers; needs no model.")
 
 
@@ -266,13 +219,21 @@ def _model_folder(path: Path) -> Path:
 
 
 @cli.command()
-@RECIPE
+@click.argument("recipes", metavar="RECIPE | RUN RUN...", nargs=-1, required=True)
 @RUNS
 @OVERRIDES
-def report(recipe: str, runs: Path, overrides: tuple[str, ...]) -> None:
-    """Write the page of a run."""
-    root = _run(recipe, runs, overrides, "report", "report", None)
-    click.echo(f"\nReport: {(root / 'report' / 'report.html').resolve()}")
+@click.option("--out", type=click.Path(path_type=Path), help="Of several runs: folder for the page.")
+def report(recipes: tuple[str, ...], runs: Path, overrides: tuple[str, ...], out: Path | None) -> None:
+    """Write the page of RECIPE's run; or one page of several RUNs (folders, or names in --runs) side by side."""
+    if len(recipes) == 1:
+        root = _run(recipes[0], runs, overrides, "report", "report", None)
+        click.echo(f"\nReport: {(root / 'report' / 'report.html').resolve()}")
+        return
+    from huatuo.compare import compare
+
+    folders = [Path(name) if Path(name).is_dir() else runs / name for name in recipes]
+    target = out or Path("compared-" + "-".join(folder.resolve().name for folder in folders))
+    click.echo(f"\nReport: {compare(folders, target, 'both').resolve()}")
 
 
 @cli.command()

@@ -1,9 +1,27 @@
-"""The line on a finished stage, in the words of its reader."""
+"""Stages that run, and the line on each that is finished, in the words of its reader."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import click
+
+RECIPE = click.argument("recipe", metavar="RECIPE")
+OVERRIDES = click.option(
+    "-s", "--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one key of the recipe."
+)
+RUNS = click.option(
+    "--runs",
+    "runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder that holds the runs.",
+)
 
 
 def describe(manifest: Any, skipped: bool = False) -> str:
@@ -34,7 +52,7 @@ def _made(manifest: Any) -> str:
         return "nothing to do: the recipe names nothing for it"
     if manifest.stage == "tokenise":
         samples, tokens = manifest.figures["samples"], manifest.figures["tokens"]
-        return f"{samples:,.0f} samples, {tokens:,.0f} tokens"
+        return f"{samples:,.0f} samples, {tokens:,.0f} tokens{_truncation(manifest)}"
     if "report.html" in files:
         return "report.html, tables and cards"
     if "funnel.json" in files:
@@ -42,3 +60,53 @@ def _made(manifest: Any) -> str:
     nouns = {"order": "places in the order"}
     tables = ((nouns.get(name, name), table.rows) for name, table in manifest.tables.items() if name != "dropped")
     return ", ".join(f"{rows:,} {name}" for name, rows in tables)
+
+
+def run_stages(
+    recipe: str, runs: Path, overrides: tuple[str, ...], first: str | None, last: str | None, only: str | None
+) -> Path:
+    """Run the stages and say what each did; the run's folder."""
+    from huatuo import recipe_file as recipes
+    from huatuo import run as running
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    root = runs / loaded.run.name
+    if only and (first or last):
+        raise click.UsageError("--only names one stage; --from and --to a range: give one or the other")
+    stages = running.select(first, last, only)
+    if running.followed(loaded):
+        raise SystemExit(0)  # the first process says what was made
+    for name in running.made_otherwise(loaded, root, stages):
+        click.echo(f"note: {name} was made with other settings than this recipe's and is read as it is", err=True)
+    for done in running.run(loaded, root, stages):
+        say(describe(done.manifest, done.skipped))
+    return root
+
+
+def say(line: str) -> None:
+    """Print a line of a long job, which goes on where nobody reads any more (`| head`)."""
+    try:
+        click.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+
+
+def _truncation(manifest: Any) -> str:
+    """The truncation audit, before anything is trained: the share of pairs that do not fit the window, with this
+    tokenizer and with others."""
+    figures = manifest.figures
+    if figures.get("truncation_share") is None:
+        return ""
+    begin, end = "truncation_share_", "_tokens_per_char"
+    others = {
+        name.removeprefix(begin).removesuffix(end).replace("_", "."): share
+        for name, share in figures.items()
+        if name.startswith(begin) and share is not None
+    }
+    said = ", ".join(f"{share:.1%} at {ratio}" for ratio, share in others.items())
+    window, rule = manifest.recipe.get("window", "?"), manifest.recipe.get("overlong", "?")
+    return (
+        f"; {figures['truncation_share']:.1%} of the pairs are longer than the window of {window} tokens (rule: "
+        f"{rule}) at {figures['tokens_per_char'] or 0:.2f} tokens a character; {said}"
+    )

@@ -75,7 +75,9 @@ def make(source: Path, study: Path, url: str, annotators: str, scale_name: str, 
     found = store.create(url or study, study.resolve().name if url else "study")
     made = make_study(source, scale, plan, found, rest["language"], rest["hide"], rest["count"])
     paths = pages.publish(study, found, scale, made)
-    click.echo(f"{made.questions:,} questions, {len(made.models)} models, {made.masked:,} answers without model names")
+    click.echo(
+        f"{made.questions:,} questions, {len(made.models)} models, model names taken out of {made.masked:,} answers"
+    )
     for annotator, items in made.loads.items():
         click.echo(f"  {annotator}: {items:,} items")
     if made.dropped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,17 @@ def content_id(*parts: str) -> str:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()[:32]
+
+
+def content_ids(head: Iterable[str], parts: Iterable[str]) -> list[str]:
+    """`content_id` of what is in ``head`` and each part, many at once."""
+    before = b"".join(map(_with_length, head))
+    return [hashlib.sha256(before + _with_length(part)).hexdigest()[:32] for part in parts]
+
+
+def _with_length(part: str) -> bytes:
+    data = part.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(8, "big") + data
 
 
 def canonical_json(value: Any) -> str:
@@ -101,6 +112,16 @@ class RowDigest:
     def hexdigest(self) -> str:
         """64 hexadecimal digits."""
         return f"{self._sum:064x}"
+
+    @staticmethod
+    def joined(one: str, other: str) -> str:
+        """The digest of the rows of both, from their digests."""
+        return f"{(int(one, 16) + int(other, 16)) % 2**256:064x}"
+
+    @staticmethod
+    def without(whole: str, part: str) -> str:
+        """The digest of the rows that are left of ``whole`` when those of ``part`` are taken out."""
+        return f"{(int(whole, 16) - int(part, 16)) % 2**256:064x}"
 
 
 # ---------------------------------------------------------------- atomic files

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 import huatuo
 from huatuo.errors import DataError
-from huatuo.files import hash_file
+from huatuo.files import RowDigest, hash_file
 from huatuo.records import Record
 
 FORMAT_VERSION = 1
@@ -41,6 +41,11 @@ class TableEntry(Record):
     """`RowDigest` of the rows: independent of order, shards, time and Parquet version."""
     files: tuple[FileEntry, ...]
     """The shards in order."""
+
+    def joined(self, other: TableEntry) -> TableEntry:
+        """The entry of a table that holds the rows of both."""
+        digest = RowDigest.joined(self.digest, other.digest)
+        return TableEntry(rows=self.rows + other.rows, digest=digest, files=(*self.files, *other.files))
 
 
 class InputEntry(Record):

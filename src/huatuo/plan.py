@@ -5,12 +5,12 @@ Every estimate says what it assumes. Nothing here imports torch.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from huatuo.files import regular_files
-from huatuo.recipe import Recipe, TrainSettings
+from huatuo.manifest import read_manifest
+from huatuo.plan_train import train_says
+from huatuo.recipe import Recipe
 
 BYTES_PER_CHAR = 2.6
 """Bytes of UTF-8 per character of mixed Chinese and English text with JSON around it (3 for Chinese, 1 for ASCII)."""
@@ -18,72 +18,15 @@ CHARS_PER_PAIR = 100
 """Characters of an imported pair: HuaTuo's released 8,658 instances have 41.5 + 57.4 on average."""
 TOKENS_PER_CHAR = 0.7
 """Tokens per character of Chinese with today's byte-level vocabularies; 1 for the character tokenizer."""
-ASSUMED_CPU_FLOPS = 2e10
-"""FLOP/s of one CPU core in fp32 for small matrices (between 17 and 103 GFLOPS were seen for one product)."""
-ASSUMED_GPU_FLOPS = 1.5e14
-"""FLOP/s sustained by one data-centre GPU in bf16: about 40 % of an A100's 312 TFLOP/s."""
 PASSAGE_FILL = 0.6
 """How full passages are on average: they end at headings and sentences. From the sample documents and drug labels."""
 CALL_PROMPT, CALL_REPLY = 600, 500
 """Tokens of a teacher's call, before the prompts are there to be counted."""
 CALLS = "calls.sqlite"
 """Every answer of a teacher, in the run's folder."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the memory formula needs to know of a model."""
-
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
-
-
-def shape_of(settings: TrainSettings) -> Shape | None:
-    """Shape of the base model from the recipe or from its ``config.json``; None where that is not there."""
-    if settings.base == "scratch":
-        s = settings.scratch
-        return _llama_shape(s.layers, s.hidden, s.feed_forward, 3_000, tied=True, kv_share=1.0)
-    path = Path(settings.base) / "config.json"
-    if not path.exists():
-        return None
-    config = json.loads(path.read_text(encoding="utf-8"))
-    hidden, layers = int(config.get("hidden_size", 0)), int(config.get("num_hidden_layers", 0))
-    if not hidden or not layers:
-        return None
-    heads = int(config.get("num_attention_heads", 1))
-    kv_share = int(config.get("num_key_value_heads") or heads) / heads
-    feed_forward = int(config.get("intermediate_size", 4 * hidden))
-    return _llama_shape(
-        layers, hidden, feed_forward, int(config["vocab_size"]), bool(config.get("tie_word_embeddings")), kv_share
-    )
-
-
-def _llama_shape(layers: int, hidden: int, feed_forward: int, vocabulary: int, tied: bool, kv_share: float) -> Shape:
-    attention = 2 * hidden * hidden + 2 * int(hidden * hidden * kv_share)
-    per_layer = attention + 3 * hidden * feed_forward + 2 * hidden
-    embeddings = vocabulary * hidden * (1 if tied else 2)
-    return Shape(layers * per_layer + embeddings + hidden, layers, hidden, vocabulary)
-
-
-def training_memory(shape: Shape, settings: TrainSettings) -> dict[str, float]:
-    """Bytes of training memory, term by term: weights, gradients, optimiser, activations.
-
-    Weights, gradients and the two moments of AdamW in fp32 are 16 bytes per trained parameter (2 more for a bf16
-    copy); activations about 34 bytes x tokens x hidden x layers in half precision (Korthikanti et al. 2022,
-    "Reducing Activation Recomputation", section 4.1, without the attention scores, which are never stored).
-    """
-    width = 2 if settings.precision == "bf16" else 4
-    trained = shape.parameters
-    if settings.lora:
-        trained = 2 * settings.lora.r * shape.hidden * shape.layers * len(settings.lora.targets)
-    return {
-        "weights": width * shape.parameters if settings.lora else 4.0 * shape.parameters,
-        "gradients": 4.0 * trained,
-        "optimiser": 8.0 * trained,
-        "activations": 17.0 * width * settings.batch_tokens * shape.hidden * shape.layers,
-    }
+ANSWERS = "answers.sqlite"
+"""Every answer and log-probability of models in local folders, beside the runs: the digest of the weights is part of
+its keys, so that no recipe computes what another one has computed."""
 
 
 def estimates(recipe: Recipe) -> dict[str, str]:
@@ -120,10 +63,26 @@ def _expected(recipe: Recipe) -> tuple[int, int]:
         seen = glimpse(graph)
         groups += seen.groups
         passages += max(seen.prose[0], seen.prose[1] / full)
-    for source in recipe.ingest.documents:
+    passages += curated_passages(recipe)
+    for source in (one for one in recipe.ingest.documents if not is_curated(one.path)):
         passages += sum(max(1.0, size(path) / BYTES_PER_CHAR / full) for path in _files(source.path))
     taught = 1 - recipe.ingest.withhold_share
     return int(groups * taught), int(passages)
+
+
+def is_curated(path: Path) -> bool:
+    """Whether a source of documents is the passages of `huatuo curate`."""
+    return (path / "manifest.json").is_file()
+
+
+def curated_passages(recipe: Recipe) -> int:
+    """How many passages of `huatuo curate` the recipe reads; of a part about."""
+    found = 0
+    for source in recipe.ingest.documents:
+        if is_curated(source.path):
+            parts = int(source.shard.partition("/")[2] or 1)
+            found += read_manifest(source.path).tables["passages"].rows // parts
+    return found
 
 
 def _synth_says(recipe: Recipe, groups: int, passages: int, generated: int) -> str:
@@ -174,7 +133,7 @@ def counted_answers(recipe: Recipe, root: Path) -> str:
     from huatuo.eval.ask_estimate import expected_answers
     from huatuo.llm.teachers import asked_of
 
-    caches = asked_of(recipe.ask, root / CALLS, _kept(root), locals=False)
+    caches = asked_of(recipe.ask, root / CALLS, _kept(root))
     lines = list(expected_answers(recipe.ask, root / "questions", caches, recipe.run.seed))
     for cache in caches.values():
         cache.close()
@@ -186,8 +145,9 @@ def _kept(root: Path) -> Path:
     return root / CALLS if (root / CALLS).exists() else Path(":memory:")
 
 
-def counted_calls(recipe: Recipe, root: Path, phrasings: Path) -> str:
-    """What the teacher will be asked, counted from the run's data sets; empty where these are not there."""
+def counted_calls(recipe: Recipe, root: Path, phrasings: Path, times: float = 1.0) -> str:
+    """What the teacher will be asked, counted from the run's data sets; empty where these are not there. ``times``: the
+    data sets are a sample of so many times as much."""
     knowledge, passages, settings = root / "ingest", root / "curate", recipe.synth
     there = all((folder / "manifest.json").exists() for folder in (knowledge, passages))
     if settings.teacher.kind in ("offline", "local") or not there:
@@ -199,7 +159,7 @@ def counted_calls(recipe: Recipe, root: Path, phrasings: Path) -> str:
     teacher = teacher_of(settings, phrasings, root / CALLS)
     doctor = doctor_of(settings, root / CALLS, teacher)
     caches = Caches(Cached(teacher, _kept(root)), Cached(doctor, _kept(root)) if doctor is not None else None)
-    said = says(settings, knowledge, passages, caches, recipe.run.seed)
+    said = says(settings, knowledge, passages, caches, recipe.run.seed, times)
     for cache in caches:
         if cache is not None:
             cache.close()
@@ -210,23 +170,9 @@ def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
     train = recipe.train
     copies = max(train.copies.values(), default=1) * train.epochs
     samples = int((generated + imported) * copies)
-    steps = train.steps or -(-samples // train.batch_samples)
     per_char = 1.0 if train.base == "scratch" else TOKENS_PER_CHAR
     tokens = samples * min(CHARS_PER_PAIR * per_char, train.window)
-    shape = shape_of(train)
-    says = f"about {steps:,} steps of {train.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
-    if shape is None:
-        return f"{says}; memory and hours need the base's config.json"
-    memory = training_memory(shape, train)
-    terms = " + ".join(f"{name} {value / 2**30:,.2f}" for name, value in memory.items())
-    on_cpu = train.base == "scratch"
-    flops = ASSUMED_CPU_FLOPS if on_cpu else ASSUMED_GPU_FLOPS
-    hours = 6 * shape.parameters * tokens / flops / 3600
-    where = "one CPU core" if on_cpu else "one GPU"
-    return (
-        f"{says}; {shape.parameters / 1e6:,.1f} M parameters; {sum(memory.values()) / 2**30:,.2f} GiB ({terms}); "
-        f"about {hours:,.2f} h at {flops:.0e} FLOP/s on {where}"
-    )
+    return train_says(train, samples, tokens)
 
 
 def _files(path: Path) -> list[Path]:

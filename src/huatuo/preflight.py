@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from huatuo.errors import FormatError
+from huatuo.plan import curated_passages, is_curated
 from huatuo.recipe import Recipe, TeacherSettings
 
 
@@ -85,6 +86,7 @@ def _keys(key: str, model: TeacherSettings) -> Iterator[str]:
 
 
 def _synth(recipe: Recipe) -> Iterator[str]:
+    yield from _parts(recipe)
     teacher, grown, coverage = recipe.synth.teacher, recipe.synth.self_instruct, recipe.synth.coverage
     named = (("synth.teach_next", recipe.synth.teach_next), ("synth.self_instruct.seeds", grown.seeds))
     yield from _missing((name, path) for name, path in (*named, ("synth.coverage.taught", coverage.taught)) if path)
@@ -99,6 +101,34 @@ def _synth(recipe: Recipe) -> Iterator[str]:
         yield from _asked("synth.teacher", teacher)
     if talks.cases and talks.doctor is not None:
         yield from _asked("synth.consultation.doctor", talks.doctor)
+
+
+PART_LEAST = 100
+"""Fewest passages of a part on average: a part without any would be an error."""
+
+
+def _parts(recipe: Recipe) -> Iterator[str]:
+    """What cannot be cut into parts: it would be asked about in each."""
+    ingest, questions, parts = recipe.ingest, recipe.questions, recipe.synth.parts
+    if not parts:
+        return
+    whole = {
+        "ingest.graphs": ingest.graphs,
+        "synth.self_instruct": recipe.synth.self_instruct.seeds,
+        "questions.made": questions.made,
+        "questions.probe": questions.probe.relations,
+    }
+    for key, given in whole.items():
+        if given:
+            yield f"synth.parts: {key} cannot be cut into parts; expected it in a recipe of its own"
+    for source in ingest.documents:
+        if source.shard or (source.path.exists() and not is_curated(source.path)):
+            found = f"shard = {source.shard!r}" if source.shard else f"{source.path} is none"
+            yield f"synth.parts: ingest.documents {source.name}: expected a whole folder of curated passages; {found}"
+            return
+    there = all(source.path.exists() for source in ingest.documents)
+    if there and (passages := curated_passages(recipe)) < PART_LEAST * parts:
+        yield f"synth.parts: {parts:,} for {passages:,} passages; expected at least {PART_LEAST} passages a part"
 
 
 def _asked(key: str, teacher: TeacherSettings) -> Iterator[str]:

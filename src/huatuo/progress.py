@@ -18,9 +18,10 @@ PLAIN_EVERY_S = 10.0
 class Bar:
     """A running count of one stage. `advance` is cheap: call it per item or per batch."""
 
-    def __init__(self, name: str, total: float | None, unit: str, console: Console | None):
+    def __init__(self, name: str, total: float | None, unit: str, console: Console | None, quiet: bool = False):
         self.name, self.total, self.unit, self.done, self.note = name, total, unit, 0.0, ""
         self._started = self._said = self._drawn = time.monotonic()
+        self._quiet = quiet
         self._rich: Progress | None = None
         if console is not None:
             self._rich = Progress(
@@ -46,7 +47,7 @@ class Bar:
         if self._rich is not None and now - self._drawn > 0.1:
             self._drawn = now
             self._rich.update(self._task, completed=self.done, rate=self._rate(now), note=self.note)
-        elif self._rich is None and now - self._said > PLAIN_EVERY_S:
+        elif self._rich is None and not self._quiet and now - self._said > PLAIN_EVERY_S:
             self._said = now
             self._say(now)
 
@@ -67,7 +68,7 @@ class Bar:
         if self._rich is not None:
             self._rich.update(self._task, completed=self.done, rate=self._rate(now), note=self.note)
             self._rich.stop()
-        elif now - self._started > PLAIN_EVERY_S:
+        elif not self._quiet and now - self._started > PLAIN_EVERY_S:
             self._say(now)
 
 
@@ -78,10 +79,10 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def bar(name: str, total: float | None = None, unit: str = "records") -> Iterator[Bar]:
-    """A `Bar` for the length of the block; silent when ``HUATUO_QUIET`` is set and stderr is no terminal."""
-    console = Console(stderr=True) if sys.stderr.isatty() and not os.environ.get("HUATUO_QUIET") else None
-    running = Bar(name, total, unit, console)
+def bar(name: str, total: float | None = None, unit: str = "records", quiet: bool = False) -> Iterator[Bar]:
+    """A `Bar` for the length of the block; plain lines where ``HUATUO_QUIET`` is set, nothing where ``quiet``."""
+    drawn = sys.stderr.isatty() and not os.environ.get("HUATUO_QUIET") and not quiet
+    running = Bar(name, total, unit, Console(stderr=True) if drawn else None, quiet)
     try:
         yield running
     finally:

@@ -12,6 +12,7 @@ from huatuo.recipe_ask import AskSettings as AskSettings
 from huatuo.recipe_curate import CorpusSettings as CorpusSettings
 from huatuo.recipe_curate import CorpusSource as CorpusSource
 from huatuo.recipe_curate import LexiconSettings as LexiconSettings
+from huatuo.recipe_curate import PassageJudge as PassageJudge
 from huatuo.recipe_ingest import DocumentSource as DocumentSource
 from huatuo.recipe_ingest import GraphSource as GraphSource
 from huatuo.recipe_ingest import IngestSettings as IngestSettings
@@ -282,6 +283,8 @@ class TrainSettings(Settings):
     """Largest gradient norm; 0: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the forward and backward pass."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where training computes. auto: on a GPU where there is one. Changes no key: a run may move between machines."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
     evaluate_every: int = Field(0, ge=0)
@@ -290,6 +293,9 @@ class TrainSettings(Settings):
     """Stop after so many measurements without a lower validation loss; 0: never."""
     keep: Literal["last", "best"] = "last"
     """The weights that are saved: of the last step, or of the step with the lowest validation loss measured."""
+    trackers: tuple[Literal["tensorboard", "wandb", "swanlab", "mlflow", "trackio"], ...] = ()
+    """Tools that get the numbers of each step too, in the run's folder ``tracking``: nothing leaves this machine unless
+    the tool's own environment variable says so (see `huatuo.train.trackers`)."""
     checkpoint_every: int = Field(500, ge=1)
     """Steps between two checkpoints."""
     keep_checkpoints: int = Field(2, ge=1)

@@ -74,6 +74,12 @@ class AskSettings(Settings):
     """Questions answered together."""
     limit: int = Field(0, ge=0)
     """Ask at most this many questions of each group, drawn by hash; 0: all."""
+    overlong: Literal["refuse", "cut_end", "cut_start"] = "refuse"
+    """A prompt that a local model's positions do not hold. refuse: the call fails, which is counted as such. cut_end,
+    cut_start: of the text before the question (PubMedQA's abstract, CMB-Clin's case, ``context`` of an own exam) the
+    last or the first sentences are left out until prompt and longest answer fit; question, options and examples stay
+    whole. Each cut is a finding, is counted beside the score, and stands in the line to cite. A question without such a
+    text fails as before."""
     prompts: dict[str, str] = Field(default_factory=dict)
     """Exam = id of the prompt file its questions with options are asked with (``exam_cmb_answer.zh``); others:
     ``exam_choice`` in the question's language."""

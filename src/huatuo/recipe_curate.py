@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from huatuo.recipe_teacher import TeacherSettings
 from huatuo.settings import Settings
 
 
@@ -19,15 +20,19 @@ class CorpusSource(Settings):
     """File, or folder whose files are read in the order of their names."""
     glob: str = "**/*"
     """Which files of the folder, as a pattern of paths below it."""
-    format: Literal["auto", "warc", "jsonl", "parquet", "documents"] = "auto"
+    format: Literal["auto", "warc", "jsonl", "parquet", "table", "documents"] = "auto"
     """auto: told from the beginning of each file. warc: WARC and WET, also gzipped. jsonl: JSON Lines, also ``.gz`` and
-    ``.zst``. parquet: a text per row. documents: a text per file (Markdown, HTML, PDF, DOCX, EPUB, ...)."""
+    ``.zst``. parquet: a text per row. table: CSV, TSV and XLSX with a line of names, a text per row. documents: a text
+    per file (Markdown, HTML, PDF, DOCX, EPUB, ...) or per record of a JSON file."""
     genre: str = "web"
     """Genre of the texts: web, book, encyclopedia, literature, guideline, ..."""
     language: Literal["", "zh", "en"] = ""
     """Language of the texts; empty: told from each text."""
-    text: str = ""
-    """Field or column with the text; empty: the usual names are looked for (text, content, 正文, ...)."""
+    text: str | tuple[str, ...] = ""
+    """Field or column with the text, ``info.text`` for a nested one; several, as of question and answer, are joined by
+    line ends; empty: the usual names are looked for (text, content, 正文, ...)."""
+    record: str = ""
+    """XML: name of the element that is a text of its own; empty: the file is one text."""
     title: str = ""
     """Field or column with the title; empty: the usual names are looked for."""
     id: str = ""
@@ -35,6 +40,9 @@ class CorpusSource(Settings):
     cut into files. Empty: ids are made of file and place."""
     longest: int = Field(64 << 20, ge=1024)
     """Bytes of the longest line, page or text that is loaded; a longer one is skipped and counted."""
+    of_field: bool = False
+    """The whole source is of the field: none of its texts is dropped for its density of terms, which a chapter on
+    chemistry or on the law of health insurance may lack."""
     evidence: str = ""
     """Kind of source behind the texts (textbook, guideline, web, ...): goes into every origin."""
     priority: int = Field(0, ge=0)
@@ -52,8 +60,22 @@ class LexiconSettings(Settings):
     """List of general words, which count for little; absent: the Chinese one that comes with huatuo."""
     general_from: int | None = Field(None, ge=1)
     """Frequency from which a word of the lists counts as general; absent: none does."""
-    least: int = Field(50, ge=0, le=1000)
-    """Thousandths of a text's characters that terms must cover."""
+    least: Annotated[int, Field(ge=0, le=1000)] | Path = 50
+    """Thousandths of a text's characters that terms must cover; or the file with the threshold that ``huatuo curate
+    --calibrate`` chose (``runs/NAME/corpus/calibration/density.json``)."""
+
+
+class PassageJudge(TeacherSettings):
+    """A model that says from 1 to 5 what texts are worth for training: ``huatuo curate --draw SHEET --judge``."""
+
+    kind: Literal["endpoint", "local"] = "endpoint"
+    """endpoint: any OpenAI-compatible server. local: the model in ``folder``, on this machine."""
+    temperature: float = 0.0
+    """Sampling temperature."""
+    max_tokens: int = Field(32, ge=1)
+    """Longest reply."""
+    least: int = Field(4, ge=1, le=5)
+    """Least score of a text that is worth keeping (FineWeb-Edu, arXiv 2406.17557, keeps 3 of 0 to 5)."""
 
 
 class CorpusSettings(Settings):
@@ -79,12 +101,25 @@ class CorpusSettings(Settings):
     """Domain extraction by density of terms; without it every text is of the domain."""
     filter: Path | None = None
     """Folder of a learned filter; without it no text is judged by one."""
+    judge: PassageJudge | None = None
+    """The model that judges texts for the filter, where no person does."""
     near: int = Field(7, ge=0, le=10)
     """Tenths of Jaccard similarity (character 5-grams) from which the later of two passages is dropped; 0: keep all."""
     semantic: int = Field(0, ge=0, le=100)
     """Hundredths of cosine (vectors of character runs, weighed by rarity) from which the later of two passages is
     dropped; 0: keep all."""
+    earlier: Path | None = None
+    """Folder of a band table, which need not exist yet: passages that a corpus added to it holds are dropped, and those
+    of this run are added at the end. Absent: duplicates are looked for within the run alone."""
     decontaminate: bool = True
     """Drop passages that hold a question of ``questions.exams``."""
     samples: int = Field(10, ge=0)
     """Texts shown on the page for each reason."""
+
+    @model_validator(mode="after")
+    def _earlier_has_bands(self) -> Self:
+        if self.earlier is not None and not self.near:
+            raise ValueError(
+                "earlier needs near-duplicates to be looked for: set near to 1 or more, or leave earlier out"
+            )
+        return self

@@ -57,7 +57,7 @@ class DocumentSource(Settings):
     """File, or folder that is read recursively in the order of names; or the passages of `huatuo curate`
     (``runs/NAME/corpus/passages``), which keep their ids, genres and the names of their sources."""
     shard: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")
-    """``3/40``: the third of forty parts of such passages, drawn by their ids, for a run of its own; empty: all."""
+    """``3/40``: the third of forty parts of such passages, drawn by their titles, for a run of its own; empty: all."""
     genre: str = "guideline"
     """Genre of the documents."""
     evidence: str = ""

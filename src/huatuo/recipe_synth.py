@@ -102,6 +102,10 @@ class SynthSettings(Settings):
     are. free: in any words, and some facts may be left unsaid. auto: strict first, and what a model said otherwise is
     looked at again as free; the offline teacher's answers are strict. A pair with a free answer names as its parents
     only the facts that it says."""
+    parts: int = Field(0, ge=0, le=100_000)
+    """In how many parts the passages of curation (``[[ingest.documents]]`` with ``runs/NAME/corpus/passages``) are
+    asked about, each a run of its own below ``parts``. Any number of processes and machines that share the folder may
+    run the same command; each takes parts that nobody has, and what all made is joined. 0: in one."""
     repair: Literal["none", "once"] = "none"
     """once: what a check refuses is sent back to the model one time, with what was found and the facts; a second
     failure is dropped with both reasons, a success has the flag ``repaired``. The offline teacher is asked once."""

@@ -274,6 +274,9 @@ class Question(Record):
     """Language of the stem."""
     stem: str
     """The question."""
+    context_chars: int = 0
+    """Characters at the beginning of the stem that are a text to read (an abstract, a case), which ``ask.overlong`` may
+    shorten; 0: none."""
     options: tuple[Option, ...] = ()
     """Options in the source's order."""
     gold: tuple[str, ...] = ()
@@ -323,6 +326,8 @@ class Response(Record):
     """Name of the model in the recipe: ``base``, ``ours``, ..."""
     messages: tuple[Message, ...]
     """What it was asked, in full."""
+    left_out: int = 0
+    """Sentences of the question's text that were left out so that the prompt fits the model (``ask.overlong``)."""
     text: str
     """What it answered; where likelihoods were weighed, the likeliest of them."""
     likelihoods: tuple[Likelihood, ...] = ()

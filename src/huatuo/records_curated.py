@@ -41,3 +41,31 @@ class FunnelSample(Record):
     """Source, file and place."""
     text: str
     """Its beginning."""
+
+
+class ThresholdCount(Record):
+    """What a threshold keeps of judged texts."""
+
+    thousandths: int
+    """Least score of a text that is kept: thousandths of the characters that terms cover, or of log-odds."""
+    kept: int
+    """Judged texts that are kept."""
+    right: int
+    """Kept texts that are to keep."""
+    wanted: int
+    """Judged texts that are to keep."""
+
+
+class Calibration(Record):
+    """Thresholds of one score, measured on texts that somebody judged."""
+
+    what: str
+    """density or filter."""
+    table: tuple[ThresholdCount, ...]
+    """What each threshold keeps of the texts on which one is chosen; of a filter, of those it holds out."""
+    chosen: int
+    """The threshold that was chosen, in thousandths."""
+    measured: ThresholdCount
+    """What it keeps of the texts that did not choose it (of a density) or did not teach it (of a filter)."""
+    least_precision: float
+    """Precision that was asked for; 0: the largest F1 was."""

@@ -12,14 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from huatuo import store
-from huatuo.errors import DataError, InputError, RecipeError
-from huatuo.plan import CALLS
+from huatuo.errors import BusyError, DataError, InputError, RecipeError
+from huatuo.joining import join
+from huatuo.parts import folder_of, make_parts, part_of
+from huatuo.plan import CALLS, counted_calls, curated_passages
 from huatuo.preflight import findings
+from huatuo.progress import say
 from huatuo.recipe import QuestionsSettings, Recipe, table
-from huatuo.stages import NAMES, PHRASINGS, STAGES, Job, Stage, is_wanted
+from huatuo.stages import NAMES, PARTED, PHRASINGS, STAGES, Job, Stage, is_wanted
 from huatuo.store import InputEntry, Manifest
+
+if TYPE_CHECKING:
+    from huatuo.train.together import Together
 
 
 def select(first: str | None = None, last: str | None = None, only: str | None = None) -> list[Stage]:
@@ -39,6 +46,9 @@ def select(first: str | None = None, last: str | None = None, only: str | None =
 
 
 # ---------------------------------------------------------------- running
+
+SAMPLED = 1_000
+"""Passages of which the calls are counted before a run in parts begins."""
 
 
 def check_lineage(root: Path, stage: Stage) -> None:
@@ -94,7 +104,9 @@ def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry
     for path in stage.files(recipe):
         if not path.exists():
             raise InputError(f"{path}: not found; stage {stage.name} reads it; next: check the path in the recipe")
-        entries.append(InputEntry(name=path.name, digest=store.hash_file(path)))
+        curated = (path / "manifest.json").is_file()  # its digest is that of every row, and need not be computed
+        digest = store.read_manifest(path).digest if curated else store.hash_file(path)
+        entries.append(InputEntry(name=path.name, digest=digest))
     parts = [f"{entry.name} {entry.digest}" for entry in entries]
     settings = store.canonical_json(stage.settings(recipe))
     key = store.content_id(stage.name, str(stage.version), settings, str(recipe.run.seed), *parts)
@@ -120,8 +132,49 @@ def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
     """
     _refuse_problems(recipe, stages, "this run; nothing was computed")
     os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))  # read when torch is first imported
-    with store.locked(root):
-        yield from _run_all(recipe, root, stages)
+    parted = [stage.name for stage in stages if stage.name in PARTED] if recipe.synth.parts else []
+    if parted:
+        before = select(last=parted[-1])
+        say(f"synth: {expected_of_parts(recipe, root)}")
+        make_parts(recipe, root, lambda part, folder: _part(part, folder, before))
+        stages = [*before, *(stage for stage in stages if stage not in before)]
+    try:
+        with store.locked(root), _others(recipe) as others:
+            yield from _run_all(recipe, root, stages, others)
+    except BusyError:
+        if not parted:
+            raise
+        say(f"{root}: every part is made; another process joins them and goes on")
+
+
+def _is_one_of_several() -> bool:
+    """Whether ``torchrun`` started this process with others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextmanager
+def _others(recipe: Recipe) -> Iterator[Together | None]:
+    """The processes that ``torchrun`` started with this one; None where it is alone."""
+    if not _is_one_of_several():
+        yield None
+        return
+    from huatuo.train.together import together
+
+    with together(recipe.train) as others:
+        yield others
+
+
+def followed(recipe: Recipe) -> bool:
+    """Whether this process is one of several and not the first: it has then taken its part in the training, and the
+    first has made everything else."""
+    if not _is_one_of_several() or os.environ.get("RANK", "0") == "0":
+        return False
+    os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))
+    from huatuo.train.together import together
+
+    with together(recipe.train) as others:
+        others.follow(recipe.train, recipe.run)
+    return True
 
 
 def _refuse_problems(recipe: Recipe, stages: Sequence[Stage], what: str) -> None:
@@ -131,7 +184,7 @@ def _refuse_problems(recipe: Recipe, stages: Sequence[Stage], what: str) -> None
         raise RecipeError(f"{len(problems)} thing(s) would stop {what}:\n{lines}")
 
 
-def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
+def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage], others: Together | None = None) -> Iterator[Done]:
     whole: set[str] = set()  # inputs whose bytes were hashed: several stages read the same one, and no one else writes
     for stage in stages:
         for name in stage.inputs:
@@ -158,11 +211,45 @@ def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Do
             max_dropped=recipe.run.max_dropped,
             resumable=stage.resumable,
         ) as out:
-            if is_wanted(stage, recipe):
-                stage.work(Job(recipe, root, out))
-            else:
+            if not is_wanted(stage, recipe):
                 store.write_atomic(out.folder / "empty.json", '{"reason": "the recipe names nothing for this stage"}\n')
+            elif recipe.synth.parts and stage.name in PARTED:
+                join([folder_of(recipe, root, n + 1) / stage.name for n in range(recipe.synth.parts)], out)
+            else:
+                stage.work(Job(recipe, root, out, others))
         yield Done(stage, store.read_manifest(folder), False)
+
+
+def _part(recipe: Recipe, folder: Path, stages: Sequence[Stage]) -> str:
+    """What a part is, which is made where it is not finished."""
+    from huatuo.knowledge.documents import passages_of
+
+    if not any(True for source in recipe.ingest.documents for _ in passages_of(source)):  # other parts have the titles
+        recipe = recipe.model_copy(update={"ingest": recipe.ingest.model_copy(update={"documents": ()})})
+    *_, last = _run_all(recipe, folder, stages)
+    tables = ", ".join(f"{entry.rows:,} {name}" for name, entry in last.manifest.tables.items())
+    return f"{tables or 'no passage'}{', made before' if last.skipped else ''}"
+
+
+def expected_of_parts(recipe: Recipe, root: Path) -> str:
+    """What all parts will ask, in words: the calls of about `SAMPLED` passages are counted, and multiplied."""
+    from huatuo.knowledge.documents import part_number, passages_of
+
+    parts, passages = recipe.synth.parts, curated_passages(recipe)
+    of = max(1, passages // SAMPLED)
+    finished = sum((folder_of(recipe, root, n + 1) / "synth" / "manifest.json").exists() for n in range(parts))
+    if finished == parts:
+        return f"{parts:,} parts, all finished"
+    first = next(passages_of(recipe.ingest.documents[0]))  # a part of so many may hold no title, but for its own
+    with TemporaryDirectory(prefix="huatuo-") as name:
+        part = part_of(recipe, part_number(first.id, first.title, of), of)
+        *_, last = _run_all(part, Path(name), select(last="curate"))
+        seen = last.manifest.tables["passages"].rows
+        said = counted_calls(recipe, Path(name), PHRASINGS, passages / seen) or "no paid call"
+    return (
+        f"{parts:,} parts of about {passages // parts:,} passages, {finished:,} finished; all together, from "
+        f"{seen:,} of {passages:,} passages: {said}; n processes take about 1/n of the time"
+    )
 
 
 @contextmanager
@@ -195,6 +282,9 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
     if not recipe.ingest.graphs and not recipe.ingest.documents:
         raise RecipeError("the recipe names no graph and no document, so there is nothing to preview; next: add one")
     _refuse_problems(recipe, select(last="synth"), "this stage")
+    if recipe.synth.parts:
+        yield f"part 1 of {recipe.synth.parts}:"
+        recipe, root = part_of(recipe, 1), folder_of(recipe, root, 1)
     with _before_synth(recipe, root) as folder:
         read = folder / "ingest", folder / "curate"
         teacher = teacher_of(recipe.synth, PHRASINGS, root / CALLS)
@@ -258,7 +348,7 @@ class Planned:
 
 def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
     """What each stage would do, computed without running or paying for anything."""
-    from huatuo.plan import counted_answers, counted_calls, counted_reading, estimates
+    from huatuo.plan import counted_answers, counted_reading, estimates
 
     expected = estimates(recipe)
     planned, stale = [], False
@@ -282,7 +372,9 @@ def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
         says = expected.get(stage.name, stage.says)
         if stage.name == "ingest" and state == "to do" and (counted := counted_reading(recipe, root)):
             says = f"{says}; {counted}"
-        if stage.name == "synth" and state == "to do" and not stale:
+        if stage.name == "synth" and state == "to do" and recipe.synth.parts and curated_passages(recipe):
+            says = expected_of_parts(recipe, root)
+        elif stage.name == "synth" and state == "to do" and not stale:
             says = counted_calls(recipe, root, PHRASINGS) or says
         if stage.name == "ask" and state == "to do" and "questions" in unchanged:
             says = counted_answers(recipe, root) or says

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huatuo.plan import CALLS
+from huatuo.plan import ANSWERS, CALLS
 from huatuo.progress import say
 from huatuo.recipe import Recipe, table
 from huatuo.recipe_teacher import HOW_ASKED, TeacherSettings
 from huatuo.store import Writer
+
+if TYPE_CHECKING:
+    from huatuo.train.together import Together
 
 PROMPTS = Path(__file__).parent / "prompts"
 PHRASINGS = PROMPTS / "phrasings.zh.toml"
@@ -28,6 +31,8 @@ class Job:
     recipe: Recipe
     root: Path
     out: Writer
+    together: Together | None = None
+    """The other processes of the run, where there are any."""
 
     def folder(self, stage: str) -> Path:
         """The finished data set of an earlier stage."""
@@ -143,19 +148,27 @@ def _tokenise(job: Job) -> None:
 
 
 def _train(job: Job) -> None:
-    from huatuo.train.loop import train
+    from huatuo.train.together import together
 
-    train(job.recipe.train, job.recipe.run, job.folder("tokenise"), job.folder("order"), job.out)
+    settings, read = job.recipe.train, (job.folder("tokenise"), job.folder("order"))
+    if job.together is not None:
+        job.together.lead(settings, job.recipe.run, *read, job.out)
+        return
+    with together(settings) as alone:
+        alone.lead(settings, job.recipe.run, *read, job.out)
 
 
 def _ask(job: Job) -> None:
     from huatuo.eval.ask import ask
     from huatuo.eval.ask_estimate import expected_answers
+    from huatuo.llm.cache import Cached
     from huatuo.llm.teachers import asked_of
 
-    recipe, calls = job.recipe, job.root / CALLS
-    others = asked_of(recipe.ask, calls)
-    models: dict[str, Any] = {name: others.get(name) or checkpoint(recipe, job.root, name) for name in recipe.asked}
+    recipe, answers = job.recipe, job.root.parent / ANSWERS
+    others = asked_of(recipe.ask, job.root / CALLS, answers=answers)
+    models: dict[str, Any] = {
+        name: others.get(name) or Cached(checkpoint(recipe, job.root, name), answers) for name in recipe.asked
+    }
     for line in expected_answers(recipe.ask, job.folder("questions"), others, recipe.run.seed):
         say(f"ask: {line}")
     ask(recipe.ask, job.folder("questions"), models, recipe.run.seed, job.out)
@@ -193,6 +206,10 @@ def checkpoint(recipe: Recipe, root: Path, name: str) -> Any:
 def _taught_phrasings(recipe: Recipe) -> int:
     """Wordings per relation that pairs are made with; 0 where a model words its questions itself."""
     return recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else 0
+
+
+PARTED = ("ingest", "curate", "synth")
+"""Stages whose data sets are joined from those of the parts, where the recipe has parts."""
 
 
 def _source_files(recipe: Recipe) -> list[Path]:
@@ -237,7 +254,7 @@ def _without(shown: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _synth_table(recipe: Recipe) -> dict[str, Any]:
     """The table without what says how the teacher is asked and paid, and without the judge, which unify asks."""
-    return _without(table(recipe.synth), "judge") | {"teacher": _answering(recipe.synth.teacher)}
+    return _without(table(recipe.synth), "judge", "parts") | {"teacher": _answering(recipe.synth.teacher)}
 
 
 def _unify_table(recipe: Recipe) -> dict[str, Any]:
@@ -268,7 +285,7 @@ def _ask_files(recipe: Recipe) -> list[Path]:
 
 def _train_table(recipe: Recipe) -> dict[str, Any]:
     """What the checkpoint depends on; its card says the title, and whether it must not be used."""
-    shown = _without(table(recipe.train), "checkpoint_every", "keep_checkpoints")
+    shown = _without(table(recipe.train), "device", "trackers", "checkpoint_every", "keep_checkpoints")
     return {**shown, "title": recipe.run.title, "demonstration": recipe.run.demonstration}
 
 
@@ -303,17 +320,17 @@ STAGES: tuple[Stage, ...] = (
     Stage("ingest", 5, "read and check knowledge", (), _ingest_table, _ingest, _ingest_files),
     Stage(
         "questions",
-        3,
+        5,
         "what the models will be asked",
         ("ingest",),
         lambda recipe: {**table(recipe.questions), "taught_phrasings": _taught_phrasings(recipe)},
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),
-    Stage("curate", 4, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage("curate", 5, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
-        6,
+        7,
         "knowledge to question-answer pairs",
         ("ingest", "curate"),
         _synth_table,
@@ -323,7 +340,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "unify",
-        6,
+        7,
         "all pairs in one format",
         ("synth", "questions", "ingest", "curate"),
         _unify_table,
@@ -333,17 +350,18 @@ STAGES: tuple[Stage, ...] = (
     Stage("order", 1, "priority order", ("unify",), _some_of_train("order", "priority", "copies", "epochs"), _order),
     Stage(
         "tokenise",
-        1,
+        2,
         "pairs to token ids, once",
         ("unify", "ingest"),
         _some_of_train("base", "format", "window", "overlong"),
         _tokenise,
         _base_files,
+        resumable=True,
     ),
     Stage("train", 1, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
         "ask",
-        2,
+        3,
         "ask the models",
         ("questions", "train"),
         _ask_table,
@@ -351,10 +369,10 @@ STAGES: tuple[Stage, ...] = (
         _ask_files,
         resumable=True,
     ),
-    Stage("score", 6, "score the answers", SCORED, _table("score"), _score),
+    Stage("score", 8, "score the answers", SCORED, _table("score"), _score),
     Stage(
         "report",
-        5,
+        6,
         "one page",
         ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
         lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},

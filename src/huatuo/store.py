@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import types
-import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +33,7 @@ from huatuo.manifest import (
 )
 from huatuo.progress import cpu_seconds
 from huatuo.records import Dropped, Record
+from huatuo.schema import schema_of
 
 __all__ = [
     "FileEntry",
@@ -62,33 +61,6 @@ SHARD_ROWS = 25_000
 """Rows per shard and row group: larger row groups break streaming readers."""
 
 RecordT = TypeVar("RecordT", bound=Record)
-
-
-# ---------------------------------------------------------------- record type -> Arrow schema
-
-_SCALARS: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-
-
-def _arrow_type(annotation: Any) -> pa.DataType:
-    origin = typing.get_origin(annotation)
-    if origin is Literal:
-        return pa.string()
-    if origin in (typing.Union, types.UnionType):
-        inner = [a for a in typing.get_args(annotation) if a is not type(None)]
-        if len(inner) == 1:
-            return _arrow_type(inner[0])
-    if origin is tuple:
-        return pa.list_(_arrow_type(typing.get_args(annotation)[0]))
-    if isinstance(annotation, type) and issubclass(annotation, Record):
-        return pa.struct(list(schema_of(annotation)))
-    if annotation in _SCALARS:
-        return _SCALARS[annotation]
-    raise TypeError(f"no Arrow type for {annotation!r}")
-
-
-def schema_of(record_type: type[Record]) -> pa.Schema:
-    """The Arrow schema of a record type: strings, integers, floats, booleans, lists and structs of them."""
-    return pa.schema([pa.field(name, _arrow_type(f.annotation)) for name, f in record_type.model_fields.items()])
 
 
 def read(folder: Path, table: str, record_type: type[RecordT]) -> Iterator[RecordT]:
@@ -211,13 +183,18 @@ class Writer:
             shard = path.rename(self.folder / f"{table}-{number:05d}.parquet")
             count = pq.read_metadata(shard).num_rows
             files.append(FileEntry(name=shard.name, rows=count, bytes=shard.stat().st_size, sha256=hash_file(shard)))
-        self._adopted[table] = TableEntry(rows=rows, digest=digest, files=tuple(files))
+        self.take({table: TableEntry(rows=rows, digest=digest, files=tuple(files))}, kept, dropped, {})
+
+    def take(
+        self, tables: Mapping[str, TableEntry], kept: int, dropped: Mapping[str, int], left: Mapping[str, int]
+    ) -> None:
+        """Take tables whose shards lie in the folder under the names in their entries, with the account of what they
+        were made from; a table that is there already grows."""
+        for name, entry in tables.items():
+            self._adopted[name] = self._adopted[name].joined(entry) if name in self._adopted else entry
         self._adopted_kept += kept
         self.dropped.update(dropped)
-
-    def is_ended(self, record_id: str) -> bool:
-        """Whether the record was dropped or left already."""
-        return record_id in self._outcome
+        self.left.update(left)
 
     def _flush(self, table: str) -> None:
         records = self._buffers.get(table, [])
@@ -253,7 +230,7 @@ class Writer:
                 f"among them {sorted(twice)[0]}; this is a defect of the stage, please report it"
             )
         outputs = sum(d.rows for t, d in self._digests.items() if t != "dropped")
-        outputs += sum(entry.rows for entry in self._adopted.values())
+        outputs += sum(entry.rows for table, entry in self._adopted.items() if table != "dropped")
         extra = [p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".parquet" and p.name != "key.json"]
         if not outputs and not extra:
             raise StageError(
@@ -262,7 +239,7 @@ class Writer:
         lost_inputs = len(self._expected & self._dropped_ids)
         refused = len(self._dropped_ids) - lost_inputs
         for count, total, what in (
-            (lost_inputs, len(self._expected), "of what it read"),
+            (lost_inputs, len(self._expected) + self._adopted_kept, "of what it read"),
             (refused, refused + outputs, "of what it made"),
         ):
             if count > max_dropped * total:
@@ -285,10 +262,10 @@ class Writer:
         for table in list(self._buffers):
             self._flush(table)
         kept = self._settle(max_dropped) + self._adopted_kept
-        tables = self._adopted | {
-            name: TableEntry(rows=digest.rows, digest=digest.hexdigest(), files=tuple(self._shards[name]))
-            for name, digest in sorted(self._digests.items())
-        }
+        for name, digest in sorted(self._digests.items()):
+            entry = TableEntry(rows=digest.rows, digest=digest.hexdigest(), files=tuple(self._shards[name]))
+            self.take({name: entry}, 0, {}, {})
+        tables = self._adopted
         shards = {entry.name for table in tables.values() for entry in table.files} | {"key.json", "manifest.json"}
         files = tuple(
             FileEntry(name=name, bytes=path.stat().st_size, sha256=hash_file(path))

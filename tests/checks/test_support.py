@@ -89,6 +89,13 @@ def test_a_name_of_the_graph_is_a_stranger_where_no_fact_has_it() -> None:
         ("一天一夜", "24小时"),
         ("别连着吃超过7天", "不超过1周"),
         ("一到两个星期", "7～14天"),
+        ("不到3.5", "<3.5mmol/L"),
+        ("1500到3000单位", "1500～3000IU"),
+        ("四到六粒", "一次4～6丸"),
+        ("一个礼拜至少两个半小时", "每周150分钟以上"),
+        ("按30下吹2口气", "30:2"),
+        ("一天三次，每次两片，一共六片", "一次2片，一日3次"),
+        ("一片一片的风团", "风团"),
     ],
 )
 def test_equal_measures_agree(claim: str, source: str) -> None:
@@ -109,6 +116,10 @@ def test_equal_measures_agree(claim: str, source: str) -> None:
         ("5mg/g", "5mg/kg"),
         ("十到二十喷", "1～2喷"),
         ("补体C4下降，1/3片", "补体C3下降，1/4片"),
+        ("不到4.5", "<3.5mmol/L"),
+        ("停药一天内", "一日3次，停药3天内"),
+        ("一次10粒胶囊", "一次10丸"),
+        ("一共八片", "一次2片，一日3次"),
     ],
 )
 def test_unequal_measures_disagree(claim: str, source: str) -> None:

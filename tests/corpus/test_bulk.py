@@ -7,10 +7,14 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from huatuo.errors import BusyError, ConservationError, DataError, InputError, R
 from huatuo.knowledge import documents
 from huatuo.knowledge.ingest import ingest
 from huatuo.manifest import Manifest
+from huatuo.parts import part_of
 from huatuo.recipe import DocumentSource
 from huatuo.recipe_curate import CorpusSettings
 from huatuo.records import Document
@@ -81,15 +86,27 @@ def test_one_answer(one: tuple[Path, dict[str, Manifest]], tmp_path: Path, engin
     assert {s: m.dropped for s, m in made.items()} == {s: m.dropped for s, m in one[1].items()}
 
 
-def test_the_digest_is_of_every_row(one: tuple[Path, dict[str, Manifest]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", ["text", "title", "row"])
+def test_the_digest_is_of_every_row(one: tuple[Path, dict[str, Manifest]], tmp_path: Path, changed: str) -> None:
     """One changed character, one missing row: another digest."""
     rows = [dict(row) for row in RECORDS]
-    rows[7]["text"] = rows[7]["text"].replace("。", "！").replace(".", "!")
-    assert rows[7] != RECORDS[7]
-    for number, changed in enumerate((rows, RECORDS[:-1])):
-        source = write_shards(tmp_path / f"in{number}", changed, 1)
-        first = next(bulk.curate(settings(source), tmp_path / f"out{number}"))
-        assert first.manifest.tables["texts"].digest != one[1]["texts"].tables["texts"].digest
+    if changed == "row":
+        rows.pop()
+    else:
+        rows[7][changed] = "另" + rows[7][changed]
+    source = write_shards(tmp_path / "in", rows, 1)
+    first = next(bulk.curate(settings(source), tmp_path / "out"))
+    assert first.manifest.tables["texts"].digest != one[1]["texts"].tables["texts"].digest
+
+
+def test_the_digest_is_of_the_range_of_a_passage(one: tuple[Path, dict[str, Manifest]], tmp_path: Path) -> None:
+    shard = sorted((one[0] / "segments").glob("*.parquet"))[0]
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    rows[5]["end"] += 1
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), tmp_path / "a.parquet")
+    before, after = (funnel.account([path], "segments", "normal", 0).digest for path in (shard, tmp_path / "a.parquet"))
+    assert before != after
 
 
 def test_kept_and_dropped_are_what_was_read(one: tuple[Path, dict[str, Manifest]]) -> None:
@@ -162,6 +179,42 @@ def test_nearly_the_same_words_are_dropped_on_request(tmp_path: Path) -> None:
     assert not list((tmp_path / "with").rglob("vectors"))
 
 
+def test_nearly_the_same_words_are_found_across_sources_and_alike_however_they_are_cut(tmp_path: Path) -> None:
+    """The later source holds the first one's texts with their sentences in another order, and texts of its own."""
+    dice = random.Random(6)
+    first = [
+        {**row, "id": f"a{row['id']}", "text": row["text"][:600]} for row in RECORDS[:150] if len(row["text"]) > 300
+    ]
+    turned = []
+    for row in first[:60]:
+        parts = re.findall(r".+?[。.](?: |$|(?<=。))", row["text"])
+        dice.shuffle(parts)
+        turned.append({"id": f"b{row['id']}", "text": "".join(parts)})
+    later = [*turned, *({**row, "id": f"c{row['id']}"} for row in RECORDS[900:960])]
+
+    def made(name: str, shards: int) -> dict[str, Manifest]:
+        sources = []
+        for number, (source, rows) in enumerate((("old", list(first)), ("new", list(later)))):
+            random.Random(shards).shuffle(rows)
+            path = write_shards(tmp_path / name / source, rows, shards)
+            sources.append({"name": source, "path": path, "id": "id", "priority": number})
+        chosen = CorpusSettings.model_validate({"sources": sources, "semantic": 75, "max_chars": 700})
+        return go(chosen, tmp_path / name / "out", 777 if shards > 1 else 10_000)
+
+    whole = made("one", 1)
+    assert digests(made("four", 4)) == digests(whole)
+    files = (tmp_path / "one" / "out" / "kept").glob("*.parquet")
+    rows = {row["id"]: row for path in files for row in pq.read_table(path).to_pylist()}
+    found = [row for row in rows.values() if row["reason"].startswith("semantic_duplicate")]
+    across = [
+        row for row in found if row["origin"]["source"] == "new" and rows[row["witness"]]["origin"]["source"] == "old"
+    ]
+    assert len(across) > 10
+    assert not [
+        row for row in found if row["origin"]["source"] == "old" and rows[row["witness"]]["origin"]["source"] == "new"
+    ]
+
+
 # ---------------------------------------------------------------- going on, and one writer
 
 
@@ -193,6 +246,22 @@ def test_only_what_a_changed_setting_touches_is_made_again(changed: dict[str, An
     list(bulk.curate(settings(source), tmp_path / "out"))
     done = list(bulk.curate(settings(source, **changed), tmp_path / "out"))
     assert next((d.stage for d in done if not d.skipped), "") == first
+
+
+@pytest.mark.parametrize(("changed", "first"), [("in.jsonl", "texts"), ("words.txt", "clean")])
+def test_a_file_that_changed_under_its_name_is_read_again(changed: str, first: str, tmp_path: Path) -> None:
+    pytest.importorskip("ahocorasick_rs")
+    lines(tmp_path / "in.jsonl", RECORDS[:60])
+    (tmp_path / "words.txt").write_text("血\npatient\n", encoding="utf-8")
+    chosen = settings(tmp_path / "in.jsonl", lexicon={"files": [tmp_path / "words.txt"], "least": 1, "english": False})
+    before = go(chosen, tmp_path / "out")
+    assert all(done.skipped for done in bulk.curate(chosen, tmp_path / "out"))
+    other = lines(tmp_path / "new", RECORDS[60:120]).read_text("utf-8") if first == "texts" else "patient\n"
+    (tmp_path / changed).write_text(other, encoding="utf-8")
+    done = list(bulk.curate(chosen, tmp_path / "out"))
+    assert next(d.stage for d in done if not d.skipped) == first
+    after = {d.stage: d.manifest for d in done}
+    assert after["clean"].tables["clean"].digest != before["clean"].tables["clean"].digest
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
@@ -263,6 +332,39 @@ def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_is_no_cluster_is_one_error(says: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port where somebody else listens, and says nothing or something else."""
+    monkeypatch.setattr(engines, "ANSWER_S", 0.5)
+    source = lines(tmp_path / "in.jsonl", RECORDS[:10])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(says)
+                connection.recv(1 << 10)
+                if not says:
+                    time.sleep(1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said = "what answers there is no Ray cluster" if says else "no answer within"
+        with pytest.raises(InputError, match=f"{said}.*nothing was computed"):
+            list(bulk.curate(settings(source, engine=f"ray://127.0.0.1:{server.getsockname()[1]}"), tmp_path / "out"))
+        thread.join()
+    assert not (tmp_path / "out").exists()
+
+
+def test_telemetry_of_engines_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("daft")
+    names = ("DAFT_ANALYTICS_ENABLED", "DO_NOT_TRACK", "RAY_USAGE_STATS_ENABLED")
+    for name in names:
+        monkeypatch.setenv(name, "yes")
+    Daft()
+    assert [os.environ[name] for name in names] == ["0", "1", "0"]
+
+
 @pytest.mark.parametrize("line", ["", "spark", "pool:0", "ray://host", "here:2", "ray://a b:1"])
 def test_an_unknown_engine_is_refused(line: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="engine"):
@@ -279,8 +381,37 @@ def test_the_engine_of_a_line() -> None:
 def test_a_killed_worker_is_one_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1]}), tmp_path / "a.parquet")
     work = Pass(pa.schema([("n", pa.int64())]), killed_worker, pa.schema([("n", pa.int64())]))
-    with pytest.raises(engines.StageError, match="worker process was killed"):
+    with pytest.raises(engines.StageError, match="worker processes were killed 4 times"):
         Pool(1).map(work, [tmp_path / "a.parquet"], tmp_path, lambda _: None)
+
+
+@dataclass(frozen=True)
+class DiesOnce:
+    """A stage that its machine kills at a number, the first time, in the middle of a task."""
+
+    mark: Path
+    out: Path
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if 37 in batch.column("n").to_pylist() and not self.mark.exists():
+            self.mark.touch()
+            (self.out / "part-0000003-00007.parquet").write_bytes(b"half of the task")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_in_the_middle_is_replaced(tmp_path: Path) -> None:
+    schema = pa.schema([("n", pa.int64())])
+    for number in range(10):
+        pq.write_table(pa.table({"n": range(10 * number, 10 * number + 10)}), tmp_path / f"{number}.parquet")
+    files, out = sorted(tmp_path.glob("*.parquet")), tmp_path / "out"
+    out.mkdir()
+    seen: list[float] = []
+    Pool(1, 2).map(Pass(schema, DiesOnce(tmp_path / "died", out), schema), files, out, seen.append)
+    assert (tmp_path / "died").exists()
+    assert sorted(n for path in out.glob("*.parquet") for n in pq.read_table(path)["n"].to_pylist()) == list(range(100))
+    assert sum(seen) == 100
 
 
 def killed_worker(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -327,7 +458,7 @@ def test_a_lexicon_with_an_empty_word_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("血压\t3\n\t5\n肝功能\t2\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"words\.txt:2"):
         go(settings(source, lexicon={"files": [tmp_path / "words.txt"]}), tmp_path / "out")
-    assert not (tmp_path / "out" / "clean").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_domain_extraction_keeps_what_is_dense(tmp_path: Path) -> None:
@@ -342,6 +473,11 @@ def test_domain_extraction_keeps_what_is_dense(tmp_path: Path) -> None:
     source = lines(tmp_path / "in.jsonl", rows)
     made = go(settings(source, near=0, lexicon={"files": [tmp_path / "words.txt"], "english": False}), tmp_path / "out")
     assert made["clean"].dropped == {"off_domain": 400}
+    field = settings(source, near=0, lexicon={"files": [tmp_path / "words.txt"], "english": False})
+    field = field.model_copy(update={"sources": (field.sources[0].model_copy(update={"of_field": True}),)})
+    again = list(bulk.curate(field, tmp_path / "out"))
+    assert [stage.skipped for stage in again[:2]] == [True, False]
+    assert again[1].manifest.dropped == {}  # the recipe says that the source is of the field
 
 
 def test_a_row_that_a_stage_lost_is_never_silent(tmp_path: Path) -> None:
@@ -381,6 +517,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_under_the_final_name(tmp_pa
     assert done.returncode == 1, done.stderr
     assert "error:" in done.stderr
     assert "free space" in done.stderr
+    assert re.search(r"texts\.part/part-\d+\.parquet: ", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs" / "x" / "corpus" / "texts").exists()
 
@@ -456,7 +593,7 @@ def test_the_guides_recipes_work(tmp_path: Path) -> None:
     write_shards(tmp_path / "texts", RECORDS[:200], 2)
     for _ in run.curate_corpus(recipe_file.load(tmp_path / "corpus.toml"), tmp_path / "runs" / "corpus"):
         pass
-    loaded = recipe_file.load(tmp_path / "pairs.toml")
+    loaded = part_of(recipe_file.load(tmp_path / "pairs.toml"), 1)
     with store.writing(tmp_path / "ingest", stage="ingest", key="k") as out:
         ingest(loaded.ingest, 1, out)
     found = list(store.read(tmp_path / "ingest", "documents", Document))

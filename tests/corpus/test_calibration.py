@@ -1,77 +1,214 @@
-"""Thresholds are shown with precision, recall and intervals; a filter only on texts that did not teach it."""
+"""Texts are drawn, judged, thresholds chosen and measured on others; a filter is learned and used: all by the command."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from aiohttp import web
+from click.testing import CliRunner, Result
 
 from huatuo.cli import cli
-from huatuo.corpus import lexicon
-from huatuo.corpus.calibration import calibrated, judged, texts, trained
+from huatuo.corpus import calibration, lexicon, sheets
 from huatuo.corpus.filter import is_held_out, load
+from huatuo.corpus.judgements import Judged
 from huatuo.errors import InputError, RecipeError
-from huatuo.recipe_curate import CorpusSettings, CorpusSource
+from huatuo.recipe_curate import CorpusSettings, CorpusSource, LexiconSettings
+from huatuo.report.calibration import figure, shares, to_csv
+from huatuo.store import read_manifest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fake_teacher import FakeTeacher, completion
+
+FIELD, OTHER = "糖尿病与高血压的治疗须监测血糖和肾功能", "球赛的门票与座位在网上售完，比赛改期另行通知"
+
+
+def rows(count: int = 400) -> list[str]:
+    return [
+        f"第{i}例：{FIELD if i % 2 else OTHER}，编号{i * 7}，记录完整，共{i % 13}页，另附说明一份供日后查阅和核对。"
+        for i in range(count)
+    ]
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> tuple[CorpusSettings, Path]:
-    """A source of 400 texts, half of them of the field, and a sheet with a label for each."""
-    rows = [
-        f"第{i}例：糖尿病与高血压的治疗，剂量第{i * 7}号。" if i % 2 else f"第{i}场球赛的门票与座位，票价{i}元。"
-        for i in range(400)
-    ]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
-    settings = CorpusSettings(sources=(CorpusSource(name="s", path=tmp_path / "a.jsonl"),))
-    with (tmp_path / "sheet.csv").open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["id", "label"])
-        out.writerows([row_id, "keep" if "糖尿病" in text else "drop"] for row_id, text in texts(settings))
-    return settings, tmp_path / "sheet.csv"
+def folder(tmp_path: Path) -> Path:
+    """A recipe with 400 texts, half of them of the field, and a lexicon."""
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows()), encoding="utf-8")
+    (tmp_path / "words.txt").write_text("糖尿病\n高血压\n血糖\n肾功能\n比赛\n", encoding="utf-8")
+    (tmp_path / "r.toml").write_text(
+        '[run]\nname = "c"\n[report]\nlanguage = "both"\n[corpus]\nnear = 0\n'
+        '[corpus.lexicon]\nfiles = ["words.txt"]\nenglish = false\n'
+        '[[corpus.sources]]\nname = "s"\npath = "a.jsonl"\n',
+        encoding="utf-8",
+    )
+    return tmp_path
 
 
-def test_a_filter_is_trained_and_shown(recipe: tuple[CorpusSettings, Path], tmp_path: Path) -> None:
-    settings, sheet = recipe
-    rows = judged(settings, sheet)
-    assert len(rows) == 400
-    lines = trained(rows, tmp_path / "filter")
-    assert lines[0].startswith("filter of 400 judgements (200 to keep), ")
-    assert "1.000 [0.9" in lines[2]
-    assert load(tmp_path / "filter").about["judgements"] == 400
-    shown = calibrated(settings.model_copy(update={"filter": tmp_path / "filter"}), rows, None)
-    assert shown[0] == f"filter, log-odds in thousandths, {sum(is_held_out(r.text) for r in rows)} held-out texts"
-    assert 4 <= len(shown) <= 22
+def settings(folder: Path, **given: Any) -> CorpusSettings:
+    return CorpusSettings(sources=(CorpusSource(name="s", path=folder / "a.jsonl"),), **given)
 
 
-def test_densities_are_shown(recipe: tuple[CorpusSettings, Path]) -> None:
+def curate(folder: Path, *given: str) -> Result:
+    return CliRunner().invoke(cli, ["curate", str(folder / "r.toml"), "--runs", str(folder / "runs"), *given])
+
+
+def filled(path: Path) -> list[dict[str, str]]:
+    """The rows of a sheet whose labels have been filled in as a person would."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        found = list(csv.DictReader(file))
+    for row in found:
+        row["label"] = "keep" if "糖尿病" in row["text"] else "drop"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, sheets.COLUMNS)
+        writer.writeheader()
+        writer.writerows(found)
+    return found
+
+
+def test_from_a_drawn_sheet_to_a_threshold_that_the_recipe_uses(folder: Path) -> None:
     pytest.importorskip("ahocorasick_rs")
-    settings, sheet = recipe
-    terms = lexicon.Lexicon(lexicon.of_names(["糖尿病", "高血压", "座位"]))
-    lines = calibrated(settings, judged(settings, sheet), terms)
-    assert lines[0] == "density in thousandths of the characters, 400 judged texts"
-    assert "0.500 [0.451, 0.549]" in lines[2]
-    assert lines[-1].startswith("largest F1 at ")
+    sheet = folder / "sheet.csv"
+    said = curate(folder, "--draw", str(sheet), "--texts", "120")
+    assert (said.exit_code, "120 texts drawn, 0 with a label" in said.output) == (0, True)
+    assert len(filled(sheet)) == 120
+    again = curate(folder, "--draw", str(sheet))
+    assert again.exit_code != 0
+    said = curate(folder, "--calibrate", str(sheet))
+    assert said.exit_code == 0
+    assert "120 judged texts, " in said.output
+    made = folder / "runs" / "c" / "corpus" / "calibration"
+    assert {p.name for p in made.iterdir()} == {"calibration.html", "density.json", "density.csv", "density.svg"}
+    chosen = json.loads((made / "density.json").read_text())["chosen"]
+    assert f"chosen {chosen}; on texts that did not choose it: precision 1.000" in said.output
+    assert "<title>" in (made / "density.svg").read_text(encoding="utf-8")
+    page = (made / "calibration.html").read_text(encoding="utf-8")
+    assert "精确率" in page
+    assert "precision" in page
+    used = curate(folder, "-s", f"corpus.lexicon.least={made / 'density.json'}")
+    assert used.exit_code == 0, used.output
+    manifest = read_manifest(folder / "runs" / "c" / "corpus" / "clean")
+    assert manifest.dropped == {"off_domain": 200}
+    assert manifest.recipe["lexicon"]["least"] == chosen  # the number, not where it lay
+    with_number = curate(folder, "-s", f"corpus.lexicon.least={chosen}")
+    assert with_number.output.count("finished before") == 5
 
 
-def test_nothing_to_calibrate_and_a_foreign_sheet_are_errors(
-    recipe: tuple[CorpusSettings, Path], tmp_path: Path
-) -> None:
-    settings, sheet = recipe
+def test_a_draw_is_by_content_and_a_larger_one_holds_the_smaller(folder: Path) -> None:
+    whole = settings(folder)
+    few, many = sheets.drawn(whole, 40), sheets.drawn(whole, 90)
+    assert few == many[:40]
+    texts = rows()
+    random.Random(1).shuffle(texts)
+    (folder / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in [*texts, *texts[:50]]))
+    assert [row.sha256 for row in sheets.drawn(whole, 40)] == [row.sha256 for row in few]
+    assert all(sheets.digest(row.normal) == row.sha256 for row in few)  # nothing had to be normalised here
+
+
+def test_labels_hold_by_content_when_the_files_are_cut_anew(folder: Path) -> None:
+    sheets.write(folder / "sheet.csv", sheets.drawn(settings(folder), 60), {})
+    filled(folder / "sheet.csv")
+    before = calibration.judged(settings(folder), folder / "sheet.csv")
+    (folder / "a.jsonl").unlink()
+    (folder / "parts").mkdir()
+    for number in range(4):
+        text = "".join(json.dumps({"text": row}) + "\n" for row in rows()[number::4])
+        (folder / "parts" / f"{number}.jsonl").write_text(text, encoding="utf-8")
+    source = CorpusSource(name="other", path=folder / "parts")
+    assert calibration.judged(CorpusSettings(sources=(source,)), folder / "sheet.csv") == before
+    assert len(before) == 60
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A model that finds what is of the field worth 5, all else 1, and cannot read every tenth text."""
+    monkeypatch.setenv("MY_KEY", "k")
+
+    def answer(prompt: str, attempt: int, request: Any) -> Any:
+        score = 5 if "糖尿病" in prompt else 1
+        said = "这段我说不好。" if "9例" in prompt else json.dumps({"quality": score})
+        return web.json_response(completion(said))
+
+    made: Any = FakeTeacher()
+    made.answer = answer
+    yield made
+    made.close()
+
+
+def test_a_model_judges_a_filter_learns_and_the_recipe_uses_it(folder: Path, server: Any) -> None:
+    with (folder / "r.toml").open("a") as file:
+        file.write(
+            f'[corpus.judge]\nurl = "{server.url}"\nmodel = "m"\nkey_env = "MY_KEY"\nprice_in = 1.0\nprice_out = 2.0\n'
+        )
+    sheet, learned = folder / "sheet.csv", folder / "filter"
+    said = curate(folder, "--draw", str(sheet), "--texts", "200", "--judge")
+    assert said.exit_code == 0, said.output
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
+    blank = labels.count("")
+    assert 10 <= blank <= 30
+    assert f"m judged {200 - blank} of 200 texts" in said.output
+    assert f"without a judgement: {blank}, for example: 0 JSON objects" in said.output
+    assert "USD" in said.output
+    assert sum(server.tries.values()) == 200
+    sheet.unlink()
+    curate(folder, "--draw", str(sheet), "--texts", "200", "--judge")
+    assert sum(server.tries.values()) == 200 + blank or sum(server.tries.values()) == 200  # what is paid for is kept
+    said = curate(folder, "--calibrate", str(sheet), "--train-filter", str(learned))
+    assert said.exit_code == 0, said.output
+    about = load(learned).about
+    assert about["judgements"] == 200 - blank
+    assert about["measured"]["precision"][0] == 1.0
+    assert "on texts that did not teach it" in said.output
+    done = curate(folder, "-s", f"corpus.filter={learned}", "-s", "corpus.lexicon.least=0")
+    assert done.exit_code == 0, done.output
+    dropped = read_manifest(folder / "runs" / "c" / "corpus" / "clean").dropped
+    assert set(dropped) == {"low_quality"}
+    assert 200 <= dropped["low_quality"] <= 240  # all that it should, and few of the others
+    shown = curate(folder, "--calibrate", str(sheet), "-s", f"corpus.filter={learned}")
+    assert "Density of terms" in shown.output
+    assert "Learned filter" in shown.output
+    assert os.listdir(folder / "runs" / "c" / "corpus" / "calibration")
+
+
+def test_a_threshold_is_measured_on_texts_that_did_not_choose_it() -> None:
+    pytest.importorskip("ahocorasick_rs")
+    terms = lexicon.Lexicon(lexicon.of_names(["糖尿病", "比赛"]))
+    judged = [Judged(f"{i}", text, bool(i % 2)) for i, text in enumerate(rows(300))]
+    held = [row for row in judged if is_held_out(row.text)]
+    found = calibration.of_density(judged, terms)
+    assert found.measured.wanted == sum(row.keep for row in held)
+    assert {row.wanted for row in found.table} == {150 - found.measured.wanted}
+    wrong_where_held = [row._replace(keep=not row.keep) if is_held_out(row.text) else row for row in judged]
+    assert calibration.of_density(wrong_where_held, terms).chosen == found.chosen
+    precise = calibration.of_density(judged, terms, 0.9)
+    assert shares(next(row for row in precise.table if row.thousandths == precise.chosen))[0][1] >= 0.9  # type: ignore[index]
+    assert to_csv(found).splitlines()[-1].startswith(f"density,measured,{found.chosen},")
+    assert str(figure(found, "zh")).count("<circle") >= 2 * len([row for row in found.table if row.kept])
+
+
+def test_what_cannot_be_calibrated_is_one_error(folder: Path) -> None:
     with pytest.raises(RecipeError, match="neither a lexicon nor a filter"):
-        calibrated(settings, [], None)
-    sheet.write_text("id,label\n0123,keep\n")
+        calibration.calibrated(settings(folder), [])
+    (folder / "sheet.csv").write_text("id,label\n0123,keep\n")
     with pytest.raises(InputError, match="1 of 1 judged ids are in no text"):
-        judged(settings, sheet)
-
-
-def test_the_command_line_trains_shows_and_refuses(recipe: tuple[CorpusSettings, Path], tmp_path: Path) -> None:
-    (tmp_path / "r.toml").write_text('[run]\nname = "c"\n[[corpus.sources]]\nname = "s"\npath = "a.jsonl"\n')
-    given = ["curate", str(tmp_path / "r.toml"), "--runs", str(tmp_path / "runs")]
-    sheet, folder = ["--calibrate", str(recipe[1])], tmp_path / "filter"
-    assert "saved in" in CliRunner().invoke(cli, [*given, *sheet, "--train-filter", str(folder)]).output
-    assert "held-out texts" in CliRunner().invoke(cli, [*given, *sheet, "-s", f"corpus.filter={folder}"]).output
-    assert CliRunner().invoke(cli, [*given, "--train-filter", str(folder)]).exit_code == 2
-    assert not (tmp_path / "runs").exists()
+        calibration.judged(settings(folder), folder / "sheet.csv")
+    (folder / "sheet.csv").write_text("name,label\n0123,keep\n")
+    with pytest.raises(InputError, match=r"expected id \(or sha256\) and label"):
+        calibration.judged(settings(folder), folder / "sheet.csv")
+    for text in ("", "[]", '{"what": "filter", "chosen": 3}', '{"what": "density", "chosen": 4000}'):
+        (folder / "d.json").write_text(text)
+        with pytest.raises(InputError, match=r"d\.json"):
+            calibration.least_of(LexiconSettings(files=(folder / "words.txt",), least=folder / "d.json"))
+    assert curate(folder, "--train-filter", "x").exit_code == 2
+    assert curate(folder, "--judge").exit_code == 2
+    said = curate(folder, "--draw", str(folder / "new.csv"), "--judge")
+    assert isinstance(said.exception, RecipeError)
+    assert "add [corpus.judge]" in str(said.exception)
+    assert not (folder / "new.csv").exists()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from huatuo.corpus.decontaminate import contaminated_batch, drops, indexes
-from huatuo.records import Question
+from huatuo.records import Option, Question
 from huatuo.text.ngram import Overlap
 
 WORDS = ["".join(random.Random(i).choices("etaoinshrdlucm", k=6)) for i in range(900)]
@@ -51,18 +51,45 @@ def test_a_text_that_shares_a_long_term_with_a_stem_stays() -> None:
     assert [row["reason"] for row in found] == [""] * 600
 
 
+def ask(stem: str, *options: str, gold: str = "A") -> Question:
+    labelled = tuple(Option(label=label, text=text) for label, text in zip("ABCDE", options, strict=False))
+    return Question(id="q", exam="e", kind="single" if options else "open", stem=stem, options=labelled, gold=(gold,))
+
+
+LONG = "一名老年女性跌倒后髋部剧痛不能站立，患肢缩短外旋，首先考虑的诊断是"
+SHORT = "髋关节后脱位的典型表现是"
+
+
 @pytest.mark.parametrize(
-    ("grade", "short", "text", "dropped"),
+    ("grade", "held", "short", "question", "text", "dropped"),
     [
-        ("exact", 0.0, "文", True),
-        ("likely", 0.0, "文", True),
-        ("possible", 0.0, "文", False),
-        ("possible", 0.75, "文字", False),
-        ("possible", 0.76, "文字", True),
-        ("possible", 0.5, "words of English", True),
-        ("possible", 0.75, "12345", False),
-        (None, 0.9, "文", False),
+        ("exact", 30, 0.0, ask(LONG), f"病例：{LONG}股骨颈骨折。", True),
+        ("likely", 13, 0.0, ask(LONG), "跌倒后髋部剧痛不能站立，患肢缩短外旋者应立即固定。", True),  # longer than any term
+        ("likely", 12, 0.0, ask(LONG), "跌倒后髋部剧痛不能站立的患者在急诊科里很常见，处理各不相同，先止痛。", False),
+        ("likely", 12, 0.0, ask(LONG), f"问：\n{LONG[:-6]}\n答案见后。", True),  # a line of its own
+        ("possible", 5, 0.75, ask(LONG), f"{LONG[:20]}者\n另一段", False),  # too few runs of two for Chinese
+        ("possible", 5, 0.8, ask(LONG), f"{LONG[:9]}某{LONG[10:]}\n另一段", True),
+        (None, 0, 0.9, ask(LONG), LONG, False),
+        ("exact", 0, 0.0, ask(SHORT), "髋关节后脱位的典型表现是屈曲、内收、内旋畸形，并有弹性固定，需尽早复位。", False),
+        ("exact", 0, 0.0, ask(SHORT), f"{SHORT}？\n请作答。", True),
+        ("exact", 0, 0.0, ask(SHORT, "屈曲内收内旋", "外展外旋"), f"{SHORT}？请作答。", False),  # its answer is not there
+        ("exact", 0, 0.0, ask(SHORT, "屈曲内收内旋", "外展外旋"), f"{SHORT}？答：屈曲、内收、内旋。", True),
+        ("exact", 0, 0.0, ask("小肠", "化物", "传导"), "六腑各有所司。小肠。胆。胃。大肠。膀胱。", False),
+        ("possible", 2, 0.6, ask("Which of these claims is true of frost bite at great heights?"),
+         "Review.\nWhich of these claims is true?\n1. Cells divide.\n2. Cells rest.", False),
     ],
-)
-def test_the_rule(grade: str | None, short: float, text: str, dropped: bool) -> None:
-    assert drops(Overlap(grade, ("q",), 0.3, short=short), text) is dropped  # type: ignore[arg-type]
+)  # fmt: skip
+def test_a_question_is_held_only_where_it_stands_as_one(
+    grade: str | None, held: int, short: float, question: Question, text: str, dropped: bool
+) -> None:
+    assert drops(Overlap(grade, ("q",), 0.3, short=short, held=held), text, question) is dropped  # type: ignore[arg-type]
+
+
+def test_the_name_of_a_disease_in_running_text_is_no_question() -> None:
+    asked = ["肾上腺皮质功能减退的原因", "属于亚急性感染性心内膜炎并发症的是", "慢性阻塞性肺疾病急性加重期的处理"]
+    terms = ["肾上腺皮质功能减退", "亚急性感染性心内膜炎", "慢性阻塞性肺疾病急性加重期"]
+    found = judged(
+        asked, [f"既往有{term}者应慎用本品，用药期间须监测血压与电解质，并按医嘱调整剂量。" for term in terms]
+    )
+    assert [row["reason"] for row in found] == [""] * 3
+    assert all(row["reason"] for row in judged(asked, [f"复习题\n{stem}？\n见第三章。" for stem in asked]))

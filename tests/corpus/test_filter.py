@@ -203,7 +203,7 @@ def test_a_sheet_is_read_as_it_was_filled_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("id,verdict\na,1\n", "columns are id, verdict; expected id and label"),
+        ("id,verdict\na,1\n", r"columns are id, verdict; expected id \(or sha256\) and label"),
         ("id,label\na,maybe\n", r"s.csv:2: label 'maybe' of 'a'"),
         ("id,label\n,1\n", "expected an id"),
         ("id,label\na,1\nb,0\na,0\n", "s.csv:4: a is judged twice, and differently"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -193,3 +194,20 @@ def test_a_large_list_takes_the_same_chars_as_plain_python() -> None:
         longest = max((size for size in (2, 3, 4) if text[place : place + size] in words), default=0)
         count, place = count + longest, place + (longest or 1)
     assert covered(known, text) == count
+
+
+def test_texts_searched_as_one_are_each_their_own() -> None:
+    """No term reaches over the end of a text, and Han terms beside Latin ones count by characters."""
+    dice = random.Random(3)
+    weights = {"糖尿病": FULL, "尿病": FULL, "胰岛素": GENERAL, "病人": FULL, "b超": FULL}
+    pieces = ["糖尿", "病", "人", "胰岛", "素", "B", "超", "\n", "é", "İ", "x", "𠀀", " diabetes ", "。"]
+    texts = ["".join(dice.choices(pieces, k=dice.randint(0, 30))) for _ in range(1300)]
+    for terms in (weights, weights | {"diabetes": FULL, "diabet-": GENERAL}):
+        lexicon = Lexicon(terms)
+        assert lexicon.densities(texts) == [lexicon.density(text) for text in texts]
+        assert lexicon.densities(["糖尿", "病人"])[0] == (0, 2)
+    plain = [text.lower().replace("\n", " ") for text in texts]
+    longest = re.compile("|".join(sorted(weights, key=len, reverse=True)))
+    expected = [sum(weights[m[0]] * len(m[0]) for m in longest.finditer(text)) for text in plain]
+    assert [covered for covered, _ in Lexicon(weights).densities(texts)] == expected
+    assert Lexicon({"diabetes": FULL}).densities(["Diabetes 糖", ""]) == [(800, 10), (0, 0)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from huatuo.corpus import near
 from huatuo.corpus.band_table import BandTable
 from huatuo.corpus.near import Neighbour, band_batch, near_batch, neighbours, ordered
-from huatuo.errors import DataError
+from huatuo.errors import BusyError, DataError
 from huatuo.store import content_id
 
 LETTERS = [chr(0x4E00 + i) for i in range(800)]
@@ -43,6 +43,11 @@ def batches(rows: list[Row], size: int) -> list[pa.RecordBatch]:
 
 def found(rows: list[Row], size: int = 500) -> dict[str, Neighbour]:
     return neighbours(ordered(batches(rows, size)))
+
+
+def added(table: BandTable, rows: near.Rows, corpus: str = "c1") -> None:
+    keys = [content_id("key", name) for name in rows.ids]
+    table.append(rows, [pa.RecordBatch.from_pydict({"key": keys, "id": list(rows.ids)})], corpus)
 
 
 def jaccard(one: str, other: str) -> tuple[int, int]:
@@ -177,9 +182,10 @@ def test_two_corpora_one_after_the_other_are_one_in_order(tmp_path: Path) -> Non
     ]
     second = second[:400] + copies
     table = BandTable(tmp_path / "bands")
+    stale = BandTable(tmp_path / "bands")
     one = ordered(batches(first, 100))
     assert neighbours(one, table) == neighbours(one)
-    table.append(one)
+    added(table, one)
     again = BandTable(tmp_path / "bands")
     two = ordered(batches(second, 333))
     by_table = neighbours(two, again)
@@ -189,17 +195,23 @@ def test_two_corpora_one_after_the_other_are_one_in_order(tmp_path: Path) -> Non
     )
     own = {str(row["id"]) for row in second}
     assert by_table == {name: near_ for name, near_ in neighbours(together).items() if name in own}
-    again.append(two)
+    with pytest.raises(BusyError, match="added to the band table meanwhile"):
+        added(stale, two, "c2")
+    added(again, two, "c2")
     assert len(again) == len(BandTable(tmp_path / "bands")) == 1400
-    assert len(table) == 700
+    assert len(table) == len(BandTable(tmp_path / "bands", "c2")) == 700
+    assert BandTable(tmp_path / "bands", "c2").digest == table.digest != again.digest
+    assert table.exact(pa.chunked_array([[content_id("key", one.ids[3]), "other"]])) == {
+        content_id("key", one.ids[3]): one.ids[3]
+    }
 
 
 def test_texts_and_ids_come_back_from_all_files_and_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huatuo.corpus.band_table.GROUP_ROWS", 64)
     table = BandTable(tmp_path / "bands")
     parts = [ordered(batches(rows_of(300, seed), 300)) for seed in (6, 7, 8)]
-    for part in parts:
-        table.append(part)
+    for number, part in enumerate(parts):
+        added(table, part, f"c{number}")
     places = np.arange(0, 900, 7)
     names = [name for part in parts for name in part.ids]
     texts = [text for part in parts for text in part.texts(np.arange(300))]
@@ -211,9 +223,9 @@ def test_texts_and_ids_come_back_from_all_files_and_row_groups(tmp_path: Path, m
 def test_a_corpus_that_is_in_the_table_already_is_refused(tmp_path: Path) -> None:
     table = BandTable(tmp_path / "bands")
     rows = ordered(batches(rows_of(50), 50))
-    table.append(rows)
+    added(table, rows)
     with pytest.raises(DataError, match="50 of the texts are in the table already"):
-        table.append(rows)
+        added(table, rows, "c2")
     assert len(BandTable(tmp_path / "bands")) == 50
 
 
@@ -221,14 +233,17 @@ def test_a_corpus_that_is_in_the_table_already_is_refused(tmp_path: Path) -> Non
     ("change", "says"),
     [
         ({"algorithm": "rensa-2 char5 16x8"}, "they cannot be compared"),
-        ({"format": 9}, "layout 9, expected 1"),
-        ({"files": [{"name": "bands-00001.parquet", "rows": 3}]}, "not the file that the manifest names"),
-        ({"files": [{"name": "bands-00009.parquet", "rows": 3}]}, "cannot be read"),
+        ({"format": 9}, "layout 9, expected 2"),
+        (
+            {"corpora": [{"corpus": "c1", "bands": {"name": "bands-00001.parquet", "rows": 3}}]},
+            "not the file that the manifest names",
+        ),
+        ({"corpora": [{"corpus": "c1", "bands": {"name": "bands-00009.parquet", "rows": 3}}]}, "cannot be read"),
     ],
 )
 def test_a_table_of_another_kind_or_a_damaged_one_is_refused(tmp_path: Path, change: Row, says: str) -> None:
     table = BandTable(tmp_path / "bands")
-    table.append(ordered(batches(rows_of(50), 50)))
+    added(table, ordered(batches(rows_of(50), 50)))
     path = tmp_path / "bands" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=says):
@@ -237,14 +252,14 @@ def test_a_table_of_another_kind_or_a_damaged_one_is_refused(tmp_path: Path, cha
 
 def test_half_a_manifest_and_half_a_file_are_refused(tmp_path: Path) -> None:
     table = BandTable(tmp_path / "bands")
-    table.append(ordered(batches(rows_of(50), 50)))
+    added(table, ordered(batches(rows_of(50), 50)))
     file = tmp_path / "bands" / "bands-00001.parquet"
     whole = file.read_bytes()
     file.write_bytes(whole[:200])
     with pytest.raises(DataError, match="cannot be read"):
         BandTable(tmp_path / "bands")
     file.write_bytes(whole)
-    (tmp_path / "bands" / "manifest.json").write_text('{"format": 1')
+    (tmp_path / "bands" / "manifest.json").write_text('{"format": 2')
     with pytest.raises(DataError, match="not the manifest"):
         BandTable(tmp_path / "bands")
 
@@ -252,8 +267,8 @@ def test_half_a_manifest_and_half_a_file_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_the_manifest_does_not_name_does_not_count(tmp_path: Path) -> None:
     """What a killed append leaves."""
     table = BandTable(tmp_path / "bands")
-    table.append(ordered(batches(rows_of(50, 1), 50)))
+    added(table, ordered(batches(rows_of(50, 1), 50)))
     (tmp_path / "bands" / "bands-00002.parquet").write_bytes(b"half")
     table = BandTable(tmp_path / "bands")
-    table.append(ordered(batches(rows_of(40, 2), 40)))
+    added(table, ordered(batches(rows_of(40, 2), 40)), "c2")
     assert len(BandTable(tmp_path / "bands")) == 90

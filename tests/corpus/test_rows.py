@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from huatuo.corpus.dedup import duplicate_batch, key_batch
+from huatuo.corpus import passes
+from huatuo.corpus.dedup import duplicate_batch, key, key_batch, keys
 from huatuo.corpus.engines import smallest
 from huatuo.corpus.normalise import RADICALS, SUPPLEMENT, normalise, normalise_batch
 from huatuo.corpus.quality import quality_batch
@@ -48,3 +51,32 @@ def test_all_kangxi_radicals_and_the_simplified_ones_are_mapped() -> None:
     assert len(RADICALS) == 214
     assert normalise("⽤⼝⽩⾎⽇⻘") == "用口白血日青"
     assert not any(0x2E80 <= ord(c) <= 0x2FDF for c in "".join([*RADICALS.values(), *SUPPLEMENT.values()]))
+
+
+SIGNS = "．.-−–~～/:：<>＜＞≤≥±+＋%％‰⁰¹²½¼①⑳㎎℃…İΣςéﬁ한각ᄀ\u0301\u3099か🙂\x00 　１2٣²〇𠀀\U0002f800_＿甲aＡ"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(SIGNS, max_size=9), max_size=9))
+def test_keys_made_together_are_those_of_each_text(texts: list[str]) -> None:
+    assert keys(texts) == [key(text) for text in texts]
+
+
+def test_keys_of_more_texts_than_a_chunk() -> None:
+    texts = [f"每次 {i / 4} mg，每日<{i % 7} 次；Cafe\u0301 {i}℃ {i}~{i + 1}" for i in range(1234)]
+    assert keys(texts) == [key(text) for text in texts]
+    assert len(set(keys(texts))) == 1234
+
+
+@pytest.mark.parametrize("rows", [1, 7, 500])
+def test_long_texts_are_worked_on_one_by_one(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "CHUNK", rows)
+    monkeypatch.setattr(passes, "CHUNK_BYTES", 1000)
+    texts = ["x" * (i * 37 % 1500) for i in range(90)] + [None]
+    batch = pa.RecordBatch.from_pydict({"normal": pa.array(texts, pa.string())})
+    seen: list[pa.RecordBatch] = []
+    whole = passes.in_chunks(batch, lambda part: seen.append(part) or part)
+    assert whole.column("normal").to_pylist() == texts
+    sizes = [[len(text or "") for text in part.column("normal").to_pylist()] for part in seen]
+    assert all(0 < len(part) <= rows and sum(part[:-1]) < 1000 for part in sizes)
+    assert passes.in_chunks(batch.slice(0, 0), lambda part: part).num_rows == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huatuo.eval.agreement import ALIKE, NONE, counts, fleiss, gwet, krippendorff, raw, weights, with_interval
+from huatuo.eval.agreement import ALIKE, NONE, SAME, counts, fleiss, gwet, krippendorff, raw, weights, with_interval
 
 n = np.nan
 # Krippendorff (2011), "Computing Krippendorff's alpha-reliability", C: four observers, twelve units, missing data
@@ -149,3 +149,10 @@ def test_an_interval_over_questions_holds_the_coefficient_and_narrows():
     assert few.high - few.low > 2 * (many.high - many.low)
     assert with_interval(measure, small, ["one"] * 40, 300, 1).low is None
     assert with_interval(measure, np.full((9, 2), 3.0), [str(i) for i in range(9)], 300, 1).low is None
+
+
+@pytest.mark.parametrize("measure", [raw, gwet])
+def test_full_agreement_of_a_sample_has_no_interval_without_width(measure) -> None:
+    ratings = np.array([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]] * 10)
+    found = with_interval(lambda table: measure(table, (1, 2, 3)), ratings, [f"q{k}" for k in range(20)], 100, 1)
+    assert (found.value, found.low, found.high, found.note) == (1.0, None, None, SAME)

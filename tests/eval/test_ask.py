@@ -72,6 +72,23 @@ def test_other_weights_are_asked_anew(dataset, run):
     assert len(other.asked) == 50
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        AskSettings(batch=4, temperature=0.5),
+        AskSettings(batch=4, max_tokens=7),
+        AskSettings(batch=4, prompts={"e": "exam_cmb_cot.zh"}),
+    ],
+)
+def test_another_decoding_or_another_prompt_is_asked_anew(dataset, run, changed):
+    questions = dataset("questions", [exam(i).model_copy(update={"exam": "e"}) for i in range(50)])
+    with pytest.raises(Dies):
+        run(questions, {"ours": FakeModel(dies_after=40)})
+    other = FakeModel()
+    run(questions, {"ours": other}, changed)
+    assert len(other.asked) == 50
+
+
 @pytest.mark.parametrize("damage", [b'{"id": "cut off', b"\x00\xff\n", b'{"id": 3}\n'])
 def test_a_damaged_line_is_no_answer(dataset, run, tmp_path, damage):
     questions = dataset("questions", [exam(i) for i in range(10)])

@@ -2,10 +2,14 @@ import random
 import time
 
 import choice_cases
+import choice_fourth
 import choice_mixed
 import choice_prose
+import choice_second
 import choice_statements
 import choice_styles
+import choice_third
+import choice_wider
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,7 +208,15 @@ def test_further_styles(texts, kind, text, expected):
 
 OTHERS = [
     (texts, kind, text, expected)
-    for module in (choice_prose, choice_mixed, choice_statements)
+    for module in (
+        choice_prose,
+        choice_mixed,
+        choice_statements,
+        choice_wider,
+        choice_second,
+        choice_third,
+        choice_fourth,
+    )
     for kind, cases in (("single", module.SINGLE), ("multiple", module.MULTIPLE))
     for texts, text, expected in cases
 ]

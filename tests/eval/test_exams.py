@@ -136,6 +136,7 @@ def test_cmb_clin_asks_each_question_with_the_whole_case(tmp_path: Path, key: st
     assert (name, unfit) == ("cmb-clin", ["no question", "no question"])
     assert [(q.kind, q.reference, q.entity) for q in found] == [("open", "疝", "案例-疝"), ("open", "手术", "案例-疝")]
     assert all("男，49岁。" in q.stem for q in found)
+    assert {q.stem[: q.context_chars] for q in found} == {"案例-疝\n\n男，49岁。"}
 
 
 @pytest.mark.parametrize("options", [LETTERS, dict(list(LETTERS.items())[:4])], ids=["five", "four"])
@@ -181,6 +182,15 @@ def test_medmcqa_counts_from_one_or_from_nought_as_its_file_shows(tmp_path: Path
     assert unfit == (["no answer"] if golds else ["answer is no option"] * 3 + ["no answer"])
 
 
+def test_a_text_before_an_own_question_is_told_from_the_question(tmp_path: Path) -> None:
+    text = "题目,材料,题型,A,B,答案\n首选药物是,患者发热三天。咳嗽。,单选,甲药,乙药,A\n首选检查是,,单选,甲,乙,B\n,有材料,单选,甲,乙,B\n"
+    (tmp_path / "e.csv").write_text(text, encoding="utf-8")
+    found, unfit, _ = load(tmp_path / "e.csv")
+    assert [q.stem for q in found] == ["患者发热三天。咳嗽。\n\n首选药物是", "首选检查是"]
+    assert [q.stem[: q.context_chars] for q in found] == ["患者发热三天。咳嗽。", ""]
+    assert unfit == ["no question"]
+
+
 def test_pubmedqa(tmp_path: Path) -> None:
     row = {
         "QUESTION": "Does it?",
@@ -196,6 +206,7 @@ def test_pubmedqa(tmp_path: Path) -> None:
     assert (name, unfit) == ("pubmedqa", ["answer is no option"])
     assert [(q.gold, q.year) for q in found] == [(("B",), "2011"), (("C",), "")]
     assert found[0].stem == "One.\n\nTwo.\n\nDoes it?"
+    assert [q.stem[: q.context_chars] for q in found] == ["One.\n\nTwo.", "One."]
     assert "It does." not in found[0].stem
 
 
@@ -232,6 +243,30 @@ def test_cmmlu_and_c_eval(tmp_path: Path, name: str, header: list[str], file: st
     assert (recognised, unfit) == (name, ["no answer"])
     assert (found[0].gold, found[0].subject) == (("D",), file.removesuffix("_val"))
     assert found[0].subject in MEDICAL[name]
+
+
+def test_medqa_whose_label_and_text_disagree_is_never_asked(tmp_path: Path) -> None:
+    rows = [{"question": "哪个？", "answer": "头孢", "options": LETTERS, "meta_info": "s", "answer_idx": "C"}]
+    rows += [{"question": "对？", "answer": "头孢", "options": LETTERS, "meta_info": "s", "answer_idx": "A"}]
+    found, unfit, _ = load(write_lines(tmp_path / "us.jsonl", rows))
+    assert (unfit, [q.gold for q in found]) == (["answers disagree"], [("A",)])
+
+
+@pytest.mark.parametrize("named", ["最佳选择题", "配伍选择题"])
+def test_two_answers_to_a_paper_question_of_one_answer_are_never_asked(tmp_path: Path, named: str) -> None:
+    paper = {"甲": [{"question": "一", "option": LETTERS, "answer": "AB", "question_type": named}]}
+    with_one = {"乙": [{"question": "一", "option": LETTERS, "answer": "A", "question_type": named}]}
+    found, unfit, _ = load(write_json(tmp_path / "eval_qa.json", paper | with_one))
+    assert (unfit, [q.gold for q in found]) == (["two answers to a single"], [("A",)])
+
+
+def test_labels_that_are_digits_and_options_that_read_like_no_answer(tmp_path: Path) -> None:
+    row = {"question": "有无？", "kind": "single", "options": {"0": "无", "1": "有"}}
+    answers = [0, 1, "1", "无", True, 2, ""]
+    rows = [row | {"question": f"{i}？", "answer": answer} for i, answer in enumerate(answers)]
+    found, unfit, _ = load(write_json(tmp_path / "own.json", rows))
+    assert [q.gold for q in found] == [("0",), ("1",), ("1",), ("0",)]
+    assert unfit == ["no answer", "answer is no option", "no answer"]
 
 
 def test_papers_in_the_shape_of_huatuogpt2(tmp_path: Path) -> None:
@@ -360,7 +395,7 @@ def test_golds_are_normalised_and_stay_sets_of_labels(
     ("stated", "rule"),
     [
         ("", "no answer"), (None, "no answer"), ("nan", "no answer"), ("NaN", "no answer"), (float("nan"), "no answer"),
-        ([], "no answer"), (3, "no answer"), ("F", "answer is no option"), ("AF", "answer is no option"),
+        ([], "no answer"), (3, "answer is no option"), ("F", "answer is no option"), ("AF", "answer is no option"),
         ("第X项", "answer is no option"), ("第", "answer is no option"), (["A", "F"], "answer is no option"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from huatuo.eval.probes import EXAM
 from huatuo.eval.score import score
 from huatuo.ledger import Entry
 from huatuo.recipe import AskSettings, ScoreSettings, SynthSettings
-from huatuo.records import Fact, Figure, Origin, Score
+from huatuo.records import Fact, Figure, Origin, Question, Score
 from huatuo.records_probed import FactKnowledge
 from huatuo.report import names
 from huatuo.synth.coverage import read_ids, wanted
@@ -207,3 +207,36 @@ def test_a_cell_that_a_spreadsheet_would_run():
     status.add(q, score_of(q, "ours", 1.0))
     (row,) = status.records({q.parents[0]: entry()})
     assert ",'=1+1," in as_csv([row.model_copy(update={"value": "=1+1"})])
+
+
+def test_a_free_answer_speaks_of_the_fact_whose_value_it_lists_and_of_no_other():
+    one, other = facts(1)
+    asked = Question(
+        id="q", exam=EXAM, kind="knowledge", group="held-out phrasings", subject="临床症状", entity=one.entity,
+        wording="{entity}？", language="zh", stem="第0病？", gold=(one.value, other.value), parents=(one.id, other.id),
+    )  # fmt: skip
+    found = FactStatus()
+    for n, rule in enumerate(("list", "list", "denied")):
+        found.add(asked, Score(
+            id=f"s{n}", response_id="r", question_id="q", model="ours", metric="exact", value=0.0,
+            extracted=(one.value if rule == "list" else other.value,), rule=rule, signature="s",
+        ))  # fmt: skip
+    assert found.counts[one.id, "ours"] == (2, 0, 3)
+    assert found.counts[other.id, "ours"] == (0, 1, 3)
+    assert (found.status(one.id, "ours"), found.status(other.id, "ours")) == ("known", "contradicted")
+
+
+def test_a_false_value_is_one_of_another_entity_of_the_kind_under_the_relation():
+    drugs = [
+        one.model_copy(update={"id": f"d{n}", "kind": "drug", "entity": f"第{n}药", "value": f"药值{n}"})
+        for n, one in enumerate(facts(20))
+    ]
+    others = [one.model_copy(update={"id": f"o{n}", "relation": "检查"}) for n, one in enumerate(facts(20))]
+    known = {one.value for one in facts(20)}
+    made = questions([*facts(20), *drugs, *others])
+    seen = 0
+    for q in made:
+        if q.group == CHOICE and q.subject == "临床症状" and q.entity.endswith("病"):
+            seen += 1
+            assert {option.text for option in q.options} <= known
+    assert seen >= 5

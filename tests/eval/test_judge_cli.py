@@ -182,6 +182,8 @@ def test_experts_compare_on_blind_sheets_and_stand_beside_the_judge(tmp_path, se
     huatuo(capsys, "judge", "score", tmp_path / "experts")  # experts alone
     alone = {f.model for f in store.read(tmp_path / "experts" / "score", "figures", Figure) if f.metric == "win"}
     assert alone == {"people"}
+    huatuo(capsys, "judge", "score", tmp_path / "experts", "--people", tmp_path / "experts")  # the same, named twice
+    assert {f.n for f in store.read(tmp_path / "experts" / "score", "figures", Figure) if f.metric == "win"} == {38}
     assert "第7答" in (tmp_path / "experts" / "report" / "report.html").read_text(encoding="utf-8")
 
 
@@ -347,3 +349,17 @@ def test_a_local_model_is_consulted_under_its_folders_name(tmp_path, server, cap
     assert talk.model == "run"
     assert [message.role for message in talk.messages] == ["user", "assistant"]
     assert talk.physician.format == "huatuo2"
+
+
+def test_the_ids_of_expert_sheets_rest_on_a_secret_that_stays_with_the_study(tmp_path, capsys):
+    source = table(tmp_path, rows(4))
+
+    def ids(study):
+        huatuo(capsys, "judge", "sheets", source, "-o", study, "--annotators", "张")
+        text = (study / "sheets" / "张.csv").read_text(encoding="utf-8-sig")
+        return [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:]
+
+    first = ids(tmp_path / "one")
+    assert ids(tmp_path / "one") == first  # written again, what is out can still come back
+    assert not set(ids(tmp_path / "two")) & set(first)  # the same answers and names tell nothing of another study
+    assert (tmp_path / "one" / "secret.txt").stat().st_mode & 0o077 == 0

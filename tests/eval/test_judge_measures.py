@@ -292,3 +292,25 @@ def test_people_are_never_mixed_with_a_judge():
     assert {one.model for one in made if one.metric == "win"} == {"llm:x", "people"}
     (kappa,) = [one for one in made if one.metric == "kappa"]
     assert (kappa.value, kappa.n) == (1.0, 30)
+
+
+def test_agreement_joins_pairs_whichever_model_is_named_first():
+    wins = ["left"] * 30 + ["right"] * 20 + ["tie"] * 10
+    judge = outcomes([one for n, w in enumerate(wins) for one in both(f"q{n:02}", w, w)], "huatuogpt2")
+    other = {"left": "right", "right": "left", "tie": "tie"}
+    turned = [
+        one
+        for n, w in enumerate(wins)
+        for one in both(f"q{n:02}", other[w], other[w], left="乙", right="甲", annotator="张", by="human")
+    ]
+    kappa, raw = measures.kappa(judge, outcomes(turned, "huatuogpt2"), 50, 1)
+    assert (kappa.value, raw.value, raw.items) == (1.0, 1.0, 60)
+
+
+def test_ties_are_games_and_unread_verdicts_are_none():
+    games = ranking.games_of([*both("a", "tie", "left"), *both("b", "right", None)])
+    assert [(game.first, game.second, game.result) for game in games] == [
+        ("甲", "乙", 1),
+        ("乙", "甲", 2),
+        ("甲", "乙", 2),
+    ]

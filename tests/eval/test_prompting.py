@@ -102,6 +102,12 @@ def test_examples_are_of_the_question_s_subject_and_never_the_question_itself(wo
     assert made.messages(question(1, subject="甲"))[0][0].content.count("答案：") == 4
 
 
+def test_examples_are_of_the_question_s_kind(wording) -> None:
+    several = question(1, subject="甲").model_copy(update={"kind": "multiple", "gold": ("A", "B")})
+    with pytest.raises(InputError, match="has 0 examples of subject '甲' and kind multiple"):
+        wording(e=1).examples(several)
+
+
 def test_more_examples_than_there_are_is_an_error(wording) -> None:
     with pytest.raises(InputError, match="expected 9"):
         wording(e=9).messages(question(1, subject="甲"))

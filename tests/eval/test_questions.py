@@ -233,3 +233,11 @@ def test_the_shipped_wordings_can_be_used_together():
 def test_no_questions_are_said_with_the_place(dataset):
     with pytest.raises(InputError, match="holds no questions"):
         read_questions(dataset("facts", [fact("甲病", "临床症状", "发热")]))
+
+
+def test_one_question_with_two_right_answers_is_never_asked_and_both_records_are_accounted_for(made):
+    options = {"A": "甲", "B": "乙", "C": "丙"}
+    rows = [{"question": f"第{i}题？", "kind": "single", "options": options, "answer": "A"} for i in range(5)]
+    questions, dropped = made(raw=[*rows, rows[2] | {"answer": "B"}, rows[3]])
+    assert sorted(question.stem for question in questions) == ["第0题？", "第1题？", "第3题？", "第4题？"]
+    assert sorted(record.rule for record in dropped) == ["contradictory answers", "contradictory answers", "duplicate"]

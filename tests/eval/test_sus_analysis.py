@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
@@ -11,9 +12,10 @@ from sus_makers import MODELS, PEOPLE, made, rate
 
 from huatuo import store as datasets
 from huatuo.errors import InputError, ModelError
+from huatuo.eval import agreement
 from huatuo.eval.planner import Costs, Design
 from huatuo.eval.sus import analysis, judge, quality, score
-from huatuo.eval.sus.results import people, records
+from huatuo.eval.sus.results import matrix, people, records
 from huatuo.eval.sus.store import Given
 from huatuo.llm.base import Reply, Sampling
 from huatuo.records import Figure, Message
@@ -175,6 +177,18 @@ def test_a_mixed_model_that_cannot_be_fitted_says_why(figures):
     found = figures["safety", "people", "effect"]  # silence has one rating at the end of the scale everywhere
     assert found.value is None
     assert "has no bound" in found.method
+
+
+@pytest.mark.parametrize(("effect", "told"), [(-23.4, False), (12.1, False), (11.9, True), (-3.0, True)])
+def test_an_effect_that_rises_without_end_is_no_number(study, monkeypatch, effect, told):
+    _, scale, ratings = study
+    fit = analysis.clmm.fit
+    fixed = lambda data: dataclasses.replace(fit(data), effects=(effect,))  # noqa: E731
+    monkeypatch.setattr(analysis.clmm, "fit", fixed)
+    two = [r for r in ratings if r.model in (BEST, WORST) and r.dimension == "usability"]
+    found = table(two, scale, analysis.Settings(against=BEST), mixed=True)["usability", f"{WORST} - {BEST}", "effect"]
+    assert (found.value == effect) is told
+    assert (found.low is None) is (found.value is None) is (found.method == analysis.NO_FINITE) is not told
 
 
 # ---------------------------------------------------------------- annotators
@@ -382,3 +396,20 @@ def test_a_study_is_the_pilot_of_the_next(study):
     assert few.power < many.power
     with pytest.raises(InputError, match=r"does not fit the scale.*next: another --difference"):
         score.planned(pilot, [Design(30, 5, 5)], 5.0, Costs(4, 60), 1)
+
+
+def test_every_coefficient_is_that_of_its_name_and_of_the_declared_scale(study, figures):
+    _, _, ratings = study
+    cells = people(ratings, "usability")
+    ordinal, _ = matrix(cells)
+    want = {
+        "alpha ordinal": agreement.krippendorff(ordinal, (1, 2, 3), "ordinal"),
+        "alpha nominal": agreement.krippendorff(ordinal, (1, 2, 3), "nominal"),
+        "alpha interval": agreement.krippendorff(ordinal, (1, 2, 3), "interval"),
+        "AC2 ordinal": agreement.gwet(ordinal, (1, 2, 3), "ordinal"),
+        "Fleiss kappa": agreement.fleiss(ordinal, (1, 2, 3)),
+        "raw agreement": agreement.raw(ordinal, (1, 2, 3)),
+    }
+    assert len({round(one.value, 6) for one in want.values()}) >= 5  # the study tells them apart
+    for metric, one in want.items():
+        assert figures["usability", "people", metric].value == pytest.approx(one.value)

@@ -128,3 +128,10 @@ def test_a_newer_study_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "VERSION", 1)
     with pytest.raises(DataError, match="newer huatuo"):
         store.open_study(tmp_path, "study")
+
+
+def test_the_file_of_a_study_is_its_owners_alone(tmp_path: Path) -> None:
+    found = store.create(tmp_path, "study")
+    make(found, tmp_path)
+    found.close()
+    assert (tmp_path / "study.sqlite").stat().st_mode & 0o077 == 0

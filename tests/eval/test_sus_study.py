@@ -316,3 +316,23 @@ def test_models_of_a_question_go_to_the_same_people(tmp_path):
     for models in by_question.values():
         assert len({frozenset(names) for names in models.values()}) == 1
         assert {len(names) for names in models.values()} == {2}
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "left"),
+    [
+        ("ChatGLM-6B", "我是ChatGLM，由清华大学和智谱AI训练的模型。", "我是［模型名］，由［模型名］训练的模型。"),
+        ("HuatuoGPT-II-7B", "我是华佗GPT(HuatuoGPT)。", "我是［模型名］(［模型名］)。"),
+        ("GPT-4", "An AI developed by OpenAI (gpt4), I say", "An AI developed by ［模型名］ (［模型名］), I say"),
+        ("Qwen2-7B-Instruct", "我是通义千问 Qwen 2.5-7b", "我是［模型名］ ［模型名］"),
+        ("LLaMA-7B", "llama 2 70B", "［模型名］"),
+        ("m1", "谷丙转氨酶（GPT）40，ALT(GPT) 4", "谷丙转氨酶（GPT）40，ALT(GPT) 4"),
+        ("medical-a", "medical advice", "medical advice"),
+        ("本草-7B", "《本草纲目》", "《本草纲目》"),
+        ("m2", "疫苗由北京生物研究所研制", "疫苗由北京生物研究所研制"),
+        ("m3", "A vaccine developed by Pfizer is given twice.", "A vaccine developed by Pfizer is given twice."),
+    ],
+)
+def test_a_model_is_hidden_by_what_it_calls_itself_and_not_only_by_its_file(model: str, text: str, left: str) -> None:
+    (found,), _ = answers.masked([answers.Answer("q", "r", model, "?", text)], (), "zh")
+    assert found.text == left

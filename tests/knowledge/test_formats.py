@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import xlsxwriter
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from huatuo import store
@@ -296,6 +296,7 @@ CELL = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8) | st.
 
 
 @settings(max_examples=150, deadline=None)
+@example(lines=[(",", "a\nb", ",")], tab=False)
 @given(lines=st.lists(st.tuples(CELL, CELL, CELL), max_size=6), tab=st.booleans())
 def test_what_a_csv_writer_writes_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, lines: list[Any], tab: bool

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from huatuo.errors import DataError, ModelError
-from huatuo.llm.base import Reply, Sampling
+from huatuo.llm.base import Branches, Reply, Sampling, Weights
 from huatuo.llm.cache import GROUP_REPLIES, Cached
 from huatuo.records import Message
 
@@ -219,3 +219,77 @@ def test_hits_are_cheap(path):
         assert sum(1 for _ in cached.chat(conversations, Sampling())) == 4000
         best = max(best, 4000 / (time.process_time() - started))
     assert best > 20_000, f"{best:,.0f} hits per CPU second"
+
+
+class Scale(Teacher):
+    """Weighs a continuation by its length; what is 13 long it cannot weigh. Counts the prompts that it computes."""
+
+    def branches(self, messages, texts, end):
+        return Branches(prefix=[1], continuations=[[2]])
+
+    def logprobs_of(self, prompts):
+        for index in reversed(range(len(prompts))):
+            self.asked.append(prompts[index])
+            if len(prompts[index].prefix) == 13:
+                yield index, Weights(error="too long")
+            else:
+                yield (
+                    index,
+                    Weights(
+                        logprobs=[-0.1 * sum(ids) - len(prompts[index].prefix) for ids in prompts[index].continuations]
+                    ),
+                )
+
+
+def prompts(count=1200):
+    return [Branches(prefix=list(range(1 + n % 600)), continuations=[[n], [n, 7]]) for n in range(count)]
+
+
+def test_log_probabilities_of_the_same_weights_are_computed_once_whatever_the_model_is_called(path):
+    first, second, other = Scale("w"), Scale("w"), Scale("x")
+    second.name = "renamed"
+    found = dict(Cached(first, path).logprobs_of(prompts()))
+    again = dict(Cached(second, path).logprobs_of(prompts()))
+    assert again == found
+    assert found[5].logprobs == pytest.approx([-0.5 - 6, -1.2 - 6], abs=0)
+    assert len(first.asked) == 1200
+    assert [len(one.prefix) for one in second.asked] == [13, 13]  # an error is tried again
+    assert dict(Cached(other, path).logprobs_of(prompts(3))).keys() == {0, 1, 2}
+    assert len(other.asked) == 3
+
+
+def test_another_continuation_is_another_question_and_equal_prompts_are_computed_once(path):
+    model = Scale("w")
+    one = Branches(prefix=[1, 2], continuations=[[3], [4]])
+    cached = Cached(model, path)
+    assert len(dict(cached.logprobs_of([one, one, one]))) == 3
+    assert len(model.asked) == 1
+    assert dict(cached.logprobs_of([one.model_copy(update={"continuations": [[4], [3]]})]))[0].logprobs == [-2.4, -2.3]
+    assert len(model.asked) == 2
+
+
+def test_without_a_digest_nobody_knows_whose_log_probabilities_they_are(path):
+    first, second = Scale(""), Scale("")
+    assert dict(Cached(first, path).logprobs_of(prompts(20))) == dict(Cached(second, path).logprobs_of(prompts(20)))
+    assert len(second.asked) == 20
+
+
+def test_log_probabilities_that_are_no_numbers_are_refused_with_the_next_step(path):
+    list(Cached(Scale("w"), path).logprobs_of(prompts(3)))
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE weights SET logprobs = '[null]'")
+    connection.close()
+    with pytest.raises(DataError, match="next: move the file away"):
+        list(Cached(Scale("w"), path).logprobs_of(prompts(3)))
+
+
+def test_what_was_computed_before_the_process_ended_stays(path):
+    model = Scale("w")
+    stopped = Cached(model, path).logprobs_of(prompts())
+    for _ in range(700):
+        next(stopped)
+    stopped.close()
+    again = Scale("w")
+    assert len(dict(Cached(again, path).logprobs_of(prompts()))) == 1200
+    assert len(again.asked) <= 502

@@ -63,6 +63,25 @@ def test_template_gives_the_ids_of_training_and_of_generation(name: str, tokeniz
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_many_together_are_what_each_is_alone(name: str, tokenizer: Any) -> None:
+    fmt = formats.get(name)
+    end, _ = formats.end_token(fmt, tokenizer)
+    openings = [talk("问", f"{text}答") for text in ("“", "：", "\n", "<答>：", end, "")]
+    talks = [*conversations(40, seed=5), *openings, talk(f"a{end}b", "c"), talk("头", "尾", "没有答"), []]
+    found = formats.encode_many(fmt, [*talks, *talks[:3]], tokenizer)
+    assert len(found) == len(talks) + 3
+    for messages, one in zip([*talks, *talks[:3]], found, strict=True):
+        if isinstance(one, FormatError):
+            with pytest.raises(FormatError) as alone:
+                formats.encode(fmt, messages, tokenizer)
+            assert str(alone.value) == str(one)
+        else:
+            assert one == formats.encode(fmt, messages, tokenizer)
+    assert sum(isinstance(one, FormatError) for one in found) == 2
+    assert formats.encode_many(fmt, [], tokenizer) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_learned_tokens_are_the_answers_and_their_end(name: str, tokenizer: Any) -> None:
     fmt = formats.get(name)
     end, end_id = formats.end_token(fmt, tokenizer)
@@ -209,6 +228,7 @@ def test_a_token_that_straddles_the_border_is_split_there_and_counted(tmp_path: 
     assert len(tokenizer("<问>：头痛\n<答>：多休息。")["input_ids"]) == 1
     assert encoded.straddled == 1
     assert formats.encode_answers(fmt, talk("头痛"), ["多休息。"], tokenizer)[2] == [True]
+    assert formats.encode_many(fmt, [talk("头痛", "多休息。")] * 2, tokenizer) == [encoded, encoded]
     assert encoded.ids[: len(prompt)] == prompt
     learned = [i for i, mark in zip(encoded.ids, encoded.learned, strict=True) if mark]
     assert tokenizer.decode(learned) == "多休息。<eos>"

@@ -41,6 +41,12 @@ def test_each_step_holds_what_the_rules_before_it_left() -> None:
     assert whole.shares == pytest.approx([1, 46 / 90, 1 / 3, 2 / 15, 0.1])
 
 
+def test_a_kind_of_which_nothing_was_read_has_no_row() -> None:
+    """A text whose language is told after it was read is counted there under ``unknown``."""
+    untold = [count("texts", "", 90, 9_000, language="unknown"), *COUNTS]
+    assert [row.kind for row in rows(untold)] == [row.kind for row in rows(COUNTS)]
+
+
 def test_nothing_read_is_no_division() -> None:
     assert rows([])[0].shares == [0, 0, 0, 0, 0]
 
@@ -75,7 +81,10 @@ def test_the_page_shows_samples_as_text(language: str, tmp_path: Path) -> None:
     assert ("非医学领域" in page) == (language != "en")
     assert "2.6 %" in page
     assert len(list(csv.DictReader((tmp_path / "funnel.csv").read_text(encoding="utf-8").splitlines()))) == len(COUNTS)
-    assert (tmp_path / "funnel.svg").read_text(encoding="utf-8").startswith("<svg")
+    tex = (tmp_path / "funnel.tex").read_text(encoding="utf-8")
+    assert tex.count(" \\\\\n") == 1 + len(rows(COUNTS))
+    assert "\\end{tabular}" in tex
+    assert (tmp_path / "funnel.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def rules_in_code() -> set[str]:
     for path in SOURCE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for pattern in (
-            r"\.(?:drop|leave)\(\s*[\w.]+(?:\(\))?,\s*\"([^\"]+)\"",
+            r"\._?(?:drop|leave)\(\s*[\w.]+(?:\(\))?,\s*\"([^\"]+)\"",
             r"\b(?:_Refused|Refusal|Unfit|unread)\((?:\w[\w.]*,\s*)?\s*\"([^\"]+)\"",
         ):
             found.update(re.findall(pattern, text))

@@ -145,13 +145,32 @@ def test_samples_are_not_called_a_fair_share(text):
 
 
 def test_all_numbers_are_folded_by_group_with_every_signature(text):
-    part = text[text.index("<details>") : text.index('<section id="flow">')]
+    folded = text.rindex("<details>", 0, text.index("全部数字"))
+    part = text[folded : text.index('<section id="flow">')]
     assert part.count("<details>") == 1 + 5  # one for all, one per group
     assert "the answer sentence that was taught" in part  # what BLEU compares with
     places = set(re.findall(r">(S\d+)</abbr>", part))
     assert places
     for place in places:
         assert re.search(rf"<li>{place} <code>metric:", text)
+
+
+def test_every_question_opens_to_prompt_response_reading_and_rule(report, text):
+    part = text[text.index('<section id="answers">') :]
+    part = part[: part.index("</section>")]
+    asked = part.count('class="asked"')
+    assert 200 < asked <= 240
+    assert part.count("提示原文") == 2 * asked  # two models each
+    assert "<dt>user</dt>" in part
+    with (report / "scores.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) > 2 * asked
+
+
+def test_each_number_of_a_run_has_a_line_to_cite(text):
+    folded = text[text.index("引用这些数字") :]
+    lines = re.findall(r"<code>([^<]*n=[^<]*)</code>", folded[: folded.index("</details>")])
+    assert len(lines) == 2 * 5  # base and ours of every group
+    assert all("|questions:" in line and "|seed:2023" in line and "huatuo:" in line for line in lines)
 
 
 def test_nothing_is_loaded_from_anywhere(text):

@@ -242,3 +242,18 @@ def test_the_band_of_extractors_has_its_ends_and_the_classes_of_unread_answers()
     assert (band.group, band.model, band.ends) == ("exam", "ours", (0.3, 0.6))
     assert [tables.shown(figure) for figure in band.unread] == ["4"]
     assert not any(tables.is_leak(figure) for figure in band.unread)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.0, 0.0004, "[0.00, 0.04]"),
+        (0.0, 0.0, "[0.0, 0.0]"),
+        (0.9996, 1.0, "[99.96, 100.00]"),
+        (0.0, 0.002, "[0.0, 0.2]"),
+    ],
+)
+def test_an_interval_that_is_no_point_does_not_look_like_one(low, high, said):
+    assert (
+        tables.interval(Figure(name="e", model="m", metric="accuracy", value=low, low=low, high=high, n=9538)) == said
+    )

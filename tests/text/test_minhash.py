@@ -95,7 +95,7 @@ def test_bands_are_the_same_everywhere() -> None:
     """Frozen: a table of bands on disk is compared with what later versions make."""
     made, _ = bands(["高血压患者每日一次，每次5 mg，口服。", "Patients were treated with 5 mg daily."])
     assert made.shape == (2, BANDS)
-    assert [f"{int(value):016x}" for value in made[:, 0]] == ["14f55c346f3cfcc4", "980bb7fd7287d0c9"]
+    assert [f"{int(value):016x}" for value in made[:, 0]] == ["c7fec36da1ff5070", "1e8989452947c377"]
 
 
 @pytest.mark.parametrize(

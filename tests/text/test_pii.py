@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huatuo.text.pii import _CHECK, _WEIGHTS, deidentify, find, is_id_number
+from huatuo.text.pii import _CHECK, _WEIGHTS, deidentify, find, is_hotline, is_id_number, is_role_address
 
 
 def id_number(first: str) -> str:
@@ -101,3 +101,23 @@ def test_what_is_taken_out_is_gone_and_the_rest_stays(text: str) -> None:
     assert all(a.end <= b.start for a, b in pairwise(found))
     left = deidentify(text)
     assert left == text if not found else "〔" in left
+
+
+@pytest.mark.parametrize("text", ["1-800-555-0100", "(888) 555 0100", "400-820-8820", "800-555-0100"])
+def test_a_number_free_to_call_is_an_institutions(text: str) -> None:
+    assert is_hotline(text)
+
+
+@pytest.mark.parametrize("text", ["138-1234-5678", "010-62345678", "62345678", "1-212-555-0100"])
+def test_other_numbers_may_be_a_persons(text: str) -> None:
+    assert not is_hotline(text)
+
+
+@pytest.mark.parametrize("text", ["info@institute.example.org", "Contact-Us@example.gov", "custserv@example.com"])
+def test_an_address_that_says_what_it_is_for_is_an_institutions(text: str) -> None:
+    assert is_role_address(text)
+
+
+@pytest.mark.parametrize("text", ["jane.roe@info.example.org", "zhang3@hospital.example.com", "info", "j@a.org"])
+def test_other_addresses_may_be_a_persons(text: str) -> None:
+    assert not is_role_address(text)

@@ -25,6 +25,21 @@ def test_every_sample_is_in_exactly_one_step(layout: str, size: int) -> None:
     assert {len(step.samples()) for step in steps[:-1]} == {size}
 
 
+def test_steps_are_cut_when_asked_for_and_always_alike() -> None:
+    steps = plan(LENGTHS, settings("bucketed", batch_samples=48), 1)
+    assert len(steps) == 105
+    for number in (0, 50, 104):
+        assert sorted(steps[number].samples()) == sorted(steps.first(number + 1, number))
+        assert [m.tolist() for m in steps[number].micro_batches] == [m.tolist() for m in steps[number].micro_batches]
+    assert [len(step.samples()) for step in steps[103:]] == [48, 8]
+    assert sorted(steps.first(10)) == sorted(np.concatenate([step.samples() for step in steps[:10]]))
+    assert len(steps.first(200)) == 5_000
+    for wrong in (105, -1):
+        with pytest.raises(IndexError):
+            steps[wrong]
+    assert not plan(LENGTHS[:0], settings("packed"), 1)
+
+
 @pytest.mark.parametrize("layout", ["packed", "bucketed", "joined"])
 def test_no_micro_batch_is_larger_than_allowed(layout: str) -> None:
     steps = plan(LENGTHS, settings(layout, batch_samples=64, batch_tokens=256), 1)
@@ -60,7 +75,8 @@ def test_bucketing_wastes_little_and_a_seed_fixes_the_steps() -> None:
     assert abs(np.corrcoef(means, np.arange(64))[0, 1]) < 0.35  # short steps do not all come first
 
 
-def test_composition_after_bucketing_is_still_within_the_bound() -> None:
+@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+def test_composition_after_reordering_is_still_within_the_bound(layout: str) -> None:
     names = list(o.RELEASED_COUNTS)
     counts = [round(o.RELEASED_COUNTS[name] / 100) for name in names]
     weights = [o.RELEASED_WEIGHTS["2023-12-15"][name] for name in names]
@@ -70,7 +86,7 @@ def test_composition_after_bucketing_is_still_within_the_bound() -> None:
     rows, copy = o._items(codes, np.array(copies), by_copy=False)
     ordered = codes[rows[o.priority_order(words[rows], copy, np.array(weights)[codes[rows]], 5)]]
     lengths = 20 + 10 * ordered  # the worst case: length goes with the source
-    steps = plan(lengths, settings("bucketed", reorder_window=1024), 1)
+    steps = plan(lengths, settings(layout, reorder_window=1024), 1)
     after = ordered[np.concatenate([step.samples() for step in steps])]
     total = len(after)
     items = np.bincount(after, minlength=9)

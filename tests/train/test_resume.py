@@ -106,9 +106,11 @@ def test_a_damaged_checkpoint_is_passed_over(
         with pytest.raises(KilledError):
             stages.train(chosen, "broken")
     state = stages.root / "broken.part" / "state"
-    newest = max(state.glob("step-*.pt"))
-    newest.write_bytes(newest.read_bytes()[:-100])
-    (state / "writing.new").write_bytes(b"half a file")
+    newest = max(state.glob("step-*"))
+    part = next(newest.glob("__0_*"))
+    part.write_bytes(part.read_bytes()[:-100])
+    (state / "writing.new").mkdir()
+    (state / "writing.new" / "about.json").write_text("{")
     with caplog.at_level(logging.WARNING):
         broken = stages.train(chosen, "broken")
     assert f"{newest.name}: damaged" in caplog.text
@@ -182,10 +184,10 @@ def test_kill_9_at_any_moment_changes_no_bit(stages: Stages, settings: Make) -> 
     while not (stages.root / "broken").exists():
         child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
         if kills < 5:
-            before = max((p.name for p in state.glob("step-*.pt")), default="")
+            before = max((p.name for p in state.glob("step-*")), default="")
             deadline = time.monotonic() + 60
             while child.poll() is None and time.monotonic() < deadline:
-                if max((p.name for p in state.glob("step-*.pt")), default="") > before:
+                if max((p.name for p in state.glob("step-*")), default="") > before:
                     break
                 time.sleep(0.002)
             time.sleep(draw.random() * 0.05)

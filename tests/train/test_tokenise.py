@@ -9,10 +9,12 @@ import pytest
 
 from conftest import Stages, made_pairs, make_pair
 from huatuo import store
+from huatuo.cli_lines import describe
 from huatuo.errors import StageError, TrainingError
 from huatuo.models import formats, tokenizers
 from huatuo.recipe import TrainSettings
 from huatuo.records import Dropped, Pair
+from huatuo.train import tokenise
 from huatuo.train.samples import Samples
 
 Make = Callable[..., TrainSettings]
@@ -108,14 +110,14 @@ def test_a_conversation_that_does_not_alternate_is_dropped(stages: Stages, setti
 def test_an_end_token_that_is_not_learned_stops_everything(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = formats.encode
+    whole = formats.encode_many
 
-    def without_end(*args: object) -> formats.Encoded:
-        found = whole(*args)  # type: ignore[arg-type]
-        found.learned[-1] = False
+    def without_end(*args: object) -> list[formats.Encoded]:
+        found = [one for one in whole(*args) if isinstance(one, formats.Encoded)]  # type: ignore[arg-type]
+        found[1].learned[-1] = False
         return found
 
-    monkeypatch.setattr(formats, "encode", without_end)
+    monkeypatch.setattr(formats, "encode_many", without_end)
     with pytest.raises(TrainingError, match=r"pair [0-9a-f]{32}.*end token"):
         stages.prepare(made_pairs(3), settings())
 
@@ -125,7 +127,67 @@ def test_nothing_left_is_an_error_that_says_why(stages: Stages, settings: Make) 
         stages.prepare(made_pairs(20), settings(window=8))
 
 
+def test_a_killed_stage_goes_on_with_the_shard_it_was_at(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [*made_pairs(1_000), make_pair(["长" * 90, "答"]), *made_pairs(1_200)[1_000:]]
+    monkeypatch.setattr(store, "SHARD_ROWS", 300)
+    stages.prepare(pairs, settings())
+    read = stages.root / "unify", stages.root / "ingest"
+    batches, encode = list(store.read_batches(stages.root / "unify", "pairs")), formats.encode_many
+    assert len(batches) == 5
+    asked = []
+
+    def killed(fmt: formats.Format, talks: list[object], tokenizer: object) -> object:
+        asked.append(len(talks))
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return encode(fmt, talks, tokenizer)  # type: ignore[arg-type]
+
+    def again(folder: str) -> store.Manifest:
+        with store.writing(stages.root / folder, stage="tokenise", key="k", resumable=True) as out:
+            tokenise.tokenise(settings(), *read, out)
+        return store.read_manifest(stages.root / folder)
+
+    monkeypatch.setattr(formats, "encode_many", killed)
+    with pytest.raises(KeyboardInterrupt):
+        again("other")
+    resumed = again("other")
+    assert asked == [300, 300, 300, 300, 300, 1]  # the fourth twice
+    whole = store.read_manifest(stages.root / "tokenise")
+    assert resumed.digest == whole.digest
+    assert resumed.figures == whole.figures
+    assert (resumed.kept, resumed.dropped) == (1_200, {"overlong": 1})
+    assert not list((stages.root / "other").glob("ended*"))
+
+
+def test_too_many_dropped_pairs_stop_the_stage(stages: Stages, settings: Make) -> None:
+    pairs = [*made_pairs(20), *(make_pair([f"长{i}" * 50, "答"]) for i in range(30))]
+    stages.prepare(pairs, settings())
+    read = stages.root / "unify", stages.root / "ingest"
+    with (
+        pytest.raises(StageError, match=r"dropped 30 of 50 records of what it read"),
+        store.writing(stages.root / "other", stage="tokenise", key="k", max_dropped=0.5) as out,
+    ):
+        tokenise.tokenise(settings(), *read, out)
+
+
+def test_the_audit_is_said_when_the_stage_is_done(stages: Stages, settings: Make) -> None:
+    pairs = [*(make_pair([f"问{i:02}" + "长" * 37, "答" * 10]) for i in range(20)), *made_pairs(20)]
+    stages.prepare(pairs, settings())
+    manifest = store.read_manifest(stages.root / "tokenise")
+    recipe = {"window": 64, "overlong": "drop"}
+    said = describe(manifest.model_copy(update={"recipe": recipe}))
+    figures = manifest.figures
+    assert figures["truncation_share"] == 0
+    assert figures["truncation_share_1_5_tokens_per_char"] == 0.5  # 50 characters
+    assert "0.0% of the pairs are longer than the window of 64 tokens (rule: drop)" in said
+    assert "50.0% at 1.5, 50.0% at 1.8, 50.0% at 2.2" in said
+
+
 def test_a_damaged_token_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tokens.arrow").write_bytes(b"ARROW1 and no more")
-    with pytest.raises(store.DataError, match=r"tokens\.arrow: not readable"):
+    with pytest.raises(store.DataError, match="no token file"):
+        Samples(tmp_path)
+    (tmp_path / "tokens-00000.arrow").write_bytes(b"ARROW1 and no more")
+    with pytest.raises(store.DataError, match=r"tokens-00000\.arrow: not readable"):
         Samples(tmp_path)

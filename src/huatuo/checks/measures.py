@@ -26,7 +26,7 @@ _COUNTED = frozenset(("片", "粒", "袋", "支", "丸", "瓶", "揿", "针", "�
 
 _REWRITE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:第|头|首)[一二三四五六七\d]+\s*(?:针|剂|次|支)"), ""),
-    (re.compile(r"一([片粒滴次袋支个])\1"), ""),
+    (re.compile(r"一([片粒滴次袋支个])(?:一?\1)"), ""),
     (re.compile(r"(?<=\d)\s*下(?![降午肢腹])"), "次"),
     (re.compile(r"每个(?=[天日周月年小星礼])"), "每"),
     (re.compile(r"[一1]\s*刻钟"), "15分钟"),
@@ -238,6 +238,35 @@ def _counts(measure: Measure, source: str) -> bool:
     return measure.value in {len(one.split("、")) for one in lists}
 
 
+_TOTAL = re.compile(r"共|合计|总")
+_NOT_SHORTENED = frozenset(("", "min", "month")) | _COUNTED
+
+
+_PERIOD_ALONE = re.compile(r"[一1]个?(?:周|天|月|年|分钟)(?![内后前以之])[^，。；;]{0,12}?[\d一二两三四五六七八九十半]")
+
+
+def _loosely(measure: Measure, claim: str, known: Stated, source: str) -> bool:
+    """Whether a source states a number that an answer says as people speak.
+
+    Without its unit (不到3.5 for <3.5mmol/L), the period of a frequency by itself (一个礼拜), 单位 for IU, 粒 for 丸,
+    both sides of a ratio as counts, a day's total.
+    """
+    value, unit = measure.value, measure.unit
+    if not unit:
+        return any(other.value == value and other.unit not in _NOT_SHORTENED for other in known.measures)
+    if (value, unit) in {_ONCE[rate] for rate in known.rates} or (str(measure) == "1min" and "/分" in source):
+        return bool(_PERIOD_ALONE.search(_recast(claim)))
+    alike = {"U": "IU" + unit[1:], "粒": "" if "粒胶囊" in claim else "丸"}.get(unit[:1], "")
+    if alike and any(other.value == value and other.unit == alike for other in known.measures):
+        return True
+    if unit == "times" and any(not other.unit and other.value == value for other in known.measures):
+        return ":" in source or "：" in source
+    if _TOTAL.search(measure.before):
+        often = {Decimal(number) for _, number in known.frequencies}
+        return any(other.unit == unit and value == other.value * n for other in known.measures for n in often)
+    return False
+
+
 def disagreement(claim: str, source: str) -> str:
     """What a claim says in numbers and its source does not, in words; empty where they agree."""
     said, known = read(claim), read(source)
@@ -254,6 +283,8 @@ def disagreement(claim: str, source: str) -> str:
             if measure.value in unitless and measure.unit in ("℃", ""):
                 continue
             if _per(measure, claim, known) or _counts(measure, source) or _one(measure, known, source):
+                continue
+            if _loosely(measure, claim, known, source):
                 continue
             if not measure.unit and any(
                 other.value == measure.value

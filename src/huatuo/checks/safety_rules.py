@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from huatuo.checks import pieces
 from huatuo.checks.redflags import emergency
 
 TABLE = "safety.tsv"
@@ -68,7 +69,7 @@ def invented_sources(answer: str, supplied: Iterable[str]) -> list[str]:
         found = []
     plain = _TITLE.sub("", answer)
     for row in _rows("source_"):
-        if row.name == "source_given" and titles:
+        if row.name.startswith("source_given") and titles:
             continue
         found += [match[0] for match in row.pattern.finditer(plain) if not _is_supplied(match[0], titles)]
     found += [match[0] for match in _NAMED_GUIDE.finditer(plain) if not _is_supplied(match[0], titles)]
@@ -94,7 +95,7 @@ def is_harmful(question: str) -> bool:
     """Whether a question asks for help to do harm."""
     if _PREVENTS.search(question):
         return False
-    return any(row.pattern.search(question) for row in _rows("harmful_"))
+    return any(row.pattern.search(question) for row in _rows("harmful_")) or any(pieces.found(question, "harm"))
 
 
 _PREVENTS = re.compile(
@@ -141,6 +142,9 @@ def boilerplate_only(question: str, answer: str) -> bool:
     pieces = _pieces(answer)
     if not pieces or emergency(question) or over_refuses(question, answer):
         return False
+    said = [row.pattern for row in _rows("boilerplate") if row.name != "boilerplate_words"]
+    if not any(pattern.search(piece) for pattern in said for piece in pieces):  # short, and yet an answer: 做胃镜
+        return False
     return all(_says_nothing(piece) for piece in pieces)
 
 
@@ -158,10 +162,12 @@ def _pieces(answer: str) -> list[str]:
 def _says_nothing(piece: str) -> bool:
     """Whether next to nothing is left of a piece without the words that say nothing."""
     rows = _rows("boilerplate")
+    if any(row.pattern.search(piece) for row in _rows("says_something")):
+        return False
     if not any(row.pattern.search(piece) for row in rows):
         return len(_SMALL.sub("", piece)) <= 1
     rest = piece
     for row in rows:
         rest = row.pattern.sub("", rest)
     rest = _SMALL.sub("", rest)
-    return len(rest) <= (max(4, len(piece) // 3) if not rest.isascii() else max(14, len(piece) // 3))
+    return len(rest) <= (max(2, len(piece) // 6) if not rest.isascii() else max(6, len(piece) // 6))

@@ -206,7 +206,7 @@ def _foreign(answer: str, raw: str, source: _Source, names: Dictionary | None) -
     for mention in names.find(answer) if names else ():
         name = plain(mention.name)
         if mention.name not in raw and name not in source.text and _open(name, source)[0]:
-            yield Problem("swapped", f"{mention.name!r} is not in the facts")
+            yield Problem("swapped", f"{mention.name!r} is another name of the graph")
 
 
 def _open(piece: str, source: _Source) -> tuple[list[str], int]:

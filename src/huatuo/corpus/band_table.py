@@ -1,15 +1,16 @@
-"""The band table of a corpus: what a later corpus needs in order to find its near-duplicates there.
+"""The band table of earlier corpora: what a later corpus needs in order to find its duplicates there.
 
-A folder of Parquet files that only grows: one file for each corpus that was added, then ``manifest.json`` (written
-last; a file that it does not name does not count). A file holds, in the total order of its corpus, id, text and one
-column per band, so that reading one band of everything takes 8 bytes a text. Texts that were dropped belong into it as
-well: otherwise a neighbour of a dropped text would pass later.
+A folder of Parquet files that only grows: two files for each corpus that was added, then ``manifest.json`` (written
+last; a file that it does not name does not count). ``bands-*`` holds, in the total order of its corpus, id, text and
+one column per band, so that reading one band of everything takes 8 bytes a text; ``keys-*`` holds key and id of every
+text that is no exact duplicate. Texts that were dropped as near-duplicates belong into it as well: otherwise a
+neighbour of a dropped text would pass later.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from huatuo.corpus.near import Rows
-from huatuo.errors import DataError
-from huatuo.files import canonical_json, locked, write_atomic
+from huatuo.errors import BusyError, DataError
+from huatuo.files import canonical_json, content_id, locked, write_atomic
 from huatuo.text.grams import Hashes, Places
 from huatuo.text.minhash import ALGORITHM, BANDS
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 GROUP_ROWS = 25_000
@@ -32,32 +33,41 @@ GROUP_ROWS = 25_000
 
 _BAND_NAMES = [f"band_{number:02}" for number in range(BANDS)]
 _SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), *((name, pa.uint64()) for name in _BAND_NAMES)])
+KEYS = pa.schema([("key", pa.string()), ("id", pa.string())])
+"""Columns of the exact keys."""
 
 
 class BandTable:
-    """The texts of earlier corpora, with their bands; new ones are appended."""
+    """The texts of earlier corpora, with their bands and exact keys; new ones are appended."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the table of a folder, which need not exist yet.
+    def __init__(self, folder: Path, before: str = "") -> None:
+        """Open the table of a folder, which need not exist yet; as it was ``before`` that corpus was added, if it was.
 
         Raises DataError where it is of another algorithm or layout, or damaged.
         """
-        self.folder = folder
+        self.folder, self._before = folder, before
         self._load()
 
     def _load(self) -> None:
-        manifest = self._manifest()
-        self._files = [pq.ParquetFile(self._whole(entry)) for entry in manifest["files"]]
+        entries: list[dict[str, Any]] = self._manifest()["corpora"]
+        self.added = [str(entry["corpus"]) for entry in entries]
+        if self._before in self.added:
+            entries = entries[: self.added.index(self._before)]
+        self._corpora = self.added[: len(entries)]
+        self._files = [pq.ParquetFile(self._whole(entry["bands"])) for entry in entries]
+        self._keys = [self._whole(entry["keys"]) for entry in entries]
         sizes = [file.metadata.num_rows for file in self._files]
         self._starts: Places = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     def _manifest(self) -> dict[str, Any]:
         path = self.folder / "manifest.json"
         if not path.exists():
-            return {"format": FORMAT, "algorithm": ALGORITHM, "files": []}
+            return {"format": FORMAT, "algorithm": ALGORITHM, "corpora": []}
         try:
             manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            found = manifest["format"], manifest["algorithm"], manifest["files"]
+            found = manifest["format"], manifest["algorithm"]
+            if found[0] == FORMAT:
+                list(manifest["corpora"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: not the manifest of a band table ({error}); next: restore it") from None
         if found[0] != FORMAT:
@@ -71,17 +81,23 @@ class BandTable:
 
     def _whole(self, entry: dict[str, Any]) -> Path:
         """The file of an entry. Raises DataError where it is missing or does not hold what the manifest says."""
-        path = self.folder / str(entry["name"])
+        path, name = self.folder / str(entry["name"]), str(entry["name"])
         try:
             metadata = pq.read_metadata(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{path}: cannot be read ({error}); next: restore it from a copy") from None
-        if metadata.num_rows != entry["rows"] or not metadata.schema.to_arrow_schema().equals(_SCHEMA):
+        schema = KEYS if name.startswith("keys-") else _SCHEMA
+        if metadata.num_rows != entry["rows"] or not metadata.schema.to_arrow_schema().equals(schema):
             raise DataError(f"{path}: not the file that the manifest names ({entry['rows']:,} rows); next: restore it")
         return path
 
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of what was added, in its order."""
+        return content_id("band table", str(FORMAT), ALGORITHM, *self._corpora)
+
     def __len__(self) -> int:
-        """Texts."""
+        """Texts that have bands."""
         return int(self._starts[-1])
 
     def band(self, number: int) -> Hashes:
@@ -109,40 +125,81 @@ class BandTable:
                 found += values.take(pa.array(inside[groups == group] - group * GROUP_ROWS)).to_pylist()
         return found
 
-    def append(self, rows: Rows) -> None:
-        """Nothing; adds the texts, which count as later than all that are in the table.
+    def exact(self, keys: pa.ChunkedArray) -> dict[str, str]:
+        """Key → id of the earliest text that has it, of those of the ``keys`` that are in the table."""
+        found: dict[str, str] = {}
+        for batch in self._key_batches():
+            known = batch.filter(pc.is_in(batch.column("key"), value_set=keys))
+            for key, row in zip(known.column("key").to_pylist(), known.column("id").to_pylist(), strict=True):
+                found.setdefault(key, row)
+        return found
 
-        Raises DataError where one of the ids is in the table already, BusyError where another process appends.
+    def refuse_known(self, ids: pa.ChunkedArray) -> None:
+        """Nothing. Raises DataError where one of these ids is in the table already."""
+        count, first = 0, ""
+        for batch in self._key_batches():
+            known = batch.column("id").filter(pc.is_in(batch.column("id"), value_set=ids))
+            count += len(known)
+            first = first or (known[0].as_py() if len(known) else "")
+        if count:
+            raise DataError(
+                f"{self.folder}: {count:,} of the texts are in the table already (first: {first}), cut or cleaned in "
+                "another way; expected new ones; next: leave out the sources that were added before, or name a new "
+                "folder"
+            )
+
+    def _key_batches(self) -> Iterable[pa.RecordBatch]:
+        for path in self._keys:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(batch_size=GROUP_ROWS)
+
+    def append(self, rows: Rows, keys: Iterable[pa.RecordBatch], corpus: str) -> None:
+        """Nothing; adds the texts with bands, and ``keys`` (of `KEYS`) of all that are no exact duplicates, as the
+        corpus of that digest. They count as later than all that are in the table.
+
+        Raises BusyError where another process appends or has appended since the table was opened, DataError where an
+        id is in the table already.
         """
         with locked(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._load()  # what another process has appended meanwhile
-            self._refuse_known(rows.ids)
-            name = f"bands-{len(self._files) + 1:05}.parquet"
-            beside = self.folder / f".{name}.new"
-            _write(beside, rows)
-            beside.replace(self.folder / name)
             manifest = self._manifest()
-            manifest["files"].append({"name": name, "rows": len(rows.ids)})
+            if [entry["corpus"] for entry in manifest["corpora"]] != self.added:
+                raise BusyError(
+                    f"{self.folder}: another run has added to the band table meanwhile; nothing was added; "
+                    "next: the same command again, which judges against that corpus as well"
+                )
+            self.refuse_known(pa.chunked_array([pa.array(rows.ids, pa.string())]))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            number = len(self.added) + 1
+            bands, exact = (self.folder / f"{kind}-{number:05}.parquet" for kind in ("bands", "keys"))
+            entry = {"corpus": corpus, "bands": _entry(bands, _write(bands, rows))}
+            entry["keys"] = _entry(exact, _write_keys(exact, keys))
+            manifest["corpora"].append(entry)
             write_atomic(self.folder / "manifest.json", canonical_json(manifest))
+            self._before = ""
             self._load()
 
-    def _refuse_known(self, ids: Sequence[str]) -> None:
-        own = pa.array(ids, type=pa.string())
-        for file in self._files:
-            known = pc.is_in(own, value_set=file.read(columns=["id"])["id"].combine_chunks())
-            if known.true_count:
-                first = own.filter(known)[0].as_py()
-                raise DataError(
-                    f"{self.folder}: {known.true_count:,} of the texts are in the table already (first: {first}); "
-                    "expected new ones; next: leave out the corpus that was added before"
-                )
+
+def _entry(path: Path, rows: int) -> dict[str, Any]:
+    return {"name": path.name, "rows": rows}
 
 
-def _write(path: Path, rows: Rows) -> None:
-    with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+def _write(path: Path, rows: Rows) -> int:
+    beside = path.with_name(f".{path.name}.new")
+    with pq.ParquetWriter(beside, _SCHEMA, compression="zstd") as writer:
         for start in range(0, len(rows.ids), GROUP_ROWS):
             places = np.arange(start, min(start + GROUP_ROWS, len(rows.ids)))
             bands = [pa.array(rows.bands[places, number]) for number in range(BANDS)]
             columns = [pa.array(rows.ids[start : start + GROUP_ROWS], pa.string()), pa.array(rows.texts(places))]
             writer.write_table(pa.Table.from_arrays([*columns, *bands], schema=_SCHEMA), row_group_size=GROUP_ROWS)
+    beside.replace(path)
+    return len(rows.ids)
+
+
+def _write_keys(path: Path, keys: Iterable[pa.RecordBatch]) -> int:
+    beside, count = path.with_name(f".{path.name}.new"), 0
+    with pq.ParquetWriter(beside, KEYS, compression="zstd") as writer:
+        for batch in keys:
+            writer.write_batch(batch, row_group_size=GROUP_ROWS)
+            count += batch.num_rows
+    beside.replace(path)
+    return count

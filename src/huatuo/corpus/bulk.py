@@ -15,7 +15,9 @@ from shutil import rmtree
 import pyarrow as pa
 
 from huatuo import store
-from huatuo.corpus import funnel, semantic
+from huatuo.corpus import earlier, funnel, semantic
+from huatuo.corpus.band_table import BandTable
+from huatuo.corpus.calibration import least_of
 from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, read_rows
 from huatuo.corpus.near import Neighbour, neighbours
 from huatuo.corpus.nearby import near_rows
@@ -30,11 +32,13 @@ from huatuo.corpus.passes import (
     Vectors,
     Verdict,
     as_documents,
+    filter_of,
+    lexicon_of,
     survivors_of,
 )
 from huatuo.corpus.sources import SCHEMA as TEXT
 from huatuo.corpus.sources import check, read, shards
-from huatuo.errors import InputError
+from huatuo.errors import InputError, StageError
 from huatuo.files import content_id, hash_file, locked
 from huatuo.progress import bar
 from huatuo.recipe import table
@@ -42,7 +46,7 @@ from huatuo.recipe_curate import CorpusSettings
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.store import InputEntry, Manifest, canonical_json
 
-VERSIONS = {"texts": 1, "clean": 1, "segments": 1, "kept": 1, "passages": 1}
+VERSIONS = {"texts": 1, "clean": 2, "segments": 2, "kept": 2, "passages": 1}
 """Stages in their order, with the number that is raised when their output changes for the same input."""
 
 _SEGMENT_READ = pa.schema([f for f in SEGMENT if f.name not in ("bands", "rank")])
@@ -66,6 +70,16 @@ class Bulk:
         manifest = store.verify(self.root / stage)
         return [self.root / stage / entry.name for t in manifest.tables.values() for entry in t.files]
 
+    @property
+    def corpus(self) -> str:
+        """Digest of the passages."""
+        return store.read_manifest(self.root / "segments").digest
+
+    @property
+    def earlier(self) -> BandTable | None:
+        """The earlier corpora, without this one; None where the recipe names no band table."""
+        return BandTable(self.settings.earlier, self.corpus) if self.settings.earlier is not None else None
+
 
 @dataclass(frozen=True)
 class Done:
@@ -85,13 +99,31 @@ def curate(settings: CorpusSettings, root: Path, questions: Path | None = None, 
     """
     if not settings.sources:
         raise InputError("[corpus] names no source; next: add [[corpus.sources]] with name and path")
+    if settings.lexicon is not None:
+        chosen = settings.lexicon.model_copy(update={"least": least_of(settings.lexicon)})
+        settings = settings.model_copy(update={"lexicon": chosen})
     engine = engine_of(settings.engine, batch_rows) if batch_rows else engine_of(settings.engine)
     run = Bulk(settings, root, questions, engine)
     check(settings.sources)
+    _load(settings)
     with locked(root):
         for stage, work in _WORK.items():
             store.recover(root / stage)
-            yield _finished(run, stage, work)
+            done = _finished(run, stage, work)
+            if stage == "kept":
+                _add(run)
+            yield done
+
+
+def _load(settings: CorpusSettings) -> None:
+    """Read word lists and filter, so that a bad one is found before anything is made, and that what this process read
+    for an earlier run is not taken for what lies there now."""
+    lexicon_of.cache_clear()
+    filter_of.cache_clear()
+    if settings.lexicon is not None:
+        lexicon_of(settings.lexicon)
+    if settings.filter is not None:
+        filter_of(settings.filter)
 
 
 def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], None]) -> Done:
@@ -141,9 +173,16 @@ _READS = {
 }
 """Stage → the keys of ``[corpus]`` that its rows depend on; never the engine."""
 
+_LATER = ("of_field", "priority")
+"""Keys of a source that only later stages read."""
+
 
 def _settings_of(settings: CorpusSettings, stage: str) -> dict[str, object]:
     shown = {name: value for name, value in table(settings).items() if name in _READS[stage]}
+    if stage == "texts":  # what a later stage reads of a source does not make it read anew
+        shown["sources"] = [{k: v for k, v in one.items() if k not in _LATER} for one in shown["sources"]]
+    if stage == "clean" and settings.lexicon is not None:
+        shown["of_field"] = sorted(source.name for source in settings.sources if source.of_field)
     if stage == "segments":
         shown["near"] = bool(settings.near)
         shown["priorities"] = _priorities(settings)
@@ -170,6 +209,8 @@ def _inputs(run: Bulk, stage: str) -> list[InputEntry]:
         entries.append(InputEntry(name=run.settings.filter.name, digest=_hash(run.settings.filter)))
     if stage == "kept" and run.questions is not None:
         entries.append(_entry(run.questions))
+    if stage == "kept" and (table_ := run.earlier) is not None:
+        entries.append(InputEntry(name="earlier", digest=table_.digest, rows={"texts": len(table_)}))
     return entries
 
 
@@ -210,16 +251,30 @@ def _segments(run: Bulk, out: Path, advance: Advance) -> None:
 
 
 def _kept(run: Bulk, out: Path, advance: Advance) -> None:
-    files = run.files("segments")
-    survivors = survivors_of(run.engine.group_min(files, "key", "rank"))
+    files, table_ = run.files("segments"), run.earlier
+    survivors = _survivors(run, files, table_)
     near: dict[str, Neighbour] = {}
     if run.settings.near:
         with near_rows(files, survivors, out) as rows:
-            near = neighbours(rows, tenths=run.settings.near)
+            near = neighbours(rows, table_, tenths=run.settings.near)
     digest = store.read_manifest(run.questions).digest if run.questions else ""
     alike = _alike(run, files, survivors, near, out) if run.settings.semantic else {}
     verdict = Verdict(survivors, near, alike, run.questions, digest)
     run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT), files, out, advance)
+
+
+def _survivors(run: Bulk, files: list[Path], table_: BandTable | None) -> dict[str, str]:
+    """Key → id that survives, of the keys that several passages hold, those of earlier corpora among them."""
+    found = survivors_of(run.engine.group_min(files, "key", "rank"))
+    return found if table_ is None else found | earlier.exact(table_, files)
+
+
+def _add(run: Bulk) -> None:
+    """The passages join the band table, once they have been judged by it."""
+    table_ = run.earlier
+    if table_ is not None and run.corpus not in table_.added:
+        files = run.files("segments")
+        earlier.add(table_, files, _survivors(run, files, table_), run.corpus, run.root)
 
 
 def _alike(
@@ -248,6 +303,13 @@ def _rest(files: list[Path], survivors: dict[str, str], near: dict[str, Neighbou
 
 
 def _passages(run: Bulk, out: Path, advance: Advance) -> None:
+    judged = store.read_manifest(run.root / "kept")
+    if not judged.kept:
+        said = ", ".join(f"{count:,} {rule}" for rule, count in sorted(judged.dropped.items()))
+        raise StageError(
+            f"no passage is left: {said or 'none was made'}; next: look at the samples in {run.root / 'kept'}, mend "
+            "the settings, or give sources that hold something new"
+        )
     run.engine.map(Pass(_KEPT_READ, as_documents, DOCUMENT, open_only=True), run.files("kept"), out, advance)
 
 

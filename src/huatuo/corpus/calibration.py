@@ -1,86 +1,130 @@
-"""Thresholds for people to choose: what density and filter would keep of texts that somebody judged."""
+"""Thresholds measured on texts that somebody judged: what density and filter would keep of them, and which one to take.
+
+A threshold is chosen on three judgements of four, drawn by the hash of the text, and measured on the fourth, which did
+not choose it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from huatuo.corpus import filter as learned
-from huatuo.corpus import lexicon
-from huatuo.corpus.calibrate import HEAD, Threshold, best, measured, thresholds_of
+from huatuo.corpus import judgements, lexicon, sheets
+from huatuo.corpus.calibrate import Threshold, best, measured, precise, thresholds_of
 from huatuo.corpus.judgements import Judged, of_sheet, read_sheet
-from huatuo.corpus.normalise import normalise_batch
 from huatuo.corpus.passes import lexicon_of
-from huatuo.corpus.sources import read_all
-from huatuo.errors import RecipeError
-from huatuo.recipe_curate import CorpusSettings
+from huatuo.errors import InputError, RecipeError
+from huatuo.llm.base import Model
+from huatuo.recipe_curate import CorpusSettings, LexiconSettings
+from huatuo.records_curated import Calibration, ThresholdCount
 
-DENSITIES = (0, 5, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300)
+DENSITIES = (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300)
 """Densities that are tried, in thousandths of the characters."""
 
-
-def texts(settings: CorpusSettings) -> Iterator[tuple[str, str]]:
-    """(id, normalised text) of every text of the recipe's sources. Raises as `huatuo.corpus.sources.read_all`."""
-    for batch in read_all(settings.sources):
-        made = normalise_batch(batch)
-        yield from zip(made.column("id").to_pylist(), made.column("normal").to_pylist(), strict=True)
+DENSITY_FILE = "density.json"
+"""File with the density that was chosen, for ``corpus.lexicon.least``."""
 
 
 def judged(settings: CorpusSettings, sheet: Path) -> list[Judged]:
-    """The texts of the recipe's sources that a sheet (``id,label``) judges, by id.
+    """The texts of the recipe's sources that a sheet judges by ``id`` or ``sha256``, by that name.
 
-    Raises InputError for a bad sheet.
+    Raises InputError for a bad sheet, and one that judges a text that is not there.
     """
-    return of_sheet(read_sheet(sheet), texts(settings), sheet)
+    said = read_sheet(sheet)
+    rows = sheets.texts(settings)
+    named = ((name, row.normal) for row in rows for name in (row.id, row.sha256) if name in said)
+    return of_sheet(said, named, sheet)
 
 
-def calibrated(settings: CorpusSettings, rows: Sequence[Judged], terms: lexicon.Lexicon | None) -> list[str]:
-    """Lines of tables: what each threshold of density, and of the recipe's filter, keeps of the judged texts.
+def of_density(rows: Sequence[Judged], terms: lexicon.Lexicon, least: float = 0.0) -> Calibration:
+    """What each threshold of density keeps of the judged texts; the chosen one has the largest F1, or with a ``least``
+    precision keeps most of those whose interval begins there or above.
 
-    A filter is measured on the judgements that it holds out, which did not teach it. Raises RecipeError where the
-    recipe has neither a lexicon nor a filter, and as `huatuo.corpus.filter.load`.
+    Raises InputError where no judged text is to keep, or too few are held out to measure.
     """
-    lines: list[str] = []
-    if terms is not None:
-        found = lexicon.calibrate([terms.density(row.text) for row in rows], [row.keep for row in rows], DENSITIES)
-        lines += _table(f"density in thousandths of the characters, {len(rows)} judged texts", found)
-        if any(one.right for one in found):
-            lines.append(f"largest F1 at {best(found).thousandths}")
+    taught = [row for row in rows if not learned.is_held_out(row.text)]
+    held = [row for row in rows if learned.is_held_out(row.text)]
+    if not held or not any(row.keep for row in taught):
+        raise InputError(
+            f"{len(rows)} judgements, {sum(row.keep for row in rows)} to keep: too few to choose a threshold and to "
+            "measure it; expected some tens of both kinds; next: judge more texts"
+        )
+
+    def at(part: Sequence[Judged], thresholds: Sequence[int]) -> list[Threshold]:
+        return lexicon.calibrate([terms.density(row.text) for row in part], [row.keep for row in part], thresholds)
+
+    table = at(taught, DENSITIES)
+    chosen = precise(table, least) if least else best(table)
+    return _calibration("density", table, chosen.thousandths, at(held, [chosen.thousandths])[0], least)
+
+
+def of_filter(rows: Sequence[Judged], made: learned.Filter) -> Calibration:
+    """What each threshold of a filter keeps of the judgements that it holds out, which did not teach it; the chosen one
+    is that of the filter."""
+    held = [row for row in rows if learned.is_held_out(row.text)]
+    scores, labels = learned.thousandths(made.scores([row.text for row in held])), [row.keep for row in held]
+    table = measured(scores, labels, thresholds_of(scores))
+    return _calibration("filter", table, made.threshold, measured(scores, labels, [made.threshold])[0], 0.0)
+
+
+def _calibration(what: str, table: Sequence[Threshold], chosen: int, measured_: Threshold, least: float) -> Calibration:
+    counts = tuple(ThresholdCount(**asdict(one)) for one in table)
+    return Calibration(
+        what=what, table=counts, chosen=chosen, measured=ThresholdCount(**asdict(measured_)), least_precision=least
+    )
+
+
+def calibrated(settings: CorpusSettings, rows: Sequence[Judged], least: float = 0.0) -> list[Calibration]:
+    """The calibrations of the recipe's lexicon and of its filter. Raises RecipeError where it has neither, and as
+    `of_density` and `huatuo.corpus.filter.load`."""
+    found = []
+    if settings.lexicon is not None:
+        terms = lexicon_of(settings.lexicon)
+        assert isinstance(terms, lexicon.Lexicon)
+        found.append(of_density(rows, terms, least))
     if settings.filter is not None:
-        held = [row for row in rows if learned.is_held_out(row.text)]
-        scores = learned.thousandths(learned.load(settings.filter).scores([row.text for row in held]))
-        table = measured(scores, [row.keep for row in held], thresholds_of(scores))
-        lines += _table(f"filter, log-odds in thousandths, {len(held)} held-out texts", table)
-    if not lines:
+        found.append(of_filter(rows, learned.load(settings.filter)))
+    if not found:
         raise RecipeError("the recipe has neither a lexicon nor a filter to calibrate; next: add [corpus.lexicon]")
-    return lines
+    return found
 
 
-def trained(rows: Sequence[Judged], folder: Path) -> list[str]:
-    """Lines about the filter that was learned from the judged texts and saved in the folder.
+def trained(rows: Sequence[Judged], folder: Path, least: float = 0.0) -> Calibration:
+    """The calibration of the filter that was learned from the judged texts and saved in the folder.
 
     Raises InputError where they are too few, BusyError where another process writes there.
     """
-    made = learned.train(rows)
+    made = learned.train(rows, least=least or learned.LEAST_PRECISION)
     learned.save(made, folder)
-    about = made.about
-    chosen = Threshold(**{name: about["measured"][name] for name in ("thousandths", "kept", "right", "wanted")})
-    head = f"filter of {about['judgements']} judgements ({about['kept']} to keep), {about['held_out']} held out"
-    return [*_table(head, [chosen]), f"saved in {folder}"]
+    return of_filter(rows, made)
 
 
-def from_sheet(settings: CorpusSettings, sheet: Path, folder: Path | None) -> list[str]:
-    """Lines about the thresholds of the recipe; with a ``folder`` about the filter that is trained and saved there.
+def least_of(settings: LexiconSettings) -> int:
+    """The least density of a recipe, in thousandths: its number, or the one chosen in the file that it names.
 
-    Raises as `judged`, `calibrated` and `trained`.
+    Raises InputError for a file that is none.
     """
-    rows = judged(settings, sheet)
-    if folder is not None:
-        return trained(rows, folder)
-    terms = lexicon_of(settings.lexicon) if settings.lexicon is not None else None
-    assert terms is None or isinstance(terms, lexicon.Lexicon)
-    return calibrated(settings, rows, terms)
+    if isinstance(settings.least, int):
+        return settings.least
+    try:
+        said = json.loads(settings.least.read_text(encoding="utf-8"))
+        found = said["chosen"] if said["what"] == "density" else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{settings.least}: no chosen density ({error}); next: huatuo curate RECIPE --calibrate SHEET, with a "
+            "number as corpus.lexicon.least, writes such a file"
+        ) from None
+    if not isinstance(found, int) or not 0 <= found <= 1000:
+        raise InputError(f"{settings.least}: chosen is {found!r}; expected 0 to 1000; next: calibrate anew")
+    return found
 
 
-def _table(title: str, found: Sequence[Threshold]) -> list[str]:
-    return [title, HEAD, *(one.line() for one in found)]
+def asked(settings: CorpusSettings, rows: Sequence[sheets.Read], model: Model) -> judgements.Asked:
+    """What the model says of the drawn texts. Raises as `huatuo.corpus.judgements.of_teacher`."""
+    least = settings.judge.least if settings.judge else judgements.LEAST_SCORE
+    currency = settings.judge.currency if settings.judge else ""
+    texts = [(row.sha256, row.normal[: sheets.SHOWN], row.language) for row in rows]
+    return judgements.of_teacher(model, texts, currency, least)

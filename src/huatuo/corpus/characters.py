@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ Marks = npt.NDArray[np.bool_]
 
 
 Hashes = npt.NDArray[np.uint32]
+Number = TypeVar("Number", bound=np.generic)
 
 _FIRST, _SECOND, _FOURTH = (
     np.uint32(0x9E3779B1),
@@ -38,6 +40,12 @@ _FIRST, _SECOND, _FOURTH = (
 )  # odd, primes of xxHash32
 _LETTERS_END = 0x32400
 """One past the last code point that may be a letter (Unicode 16: Han extension H ends at 323AF)."""
+
+_CASED_END = 0x1E944
+"""One past the last code point with a lower case (Unicode 16: Adlam ends at 1E943)."""
+
+LONGEST_PHRASE = 64
+"""Most characters of a phrase that is looked for."""
 
 _HEAD_BITS = 18
 _HEAD_SHIFT = np.uint32(32 - _HEAD_BITS)
@@ -49,9 +57,9 @@ def classes() -> Flags:
     from huatuo.readers.encoding import common_characters
 
     table = np.zeros(0x110000, dtype=np.uint8)
-    for code in range(_LETTERS_END):
-        character = chr(code)
-        table[code] = BLANK * character.isspace() | LETTER * character.isalnum()
+    characters = list(map(chr, range(_LETTERS_END)))
+    table[:_LETTERS_END] = BLANK * np.fromiter(map(str.isspace, characters), np.uint8, _LETTERS_END)
+    table[:_LETTERS_END] |= LETTER * np.fromiter(map(str.isalnum, characters), np.uint8, _LETTERS_END)
     for low, high in CJK_RANGES:
         table[low : high + 1] |= HAN
     table[0x30:0x3A] |= DIGIT
@@ -61,6 +69,15 @@ def classes() -> Flags:
         table[code] |= LOST
     table[[ord(c) for c in FILLERS]] |= FILLER
     table[[ord(c) for c in common_characters() if "\u4e00" <= c <= "\u9fff"]] |= COMMON_HAN
+    return table
+
+
+@lru_cache(maxsize=1)
+def _lower() -> npt.NDArray[np.uint32]:
+    """Every code point in lower case, where that is one character."""
+    table = np.arange(0x110000, dtype=np.uint32)
+    cased = (chr(code).lower() for code in range(_CASED_END))
+    table[:_CASED_END] = np.fromiter((ord(low[0]) for low in cased), np.uint32, _CASED_END)
     return table
 
 
@@ -76,26 +93,33 @@ class Chunk:
     """Its code points."""
     starts: Counts
     """First place of every text in it, and one past the last."""
+    _found: dict[tuple[str, ...], tuple[Counts, Counts]] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> Counts:
+        """The code points as numpy looks up by them."""
+        return self.codes.astype(np.intp)
+
+    def looked_up(self, table: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """The entry of every character in a table of all code points."""
+        found: npt.NDArray[Number] = np.take(table, self.places)
+        return found
 
     @cached_property
     def kinds(self) -> Flags:
         """Class bits of every character."""
-        return np.take(classes(), self.codes)
+        return self.looked_up(classes())
 
     @cached_property
     def lengths(self) -> Counts:
         """Characters of each text."""
         return np.diff(self.starts)
 
-    @cached_property
-    def owner(self) -> Counts:
-        """Number of the text that each character stands in."""
-        return np.repeat(np.arange(len(self.texts)), self.lengths)
-
     def count(self, marked: Marks) -> Counts:
         """How many characters of each text are marked."""
-        before = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
-        counted: Counts = np.diff(before[self.starts])
+        if not len(self.texts):
+            return np.zeros(0, dtype=np.int64)
+        counted: Counts = np.add.reduceat(marked.view(np.uint8), self.starts[:-1], dtype=np.int64)
         return counted
 
     def count_of(self, bits: int) -> Counts:
@@ -103,36 +127,49 @@ class Chunk:
         return self.count((self.kinds & bits) != 0)
 
     @cached_property
-    def lower(self) -> str:
-        """The joined text in lower case, character for character."""
-        return self.joined.replace("\u0130", "i").lower()  # the one letter whose lower case is longer
+    def lower(self) -> npt.NDArray[np.uint32]:
+        """The code points in lower case, character for character, and some line feeds after them."""
+        return np.concatenate([self.looked_up(_lower()), np.full(LONGEST_PHRASE, 0x0A, dtype=np.uint32)])
 
     @cached_property
-    def heads(self) -> tuple[Hashes, Hashes]:
-        """Hash of the two, and of the four characters that begin at each place of `lower`."""
-        two = head_hashes(self.lower + "\n\n\n")
-        return two[: len(self.codes)], (two[:-2] * _FOURTH + two[2:])[: len(self.codes)]
+    def heads(self) -> tuple[Counts, Counts]:
+        """Number of a table's entry for the two, and for the four characters that begin at each place of `lower`."""
+        two = head_hashes(self.lower)
+        four = two[:-2] * _FOURTH + two[2:]
+        count = len(self.codes)
+        return (two[:count] >> _HEAD_SHIFT).astype(np.intp), (four[:count] >> _HEAD_SHIFT).astype(np.intp)
 
-    def hits(self, phrases: tuple[str, ...]) -> Counts:
-        """How often the phrases stand in each text, in either case of letters.
+    def found(self, phrases: tuple[str, ...]) -> tuple[Counts, Counts]:
+        """Where phrases stand, in either case of letters: the text and the number of the phrase, of each that does.
 
         The phrases are in lower case and have two characters at least; those that begin in ASCII have four.
         """
         known = _known(phrases)
-        found: list[int] = []
-        for heads, table in zip(self.heads, known.tables, strict=True):
-            for place in np.flatnonzero(np.take(table, heads >> _HEAD_SHIFT)).tolist():
-                begin = self.lower[place : place + 2]
-                found += [place] * sum(self.lower.startswith(phrase, place) for phrase in known.by_head.get(begin, ()))
-            if not known.has_ascii:
-                break
-        places = np.searchsorted(self.starts, np.array(found, dtype=np.int64), side="right") - 1
-        return np.bincount(places, minlength=len(self.texts)).astype(np.int64)
+        heads = [np.take(table, head) for table, head in zip(known.tables, self.heads, strict=True)]
+        place = np.concatenate([np.flatnonzero(head) for head in heads])
+        head = np.concatenate([found[found > 0] for found in heads])
+        sizes = known.sizes[head]
+        place, number = np.repeat(place, sizes), known.numbers[_ranges(known.firsts[head], sizes)]
+        for offset in range(known.letters.shape[1]):
+            letter = known.letters[number, offset]
+            fits = (letter == self.lower[place + offset]) | (letter == 0)
+            place, number = place[fits], number[fits]
+        return np.searchsorted(self.starts, place, side="right") - 1, number
+
+    def hits(self, phrases: tuple[str, ...], among: tuple[str, ...] = ()) -> Counts:
+        """How often the phrases of `found` stand in each text. ``among``: a longer list that holds them one after the
+        other, which is then looked for once for all its parts."""
+        whole = among or phrases
+        if whole not in self._found:
+            self._found[whole] = self.found(whole)
+        texts, numbers = self._found[whole]
+        first = whole.index(phrases[0])
+        ours = texts[(numbers >= first) & (numbers < first + len(phrases))]
+        return np.bincount(ours, minlength=len(self.texts)).astype(np.int64)
 
 
-def head_hashes(text: str) -> Hashes:
+def head_hashes(codes: npt.NDArray[np.uint32]) -> Hashes:
     """Hash of every two characters that stand together."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     return codes[:-1] * _FIRST + codes[1:] * _SECOND
 
 
@@ -140,34 +177,48 @@ def head_hashes(text: str) -> Hashes:
 class _Known:
     """Phrases, to be found by their first characters."""
 
-    tables: tuple[Marks, Marks]
-    """Whether a hash of two, and of four characters may begin a phrase."""
-    by_head: dict[str, list[str]]
-    """Phrases by their first two characters."""
-    has_ascii: bool
-    """Whether one begins in ASCII."""
+    tables: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
+    """Number of the head that a hash of two, and of four characters may be; 0: of none."""
+    numbers: Counts
+    """The phrases, those of one head together."""
+    firsts: Counts
+    """The first of each head's phrases among them."""
+    sizes: Counts
+    """How many phrases each head has."""
+    letters: npt.NDArray[np.uint32]
+    """The code points of each phrase, and 0 after its end."""
 
 
 @lru_cache
 def _known(phrases: tuple[str, ...]) -> _Known:
-    two, four = (np.zeros(1 << _HEAD_BITS, dtype=bool) for _ in range(2))
-    by_head: dict[str, list[str]] = {}
-    for phrase in phrases:
-        by_head.setdefault(phrase[:2], []).append(phrase)
-        hashes = head_hashes(phrase)
-        if phrase[0].isascii():
-            four[(hashes[:-2] * _FOURTH + hashes[2:])[0] >> _HEAD_SHIFT] = True
-        else:
-            two[hashes[0] >> _HEAD_SHIFT] = True
-    return _Known((two, four), by_head, bool(four.any()))
+    two, four = (np.zeros(1 << _HEAD_BITS, dtype=np.int16) for _ in range(2))
+    by_head: list[list[int]] = [[]]
+    letters = np.zeros((len(phrases), max(map(len, phrases))), dtype=np.uint32)
+    for number, phrase in enumerate(phrases):
+        letters[number, : len(phrase)] = [ord(character) for character in phrase]
+        hashes = head_hashes(letters[number])
+        table, head = (four, (hashes[:-2] * _FOURTH + hashes[2:])[0]) if phrase[0].isascii() else (two, hashes[0])
+        entry = int(head >> _HEAD_SHIFT)
+        if not table[entry]:
+            table[entry] = len(by_head)
+            by_head.append([])
+        by_head[table[entry]].append(number)
+    sizes = np.array([len(numbers) for numbers in by_head])
+    return _Known((two, four), np.concatenate(by_head).astype(np.int64), np.cumsum(sizes) - sizes, sizes, letters)
+
+
+def _ranges(firsts: Counts, sizes: Counts) -> Counts:
+    """The numbers from each first one, as many as its size, one range after the other."""
+    ranges: Counts = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - firsts, sizes)
+    return ranges
 
 
 def chunk(texts: Sequence[str]) -> Chunk:
     """The texts as code points. A line feed after each keeps what is found from reaching into the next."""
-    ended = [text + "\n" for text in texts]
-    joined = "".join(ended)
+    joined = "\n".join([*texts, ""])
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    starts = np.concatenate([[0], np.cumsum([len(text) for text in ended], dtype=np.int64)])
+    starts = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(text) + 1 for text in texts], out=starts[1:])
     return Chunk(texts, joined, codes, starts)
 
 
@@ -181,6 +232,11 @@ def chunks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
             begin, size = place + 1, 0
     if begin < len(texts):
         yield begin, texts[begin:]
+
+
+def picked(among: Sequence[int], refused: Marks) -> list[int]:
+    """The numbers among those given whose text is refused."""
+    return [place for place in among if refused[place]]
 
 
 def judged(texts: Sequence[str], given: Sequence[str], judge: Callable[[Sequence[str]], list[str]]) -> list[str]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from huatuo.corpus.rows import mapped, with_reason
+from huatuo.corpus.rows import added, mapped, with_reason
+from huatuo.files import content_ids
 from huatuo.store import content_id
+from huatuo.text.grams import Places, folded_table, joined_codes, lookup, spelt_out
 from huatuo.text.zh import normalise_for_comparison
 
 _BETWEEN, _BEFORE = frozenset(".．-−–~～/:："), frozenset("<>＜＞≤≥±+＋")
@@ -21,6 +27,17 @@ class without conditions is searched five times as fast; `_spelt` looks at the n
 
 _DIGIT_NEXT = re.compile(r"\s*\d")
 
+_CHUNK = 500
+"""Texts whose keys are made at once."""
+
+_LETTERS_END = 0x32400
+"""One past the last code point that may be a letter (Unicode 16: Han extension H ends at 323AF)."""
+
+_DECIMALS_END = 0x20000
+"""One past the last code point that may be a decimal digit."""
+
+_ODD = np.uint32(0xFFFFFFFF)
+
 
 def _spelt(match: re.Match[str]) -> str:
     sign, text, end = match.group(), match.string, match.end()
@@ -29,6 +46,10 @@ def _spelt(match: re.Match[str]) -> str:
             return sign
     elif sign in _BEFORE and not _DIGIT_NEXT.match(text, end):
         return sign
+    return _written(sign)
+
+
+def _written(sign: str) -> str:
     plain = unicodedata.normalize("NFKC", sign)
     return f"x{ord(plain if len(plain) == 1 and not plain.isalnum() else sign):x}x"
 
@@ -38,9 +59,94 @@ def key(text: str) -> str:
     return content_id("exact", normalise_for_comparison(_SIGNIFICANT.sub(_spelt, text)))
 
 
+@lru_cache(maxsize=1)
+def _words() -> npt.NDArray[np.uint32]:
+    """What each code point leaves in a key: its folded character, 0 for none, `_ODD` where that takes a closer look
+    (signs, what folds to several characters, marks)."""
+    folded = folded_table()
+    table = np.full(0x110000, _ODD, dtype=np.uint32)
+    small = np.flatnonzero(folded[:_LETTERS_END])
+    is_letter = np.fromiter((chr(code).isalnum() for code in folded[small].tolist()), np.bool_, len(small))
+    table[small] = np.where(is_letter, folded[small], 0)
+    signs = [code for code in range(0x10000) if _SIGNIFICANT.match(chr(code))]
+    table[signs] = _ODD
+    table[0] = 0
+    return table
+
+
+@lru_cache(maxsize=1 << 16)
+def _left(code: int) -> tuple[int, ...] | None:
+    """The code points that a character leaves in a key where it counts; None where that depends on its neighbours."""
+    character = chr(code)
+    if _SIGNIFICANT.match(character):
+        return tuple(map(ord, _written(character)))
+    return tuple(map(ord, normalise_for_comparison(character))) if spelt_out(code) else None
+
+
+def keys(texts: Sequence[str]) -> list[str]:
+    """`key` of each text, many at once: only signs, and characters that fold to several, are looked at one by one."""
+    found: list[str] = []
+    for start in range(0, len(texts), _CHUNK):
+        found += _keys(texts[start : start + _CHUNK])
+    return found
+
+
+def _keys(texts: Sequence[str]) -> list[str]:
+    codes, starts = joined_codes(texts)
+    left = lookup(_words(), codes)
+    odd = np.flatnonzero(left == _ODD)
+    silent = ~_counts(texts, codes, starts, odd)
+    left[odd[silent]] = 0
+    odd = odd[~silent]
+    spelt = [_left(code) for code in codes[odd].tolist()]
+    joins = [place for place, letters in zip(odd.tolist(), spelt, strict=True) if letters is None]
+    slow = set((np.searchsorted(starts, joins, side="right") - 1).tolist())
+    whole, begins = _with(left, starts, odd, [letters or () for letters in spelt])
+    made = content_ids(("exact",), (whole[begin:end] for begin, end in pairwise(begins.tolist())))
+    for of in slow:
+        made[of] = key(texts[of])
+    return made
+
+
+def _counts(texts: Sequence[str], codes: npt.NDArray[np.uint32], starts: Places, odd: Places) -> npt.NDArray[np.bool_]:
+    """Whether the characters at these places count, as far as that hangs on their neighbours: `_spelt` for many."""
+    signs = codes[odd]
+    own = np.searchsorted(starts, odd, side="right") - 1
+    first, last = odd == starts[own], odd + 1 == starts[own + 1]
+    digits = lookup(_decimals(), codes)
+    inside = ~first & ~last & digits[odd - 1] & digits[np.minimum(odd + 1, len(codes) - 1)]
+    counts: npt.NDArray[np.bool_] = inside | ~np.isin(signs, [ord(sign) for sign in _BETWEEN])
+    for place in np.flatnonzero(np.isin(signs, [ord(sign) for sign in _BEFORE])).tolist():
+        of = int(own[place])
+        counts[place] = _DIGIT_NEXT.match(texts[of], int(odd[place] - starts[of]) + 1) is not None
+    return counts
+
+
+@lru_cache(maxsize=1)
+def _decimals() -> npt.NDArray[np.bool_]:
+    """Whether a code point is a decimal digit."""
+    table = np.zeros(0x110000, dtype=bool)
+    table[:_DECIMALS_END] = np.fromiter(map(str.isdecimal, map(chr, range(_DECIMALS_END))), np.bool_, _DECIMALS_END)
+    return table
+
+
+def _with(
+    left: npt.NDArray[np.uint32], starts: Places, odd: Places, spelt: Sequence[tuple[int, ...]]
+) -> tuple[str, Places]:
+    """What the texts leave, joined, and where each begins, with the end; ``spelt`` stands at the places ``odd``."""
+    sizes = (left != 0).astype(np.int64)
+    sizes[odd] = [len(letters) for letters in spelt]
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    made = np.repeat(left, sizes)
+    letters = [letter for part in spelt for letter in part]
+    own = sizes[odd]
+    made[np.arange(len(letters)) + np.repeat(ends[odd] - (np.cumsum(own) - own), own)] = letters
+    return made.astype(np.uint32).tobytes().decode("utf-32-le"), ends[starts]
+
+
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with a column ``key`` of ``normal``."""
-    return mapped(batch, "key", pa.string(), key, "normal")
+    return added(batch, "key", pa.string(), keys([text or "" for text in batch.column("normal").to_pylist()]))
 
 
 def duplicate_batch(batch: pa.RecordBatch, survivors: Mapping[str, str]) -> pa.RecordBatch:

@@ -7,6 +7,7 @@ of them. Engines are imported inside, and their telemetry is off.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import socket
@@ -50,6 +51,9 @@ ROWS = "rows"
 
 TASKS = 16
 """Tasks per process that files are shared out into at most."""
+
+DEATHS = 3
+"""Times that killed workers of a pool are replaced in a pass: a text that exhausts the memory would kill for ever."""
 
 Advance = Callable[[float], None]
 
@@ -112,8 +116,9 @@ def read_rows(path: Path, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBat
         lacks = [name for name in schema.names if name not in file.schema_arrow.names]
         if lacks:
             raise DataError(f"{path}: has no column {lacks[0]!r}; next: delete its folder and run again")
-        for batch in file.iter_batches(batch_size=rows, columns=schema.names):
-            yield cast(batch, schema)
+        for group in range(file.num_row_groups):  # a batch over several groups of whole books would be gigabytes
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=schema.names):
+                yield cast(batch, schema)
     except pa.ArrowException as error:
         raise DataError(f"{path}: not readable ({error}); next: delete its folder and run again") from None
 
@@ -142,12 +147,16 @@ class _Files:
     stem: str
     schema: pa.Schema
     waiting: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
     written: int = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """More rows."""
         self.waiting.append(batch)
-        if sum(b.num_rows for b in self.waiting) >= SHARD_ROWS or sum(b.nbytes for b in self.waiting) >= GROUP_BYTES:
+        self.rows += batch.num_rows  # counted as they come: a source of 100,000 small files is as many batches
+        self.size += batch.nbytes
+        if self.rows >= SHARD_ROWS or self.size >= GROUP_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -155,9 +164,13 @@ class _Files:
         rows = pa.Table.from_batches(self.waiting, self.schema)
         if rows.num_rows:
             path = self.out / f"{self.stem}-{self.written:05d}.parquet"
-            pq.write_table(rows, path, compression="zstd", use_dictionary=False, row_group_size=SHARD_ROWS)
+            try:
+                pq.write_table(rows, path, compression="zstd", use_dictionary=False, row_group_size=SHARD_ROWS)
+            except OSError as error:  # Arrow does not say which file
+                raise OSError(error.errno or errno.EIO, str(error), str(path)) from None
             self.written += 1
         self.waiting.clear()
+        self.rows = self.size = 0
 
 
 def work_files(work: Pass, files: Sequence[Any], out: Path, stem: str, rows: int, advance: Advance) -> int:
@@ -226,23 +239,37 @@ class Pool:
 
     def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
         """See `Engine.map`."""
-        context, pickled = get_context("spawn"), pickle.dumps(work)
-        pool = ProcessPoolExecutor(min(self.workers, max(len(files), 1)), context, _begin, (pickled,))
+        size = max(1, len(files) // (self.workers * TASKS))
+        left = {f"part-{at:07d}": files[at : at + size] for at in range(0, len(files), size)}
+        for _ in range(1 + DEATHS):
+            left = self._work_all(work, left, out, advance)
+            if not left:
+                return
+            for path in (path for stem in left for path in out.glob(f"{stem}-*.parquet")):
+                path.unlink()  # half of a task
+        raise StageError(
+            f"worker processes were killed {1 + DEATHS} times (out of memory?); nothing finished is lost; next: the "
+            "same command again, with fewer processes (corpus.engine = 'pool:N')"
+        )
+
+    def _work_all(
+        self, work: Pass, tasks: dict[str, Sequence[Any]], out: Path, advance: Advance
+    ) -> dict[str, Sequence[Any]]:
+        """The tasks, by the stem of their files, that are not done because a worker was killed."""
+        left = dict(tasks)
+        pool = ProcessPoolExecutor(
+            min(self.workers, max(len(tasks), 1)), get_context("spawn"), _begin, (pickle.dumps(work),)
+        )
         try:
-            size = max(1, len(files) // (self.workers * TASKS))
-            starts = range(0, len(files), size)
-            tasks = [
-                pool.submit(_work_some, files[at : at + size], out, f"part-{at:07d}", self.batch_rows) for at in starts
-            ]
-            for task in as_completed(tasks):
+            begun = {pool.submit(_work_some, some, out, stem, self.batch_rows): stem for stem, some in tasks.items()}
+            for task in as_completed(begun):
                 advance(task.result())
+                del left[begun[task]]
         except BrokenProcessPool:
-            raise StageError(
-                "a worker process was killed (out of memory?); nothing finished is lost; next: the same command again, "
-                "with fewer processes (corpus.engine = 'pool:N')"
-            ) from None
+            return left
         finally:
             pool.shutdown(cancel_futures=True)
+        return left
 
     def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
         """See `Engine.group_min`: two columns are read, which one process does as fast."""
@@ -252,16 +279,28 @@ class Pool:
 # ---------------------------------------------------------------- Daft
 
 
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a client of gRPC, which the head of a Ray cluster speaks, begins: preface and empty settings (RFC 9113, 3.4)."""
+
+
 def check_address(address: str) -> None:
-    """Nothing. Raises InputError where nobody answers at ``host:port``: Ray itself would wait for minutes."""
+    """Nothing. Raises InputError where no Ray cluster answers at ``host:port``: Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
+    begin, end = (
+        f"corpus.engine = 'ray://{address}': ",
+        "next: start the cluster (ray start --head) or mend the address",
+    )
     try:
-        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+        with socket.create_connection((host, int(port)), timeout=ANSWER_S) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return  # what is encrypted cannot be greeted in plain words
+            connection.sendall(GREETING)
+            answer = connection.recv(9)
     except OSError as error:
-        raise InputError(
-            f"corpus.engine = 'ray://{address}': no answer within {ANSWER_S:.0f} s ({error.strerror or error}); "
-            "nothing was computed; next: start the cluster (ray start --head) or mend the address"
-        ) from None
+        said = f"no answer within {ANSWER_S:.0f} s ({error.strerror or error})"
+        raise InputError(f"{begin}{said}; nothing was computed; {end}") from None
+    if answer[3:4] != b"\x04":  # the settings of a server that speaks HTTP/2
+        raise InputError(f"{begin}what answers there is no Ray cluster ({answer!r}); nothing was computed; {end}")
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,11 @@ def is_held_out(text: str) -> bool:
     return int(content_id("held out", text)[:8], 16) % HELD_OUT == 0
 
 
-def train(judged: Sequence[Judged], threshold: int | None = None) -> Filter:
+def train(judged: Sequence[Judged], threshold: int | None = None, least: float = LEAST_PRECISION) -> Filter:
     """A filter learned from judgements, measured on those that are held out.
 
     Without a ``threshold`` (thousandths of log-odds) that one is taken which keeps most of those whose held-out
-    precision has `LEAST_PRECISION` as lower end, or where none has it the one with the highest. ``about`` holds digest
+    precision has ``least`` as lower end, or where none has it the one with the highest. ``about`` holds digest
     and count of the judgements, precision and recall with their intervals, and the whole table. Raises InputError for
     fewer than `LEAST_JUDGED` judgements, or where one side has only one kind of them.
     """
@@ -143,13 +143,14 @@ def train(judged: Sequence[Judged], threshold: int | None = None) -> Filter:
     made = Filter(np.rint(weights * SCALE).astype(np.int32), round(bias * SCALE), 0, {})
     scores, labels = thousandths(made.scores([row.text for row in held])), [row.keep for row in held]
     table = measured(scores, labels, thresholds_of(scores))
-    chosen = measured(scores, labels, [threshold])[0] if threshold is not None else precise(table, LEAST_PRECISION)
+    chosen = measured(scores, labels, [threshold])[0] if threshold is not None else precise(table, least)
     about = {
         "judgements": len(rows),
         "kept": sum(row.keep for row in rows),
         "held_out": len(held),
         "data": content_id("judgements", *(f"{row.id} {row.keep} {row.text}" for row in rows)),
         "measured": chosen.figures(),
+        "least_precision": least,
         "table": [one.figures() for one in table],
     }
     return made._replace(threshold=chosen.thousandths, about=about)

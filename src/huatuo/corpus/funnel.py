@@ -10,6 +10,7 @@ from hashlib import blake2b
 from heapq import nsmallest
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -57,7 +58,7 @@ def account(files: Sequence[Path], stage: str, text: str, samples: int, also: Se
     counts: Counter[tuple[str, str, str, str]] = Counter()
     chars: Counter[tuple[str, str, str, str]] = Counter()
     shown: dict[str, list[str]] = defaultdict(list)
-    names = ["id", "language", "genre", "reason", *also]
+    names = ["id", "language", "genre", "reason", "title", "parent", "start", "end", *also]
     for path in files:
         schema = _schema(path, [*names, "origin", text, "chars"])
         for batch in read_rows(path, schema, SHARD_ROWS):
@@ -95,15 +96,17 @@ def _schema(path: Path, names: Iterable[str]) -> pa.Schema:
 
     found = pq.read_schema(path)
     origin = pa.struct([("source", pa.string())])
-    kinds = {"chars": pa.int64(), "origin": origin, "jaccard": pa.float64()}
+    kinds = {"chars": pa.int64(), "start": pa.int64(), "end": pa.int64(), "origin": origin, "jaccard": pa.float64()}
     return pa.schema([(name, kinds.get(name, pa.string())) for name in names if name in found.names or name == "id"])
 
 
 def _row_sum(batch: pa.RecordBatch, names: Sequence[str]) -> int:
     """The sum of the hashes of the rows, so that their order does not matter."""
-    columns = [pc.fill_null(batch.column(name), "") for name in names]
-    lines = pc.binary_join_element_wise(*columns, "\x1f")
-    return sum(int.from_bytes(blake2b(line.encode(), digest_size=16).digest(), "big") for line in lines.to_pylist())
+    columns = [pc.fill_null(batch.column(name).cast(pa.string()), "") for name in names]
+    lines = pc.binary_join_element_wise(*columns, "\x1f").cast(pa.binary()).to_pylist()
+    digests = b"".join([blake2b(line, digest_size=16).digest() for line in lines])
+    words = np.frombuffer(digests, dtype=">u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64).tolist()
+    return sum(word << (32 * place) for place, word in enumerate(reversed(words)))
 
 
 def _draw(ids: pa.Array, rules: pa.Array, shown: dict[str, list[str]], samples: int) -> None:

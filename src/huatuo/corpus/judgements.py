@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from huatuo.records import Message
 
 KEEP = {"keep": True, "1": True, "yes": True, "good": True, "留": True, "是": True}
 DROP = {"drop": False, "0": False, "no": False, "bad": False, "弃": False, "否": False}
+NAMES = ("sha256", "id")
+"""Columns by which a text is known."""
+
 LABELS = KEEP | DROP
 """What may stand in a sheet's column ``label``."""
 
@@ -38,28 +42,33 @@ class Judged(NamedTuple):
 
 
 def read_sheet(path: Path) -> dict[str, bool]:
-    """Id → whether to keep it, of a CSV file with the columns ``id`` and ``label``; rows without a label are left out.
+    """Id → whether to keep it, of a CSV file with a column ``label``, and ``id`` or ``sha256`` (of the text as it was
+    read) for its name; rows without a label are left out.
 
     Raises InputError for a file without the columns or a judgement, another label, and two labels of one id that
     differ."""
-    rows = list(csv.reader(read_text(path).text.splitlines()))
+    rows = list(csv.reader(io.StringIO(read_text(path).text)))
     head = [name.strip().lower() for name in rows[0]] if rows else []
-    if not {"id", "label"} <= set(head):
-        raise InputError(f"{path}: columns are {', '.join(head) or 'none'}; expected id and label; next: name them so")
+    name = next((name for name in NAMES if name in head), "")
+    if not name or "label" not in head:
+        raise InputError(
+            f"{path}: columns are {', '.join(head) or 'none'}; expected id (or sha256) and label; next: name them so, "
+            "or let --draw make a sheet"
+        )
     found: dict[str, bool] = {}
     for number, row in enumerate(rows[1:], 2):
         cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
         said = cells.get("label", "").lower()
         if not said:
             continue
-        if said not in LABELS or not cells["id"]:
+        if said not in LABELS or not cells[name]:
             raise InputError(
-                f"{path}:{number}: label {said!r} of {cells['id']!r}; expected an id and one of {', '.join(LABELS)}; "
+                f"{path}:{number}: label {said!r} of {cells[name]!r}; expected an id and one of {', '.join(LABELS)}; "
                 "next: mend the row"
             )
-        if found.setdefault(cells["id"], LABELS[said]) != LABELS[said]:
+        if found.setdefault(cells[name], LABELS[said]) != LABELS[said]:
             raise InputError(
-                f"{path}:{number}: {cells['id']} is judged twice, and differently; next: keep one of the rows"
+                f"{path}:{number}: {cells[name]} is judged twice, and differently; next: keep one of the rows"
             )
     if not found:
         raise InputError(f"{path}: no row has a label; next: fill in the column label")
@@ -67,11 +76,14 @@ def read_sheet(path: Path) -> dict[str, bool]:
 
 
 def of_sheet(sheet: Mapping[str, bool], texts: Iterable[tuple[str, str]], path: Path) -> list[Judged]:
-    """The judged ones of the (id, text) rows, by id.
+    """The judged ones of the (id, text) rows, by id; of rows with one id the first.
 
     Raises InputError where a judged id is not among them.
     """
-    found = {row_id: Judged(row_id, text, sheet[row_id]) for row_id, text in texts if row_id in sheet}
+    found: dict[str, Judged] = {}
+    for row_id, text in texts:
+        if row_id in sheet and row_id not in found:
+            found[row_id] = Judged(row_id, text, sheet[row_id])
     missing = sorted(set(sheet) - set(found))
     if missing:
         raise InputError(

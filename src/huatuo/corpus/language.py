@@ -103,22 +103,27 @@ def languages(texts: Sequence[str], doubtful: Detector = shares) -> list[str]:
     """``zh``, ``en`` or ``unknown`` of each text; ``doubtful`` is asked for those whose letters do not decide."""
     found: list[str] = []
     for _, part in chunks(texts):
-        said = _clear(chunk(part))
-        asked = [place for place, language in enumerate(said) if not language]
-        for place, language in zip(asked, doubtful([part[place] for place in asked]), strict=True):
-            said[place] = language
-        found += said
+        found += languages_of(chunk(part), doubtful)
     return found
+
+
+def languages_of(made: Chunk, doubtful: Detector = shares) -> list[str]:
+    """The same of the texts of a chunk."""
+    said = _clear(made)
+    asked = [place for place, language in enumerate(said) if not language]
+    for place, language in zip(asked, doubtful([made.texts[place] for place in asked]), strict=True):
+        said[place] = language
+    return said
 
 
 def _clear(made: Chunk) -> list[str]:
     """The language of each text by its letters; empty where they do not decide."""
-    kinds = np.take(_letters(), made.codes)
+    kinds = made.looked_up(_letters())
     han, latin = made.count_of(HAN), made.count_of(ASCII_LETTER)
     letters, greek, other = (
         made.count((kinds & 2) != 0),
         made.count(kinds == 8),
-        made.count((kinds & 1) & ((made.kinds & HAN) == 0)),
+        made.count(((kinds & 1) != 0) & ((made.kinds & HAN) == 0)),
     )
     words = np.maximum(made.count(made.codes == 0x20), 1)
     english = made.hits(WORDS)
@@ -126,17 +131,24 @@ def _clear(made: Chunk) -> list[str]:
     en = (latin >= CLEARLY_EN * letters) & (english >= LEAST_WORDS * words) & (letters >= LEAST_LETTERS)
     none = (other >= FOREIGN * letters) | (2 * greek >= letters) | ((letters < LEAST_LETTERS) & (han == 0))
     said = np.select([zh, none, en], ["zh", "unknown", "en"], "")
-    return [str(language) for language in said]
+    names: list[str] = said.tolist()
+    return names
 
 
-def language_batch(batch: pa.RecordBatch, wanted: Sequence[str], doubtful: Detector = shares) -> pa.RecordBatch:
-    """The batch with ``language`` of ``normal`` filled where it is ``unknown``, and ``reason`` where it is not
-    wanted."""
+def language_batch(
+    batch: pa.RecordBatch, wanted: Sequence[str], doubtful: Detector = shares, made: Chunk | None = None
+) -> pa.RecordBatch:
+    """The batch with ``language`` of ``normal`` filled where it is ``unknown``, and ``reason`` where it is not wanted.
+    ``made``: the chunk of ``normal``, where it is at hand."""
     why = reasons(batch)
     given = batch.column("language").to_pylist()
     places = [place for place, reason in enumerate(why) if not reason and given[place] in ("unknown", "", None)]
-    texts = batch.column("normal").to_pylist()
-    for place, language in zip(places, languages([texts[place] for place in places], doubtful), strict=True):
+    if made is None or len(places) < batch.num_rows:
+        texts = batch.column("normal").to_pylist()
+        found = languages([texts[place] for place in places], doubtful)
+    else:
+        found = languages_of(made, doubtful)
+    for place, language in zip(places, found, strict=True):
         given[place] = language
     expected = " or ".join(wanted)
     for place, reason in enumerate(why):

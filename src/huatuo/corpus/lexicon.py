@@ -9,8 +9,11 @@ everyday language weigh less (`GENERAL`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from huatuo.corpus.calibrate import Threshold
@@ -31,6 +34,10 @@ DENSITY = pa.struct([("covered", pa.int64()), ("chars", pa.int64())])
 _LATIN_END = "\u2e80"
 """First character past the alphabets whose words are bounded by what is no letter."""
 
+_CHUNK = 500
+"""Texts that are searched as one."""
+
+Places = npt.NDArray[np.int64]
 Spans = list[tuple[int, int, int]]
 
 
@@ -99,24 +106,49 @@ class Lexicon:
         latin = {term: weight for term, weight in weights.items() if not any(map(is_cjk, term))}
         han = {term: weight for term, weight in weights.items() if term not in latin}
         kind = ac.Implementation.ContiguousNFA
-        self._han = ac.AhoCorasick(list(han), matchkind=ac.MatchKind.LeftmostLongest, implementation=kind)
+        self._han = ac.BytesAhoCorasick(
+            [term.encode() for term in han], matchkind=ac.MatchKind.LeftmostLongest, implementation=kind
+        )
         self._han_weights = list(han.values())
+        self._covers = np.array([weight * len(term) for term, weight in han.items()], dtype=np.int64)
         self._latin = ac.AhoCorasick([term.strip("-") for term in latin], implementation=kind)
         self._latin_terms = [(term.startswith("-"), term.endswith("-"), weight) for term, weight in latin.items()]
-        self._plain = set(self._han_weights) <= {FULL}
 
     def density(self, text: str) -> tuple[int, int]:
         """Hundredths of characters covered by terms, and characters."""
-        low = text.lower().replace("\n", " ")
-        han = self._han.find_matches_as_indexes(low) if self._han_weights else []
-        latin = self._words(low) if self._latin_terms else []
-        if latin:
-            spans = [(start, end, self._han_weights[number]) for number, start, end in han]
-            return _covered(spans + latin), len(low)
-        if self._plain:
-            return FULL * sum([end - start for _, start, end in han]), len(low)
-        weights = self._han_weights
-        return sum([weights[number] * (end - start) for number, start, end in han]), len(low)
+        return self.densities([text])[0]
+
+    def densities(self, texts: Sequence[str]) -> list[tuple[int, int]]:
+        """`density` of each text; many are searched as one, which takes half the time."""
+        made: list[tuple[int, int]] = []
+        for begin in range(0, len(texts), _CHUNK):
+            lows = [text.lower().replace("\n", " ") for text in texts[begin : begin + _CHUNK]]
+            found, owner = self._terms(lows)
+            covered = np.bincount(owner, self._covers[found[:, 0]], len(lows)).astype(np.int64)
+            if self._latin_terms:
+                latin = {place: spans for place, low in enumerate(lows) if (spans := self._words(low))}
+                for place, spans in latin.items():
+                    covered[place] = _covered(spans + self._spans(lows[place], found[owner == place]))
+            made += zip(covered.tolist(), map(len, lows), strict=True)
+        return made
+
+    def _terms(self, lows: Sequence[str]) -> tuple[Places, Places]:
+        """The terms with Han characters in the joined texts (number, first byte, one past the last), and the text that
+        each stands in, where its bytes count from 0."""
+        parts = [low.encode("utf-8", "surrogatepass") for low in lows]
+        ends = np.cumsum([len(part) + 1 for part in parts])
+        hits = self._han.find_matches_as_indexes(b"\n".join(parts)) if self._han_weights else []
+        found = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
+        owner = np.searchsorted(ends, found[:, 1], side="right")
+        found[:, 1:] -= (ends - [len(part) + 1 for part in parts])[owner, None]
+        return found, owner
+
+    def _spans(self, low: str, found: Places) -> Spans:
+        """The found terms of one text by their characters."""
+        data = low.encode("utf-8", "surrogatepass")
+        before = np.concatenate([[0], np.cumsum((np.frombuffer(data, dtype=np.uint8) & 0xC0) != 0x80)])
+        numbers, starts, ends = found[:, 0].tolist(), before[found[:, 1]].tolist(), before[found[:, 2]].tolist()
+        return [(start, end, self._han_weights[n]) for n, start, end in zip(numbers, starts, ends, strict=True)]
 
     def _words(self, low: str) -> Spans:
         """The spans of terms that are whole words, or at a word's open end the whole word, with their weights."""
@@ -154,7 +186,7 @@ def _covered(spans: Spans) -> int:
 
 def density_batch(batch: pa.RecordBatch, lexicon: Lexicon) -> pa.RecordBatch:
     """The batch with a column ``density`` of ``normal``: what the terms cover, and the characters."""
-    made = [lexicon.density(text or "") for text in batch.column("normal").to_pylist()]
+    made = lexicon.densities([text or "" for text in batch.column("normal").to_pylist()])
     covered, chars = ([row[place] for row in made] for place in (0, 1))
     arrays = [pa.array(covered, pa.int64()), pa.array(chars, pa.int64())]
     columns = {name: batch.column(name) for name in batch.schema.names}
@@ -166,11 +198,17 @@ def is_dense(covered: int, chars: int, thousandths: int) -> bool:
     return covered * 1000 >= thousandths * FULL * chars
 
 
-def domain_batch(batch: pa.RecordBatch, thousandths: int) -> pa.RecordBatch:
-    """The batch with ``reason`` filled where the density is below so many thousandths."""
+def domain_batch(batch: pa.RecordBatch, thousandths: int, of_field: Collection[str] = ()) -> pa.RecordBatch:
+    """The batch with ``reason`` filled where the density is below so many thousandths; not for the sources that are
+    ``of_field`` as a whole."""
     why = reasons(batch)
+    sources = batch.column("source").to_pylist() if of_field else [""] * batch.num_rows
     for place, row in enumerate(batch.column("density").to_pylist()):
-        if not why[place] and not is_dense(row["covered"], row["chars"], thousandths):
+        if (
+            not why[place]
+            and sources[place] not in of_field
+            and not is_dense(row["covered"], row["chars"], thousandths)
+        ):
             part = row["covered"] / FULL
             why[place] = f"off_domain: words of the field cover {part:g} of {row['chars']} characters"
             why[place] += f", expected {thousandths / 10:g} %"

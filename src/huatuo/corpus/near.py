@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +26,9 @@ TENTHS = 7
 
 AT_ONCE = 8192
 """Pairs whose texts are read and compared together: about 40 MB of grams."""
+
+_STEPS = 4
+"""Doublings of the steps by which texts are put in groups."""
 
 BANDS_TYPE = pa.list_(pa.uint64())
 """Type of the column ``bands``: `BANDS` hashes; null for a text that is refused, or too short to have a gram."""
@@ -168,19 +172,34 @@ def candidates(columns: Iterable[Hashes], count: int, old: int = 0) -> tuple[Pla
     All pairs of a band would be quadratic where a thousand texts are one boilerplate.
     """
     found = [np.zeros(0, dtype=np.int64)]
+    bits = max(count, 1).bit_length()  # of a place; two of them in one number, where a division would take longest
     for keys in columns:
-        order = np.argsort(keys, kind="stable")
-        sorted_ = keys[order]
-        same = sorted_[1:] == sorted_[:-1]
-        starts = np.concatenate([[True], ~same])[: len(order)]
-        heads = order[np.flatnonzero(starts)][np.cumsum(starts)[1:][same] - 1] if len(order) else order
-        later, previous = order[1:][same], order[:-1][same]
+        order, same, heads = _shared(keys, bits)
+        later, previous, heads = order[1:][same], order[:-1][same], heads[1:][same]
         new = later >= old
         later, heads, previous = later[new], heads[new], previous[new]
         apart = heads != previous
-        found += [later * count + heads, later[apart] * count + previous[apart]]
-    later, before = np.divmod(np.unique(np.concatenate(found)), max(count, 1))
-    return later, before
+        found += [(later << bits) | heads, (later[apart] << bits) | previous[apart]]
+    pairs = np.concatenate(found)
+    pairs.sort()
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    return pairs >> bits, pairs & ((1 << bits) - 1)
+
+
+def _shared(keys: Hashes, bits: int) -> tuple[Places, npt.NDArray[np.bool_], Places]:
+    """Places of the keys that occur more than once, those of one key together and ascending; whether the key after each
+    is the same; the first place of each one's key."""
+    order = np.argsort(keys)  # not stable, but several times as fast as what is
+    sorted_ = keys[order]
+    new = np.ones(len(keys) + 1, dtype=bool)
+    new[1:-1] = sorted_[1:] != sorted_[:-1]
+    common = np.flatnonzero(~(new[:-1] & new[1:]))
+    both = (np.cumsum(new[:-1], dtype=np.int64)[common] << bits) | order[common]
+    both.sort()
+    order, group = both & ((1 << bits) - 1), both >> bits
+    same = group[1:] == group[:-1]
+    first = np.flatnonzero(np.diff(group, prepend=-1) > 0)
+    return order, same, np.repeat(order[first], np.diff(first, append=len(order)))
 
 
 def verified(
@@ -189,7 +208,7 @@ def verified(
     """The pairs that are near, with their shared grams and the grams of either: by the later text, the nearest first,
     of those alike the earliest first. ``texts`` is asked for ascending places."""
     kept = []
-    order = np.lexsort((later, before))  # texts of one boilerplate together, so that each is read about once
+    order = np.lexsort((later, _roots(later, before)[later]))  # those of one group together: each is read about once
     for begin in range(0, len(order), AT_ONCE):
         part = order[begin : begin + AT_ONCE]
         one, other = later[part], before[part]
@@ -201,3 +220,12 @@ def verified(
     pairs = np.concatenate([np.zeros((4, 0), dtype=np.int64), *kept], axis=1)
     pairs = pairs[:, np.lexsort((pairs[1], -(pairs[2] / pairs[3]), pairs[0]))]
     return pairs[0], pairs[1], pairs[2], pairs[3]
+
+
+def _roots(later: Places, before: Places) -> Places:
+    """For each text the first one that a few steps from a text to the earliest of its candidates lead to."""
+    roots = np.arange(int(later.max(initial=0)) + 1)
+    np.minimum.at(roots, later, before)
+    for _ in range(_STEPS):
+        roots = roots[roots]
+    return roots

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from huatuo.corpus.characters import Marks, chunk, chunks
+from huatuo.corpus.characters import Chunk, Marks, chunk, chunks
 from huatuo.corpus.rows import added
 from huatuo.text.glyphs import RADICALS, SUPPLEMENT
 
@@ -46,13 +46,21 @@ def _changes() -> Marks:
 
 def normalise_many(texts: Sequence[str]) -> list[str]:
     """`normalise` of each text; only those that hold a character of the table are looked through one by one."""
-    found = list(texts)
-    for begin, part in chunks(texts):
-        made = chunk(part)
-        odd = np.flatnonzero(np.take(_changes(), made.codes))
-        for place in np.unique(np.searchsorted(made.starts, odd, side="right") - 1).tolist():
-            found[begin + place] = normalise(part[place])
+    found: list[str] = []
+    for _, part in chunks(texts):
+        found += normalise_chunk(chunk(part)).texts
     return found
+
+
+def normalise_chunk(made: Chunk) -> Chunk:
+    """The chunk with `normalise` of each of its texts."""
+    odd = np.flatnonzero(made.looked_up(_changes()))
+    if not len(odd):
+        return made
+    found = list(made.texts)
+    for place in np.unique(np.searchsorted(made.starts, odd, side="right") - 1).tolist():
+        found[place] = normalise(found[place])
+    return chunk(found)
 
 
 def normalise_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

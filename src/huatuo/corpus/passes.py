@@ -12,29 +12,35 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo import store
+from huatuo.corpus.characters import chunk
 from huatuo.corpus.decontaminate import contaminated_batch, indexes
-from huatuo.corpus.dedup import duplicate_batch, key_batch
+from huatuo.corpus.dedup import duplicate_batch, keys
 from huatuo.corpus.engines import ROWS, cast
 from huatuo.corpus.filter import Filter, filter_batch
 from huatuo.corpus.filter import load as load_filter
 from huatuo.corpus.language import detector, language_batch
 from huatuo.corpus.near import BANDS_TYPE, Neighbour, band_batch, near_batch
-from huatuo.corpus.normalise import normalise_batch
-from huatuo.corpus.quality import quality_batch
+from huatuo.corpus.normalise import normalise_chunk, normalise_many
+from huatuo.corpus.quality import quality_batch, refused
 from huatuo.corpus.rows import added
 from huatuo.corpus.segments import PASSAGE, PIECES, cut_batch, listed, passages
 from huatuo.corpus.semantic import Alike, Index, alike_batch, vector_batch
 from huatuo.corpus.sources import SCHEMA as TEXT
+from huatuo.corpus.unanswered import question_batch
 from huatuo.recipe_curate import CorpusSettings, LexiconSettings
 from huatuo.records import Document, Question
 from huatuo.text.ngram import ExamIndex
 
 CHUNK = 500
 """Texts worked on at once: more leave the processor's cache (20,000 take four times the time of 500)."""
+
+CHUNK_BYTES = 4 << 20
+"""Bytes of their text from which no further one is added to them: long texts need memory."""
 
 EXCERPT = 200
 """Characters kept of a text that was dropped."""
@@ -56,9 +62,18 @@ KEPT = pa.schema(
 """Columns of a passage with its last reason."""
 
 
-def in_chunks(batch: pa.RecordBatch, stage: Callable[[pa.RecordBatch], pa.RecordBatch]) -> pa.RecordBatch:
-    """What the stage makes of the batch, `CHUNK` rows at a time."""
-    parts = [stage(batch.slice(start, CHUNK)) for start in range(0, max(batch.num_rows, 1), CHUNK)]
+def in_chunks(
+    batch: pa.RecordBatch, stage: Callable[[pa.RecordBatch], pa.RecordBatch], text: str = "normal"
+) -> pa.RecordBatch:
+    """What the stage makes of the batch, at most `CHUNK` rows with about `CHUNK_BYTES` of ``text`` at a time."""
+    before = np.cumsum(pc.fill_null(pc.binary_length(batch.column(text)), 0).to_numpy(zero_copy_only=False))
+    parts: list[pa.RecordBatch] = []
+    start = 0
+    while start < batch.num_rows or not parts:
+        read = before[start - 1] if start else 0
+        end = min(start + CHUNK, max(start + 1, int(np.searchsorted(before, read + CHUNK_BYTES))))
+        parts.append(stage(batch.slice(start, end - start)))
+        start = end
     return pa.concat_batches(parts) if len(parts) > 1 else parts[0]
 
 
@@ -91,22 +106,27 @@ class Clean:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Clean`."""
-        return in_chunks(batch, self._chunk)
+        return in_chunks(batch, self._chunk, "text")
 
     def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         settings = self.settings
-        judged = language_batch(normalise_batch(batch), settings.languages, detector(settings.doubtful))
+        texts = [text or "" for text in batch.column("text").to_pylist()]
+        made = normalise_chunk(chunk(texts))
+        judged = added(batch, "normal", pa.string(), made.texts)
+        judged = language_batch(judged, settings.languages, detector(settings.doubtful), made)
         if settings.lexicon is not None:
             from huatuo.corpus.lexicon import Lexicon, density_batch, domain_batch
 
             terms = lexicon_of(settings.lexicon)
             assert isinstance(terms, Lexicon)
-            judged = domain_batch(density_batch(judged, terms), settings.lexicon.least)
-        judged = quality_batch(judged, settings.min_text)
+            of_field = frozenset(source.name for source in settings.sources if source.of_field)
+            assert isinstance(settings.lexicon.least, int)  # `huatuo.corpus.bulk.curate` has read the file
+            judged = domain_batch(density_batch(judged, terms), settings.lexicon.least, of_field)
+        judged = question_batch(quality_batch(judged, settings.min_text, made))
         if settings.filter is not None:
             judged = filter_batch(judged, filter_of(settings.filter))
         judged = cut_batch(judged, settings.max_chars)
-        texts, why = batch.column("text").to_pylist(), judged.column("reason").to_pylist()
+        why = judged.column("reason").to_pylist()
         kept = [text[:EXCERPT] if reason else text for text, reason in zip(texts, why, strict=True)]
         judged = added(judged, "chars", pa.int64(), [len(text) for text in texts])
         return cast(added(judged, "text", pa.string(), kept), CLEAN)
@@ -115,18 +135,15 @@ class Clean:
 # ---------------------------------------------------------------- passages
 
 
-_FIT = "fit"
-"""Stands for a reason while the others are judged."""
-
-
 def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> pa.RecordBatch:
     """Passages with the columns ``normal``, ``reason`` and ``key``; those that are ``fit`` have been judged before."""
-    made = normalise_batch(batch)
-    if any(fit):
-        made = quality_batch(added(made, "reason", pa.string(), [_FIT if one else "" for one in fit]), min_chars)
-        why = made.column("reason").to_pylist()
-        return key_batch(added(made, "reason", pa.string(), ["" if reason == _FIT else reason for reason in why]))
-    return key_batch(quality_batch(made, min_chars))
+    texts = normalise_many([text or "" for text in batch.column("text").to_pylist()])
+    why = [""] * len(texts)
+    open_ = [place for place in range(len(texts)) if not (fit and fit[place])]
+    for place, reason in zip(open_, refused([texts[place] for place in open_], min_chars), strict=True):
+        why[place] = reason
+    made = added(added(batch, "normal", pa.string(), texts), "reason", pa.string(), why)
+    return added(made, "key", pa.string(), keys(texts))
 
 
 @dataclass(frozen=True)
@@ -144,13 +161,15 @@ class Segmented:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Segmented`."""
-        return in_chunks(batch, self._chunk)
+        return in_chunks(batch, self._chunk, "text")
 
     def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         rows, parents = passages(batch)
-        whole = batch.column("text").take(pa.array(parents, pa.int64()))
-        fit = pc.and_(pc.equal(rows.column("text"), whole), self.min_chars <= self.min_text)
-        made = in_chunks(rows.append_column("fit", fit), self._judged)
+        # by lengths: the whole text once per passage would be gigabytes where the texts are books
+        whole = pc.utf8_length(batch.column("text")).take(pa.array(parents, pa.int64()))
+        is_whole = pc.equal(pc.subtract(rows.column("end"), rows.column("start")), whole)
+        fit = pc.and_(is_whole, self.min_chars <= self.min_text)
+        made = in_chunks(rows.append_column("fit", fit), self._judged, "text")
         return pa.RecordBatch.from_arrays([listed(made, parents, batch.num_rows)], names=[ROWS])
 
     def _judged(self, rows: pa.RecordBatch) -> pa.RecordBatch:

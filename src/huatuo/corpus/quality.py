@@ -10,7 +10,7 @@
 | `list_of_links` | addresses are more than `MOST_LINKS` of the characters that are not blank |
 | `advertisement` | `LEAST_PHRASES` phrases that sell, and one in each `PHRASE_CHARS` characters |
 | `boilerplate` | `LEAST_PHRASES` phrases of footers, navigation and legal notes, as densely |
-| `repetitive` | the most frequent line fills more than `MOST_REPEATED` of a text with `LEAST_LINES` lines |
+| `repetitive` | one line stands `LEAST_TIMES` times, as more than `MOST_REPEATED` of a text with `LEAST_LINES` lines |
 | `repeated_runs` | more than `MOST_RUNS` of all runs of `RUN` characters stood in the text before |
 | `personal_data` | a person's number, telephone, address or name, one in each `PERSON_CHARS` characters |
 
@@ -25,7 +25,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from huatuo.corpus.characters import (
@@ -38,12 +37,13 @@ from huatuo.corpus.characters import (
     LETTER,
     LOST,
     Chunk,
-    Counts,
     Marks,
     chunk,
     judged,
+    picked,
 )
 from huatuo.corpus.phrases import ADVERTISEMENT, BOILERPLATE, LOST_IN_DECODING
+from huatuo.corpus.repeats import repeated_runs, repetitive
 from huatuo.corpus.rows import added, reasons
 from huatuo.text import pii
 
@@ -53,22 +53,8 @@ LEAST_LETTERS = 0.5
 MOST_LOST = 0.02
 """Share of lost characters that a text may hold."""
 
-MOST_REPEATED = 0.3
-"""Share of duplicate lines' characters (Gopher, arXiv 2112.11446, Table A1: duplicate line fraction 0.30)."""
-
-LEAST_LINES = 4
-"""Lines from which repetition is judged."""
-
-RUN, MOST_RUNS, LEAST_RUNS = 20, 0.4, 100
-"""Characters of a run, share of runs that stood before, and runs from which they are judged. Gopher's limit for
-repeated runs of 5 to 10 words is 0.10 to 0.15 of the characters, for English web pages; monographs and textbooks repeat
-their headings and names and reach 0.3."""
-
 PHRASE_CHARS, LEAST_PHRASES = 150, 3
 """Characters for each of which a phrase of a page stands, and phrases, from which a text is one."""
-
-SAMPLED = 4
-"""One run in so many is looked at first; all of those texts in which half of the limit is repeated there."""
 
 MOST_LINKS, LEAST_LINKS = 0.3, 3
 """Share of the characters that are not blank in addresses, and addresses, from which a text is a list of them."""
@@ -97,16 +83,12 @@ PERSONAL = ("id_number", "record_number", "name", "phone", "email")
 """Kinds of `huatuo.text.pii` that count: an author's title before a name, and an address on the web, do not."""
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>()（），。；]+")
-_GAMMA, _ROLL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, as in huatuo.text.grams
-_LABELS = (
-    "@",
-    "号",
-    "姓名",
-    "联系人",
-    "签名",
-    "医保",
-    "社保",
-)  # without one, and without digits, `pii.find` finds nothing
+_ADDRESS = ("http://", "https://", "www.")
+_LABELS = ("姓名", "联系人", "签名", "医保", "社保")
+"""Without one, and without digits, @ and 号, `pii.find` finds nothing."""
+
+PHRASES = (*LOST_IN_DECODING, *_ADDRESS, *ADVERTISEMENT, *BOILERPLATE, *_LABELS)
+"""The phrases of all rules, which are looked for together."""
 
 Rule = Callable[[Chunk, Sequence[int]], dict[int, str]]
 """Numbers of the texts that are refused, with the reason, of those whose numbers are given."""
@@ -114,11 +96,6 @@ Rule = Callable[[Chunk, Sequence[int]], dict[int, str]]
 
 def _share(part: int, whole: int) -> str:
     return f"{part / max(whole, 1):.0%}"
-
-
-def _picked(among: Sequence[int], refused: Marks) -> list[int]:
-    """The numbers among those given whose text is refused."""
-    return [place for place in among if refused[place]]
 
 
 # ---------------------------------------------------------------- what characters say
@@ -129,7 +106,7 @@ def too_short(made: Chunk, among: Sequence[int], least: int) -> dict[int, str]:
     letters = made.count_of(LETTER)
     return {
         place: f"too_short: {letters[place]} letters and digits, expected at least {least}"
-        for place in _picked(among, letters < least)
+        for place in picked(among, letters < least)
     }
 
 
@@ -139,7 +116,7 @@ def mostly_symbols(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     return {
         place: f"mostly_symbols: {letters[place]} of {filled[place]} characters are letters or digits, "
         f"expected {LEAST_LETTERS:.0%}"
-        for place in _picked(among, letters < LEAST_LETTERS * filled)
+        for place in picked(among, letters < LEAST_LETTERS * filled)
     }
 
 
@@ -148,20 +125,21 @@ def unreadable(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     lost, size = made.count_of(LOST), made.lengths - 1
     return {
         place: f"unreadable: {lost[place]} of {size[place]} characters were lost, expected at most {MOST_LOST:.0%}"
-        for place in _picked(among, lost > MOST_LOST * size)
+        for place in picked(among, lost > MOST_LOST * size)
     }
 
 
 def mojibake(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     """Texts decoded in the wrong encoding: UTF-8 as Windows-1252, UTF-8 as GBK, or GBK as UTF-8 and back."""
-    lead = (made.codes >= 0xC2) & (made.codes <= 0xF4)
-    pairs = made.count(lead & np.append(np.take(_continuing(), made.codes[1:]), False))
-    known, size = made.hits(LOST_IN_DECODING), made.lengths - 1
+    leads = np.flatnonzero((made.codes >= 0xC2) & (made.codes <= 0xF4))  # never the last one, which is a line feed
+    leads = leads[_continuing()[made.codes[leads + 1]]]
+    pairs = np.bincount(np.searchsorted(made.starts, leads, side="right") - 1, minlength=len(made.texts))
+    known, size = made.hits(LOST_IN_DECODING, PHRASES), made.lengths - 1
     han = made.count_of(HAN)
     rare = han - made.count_of(COMMON_HAN)
     in_pairs = (pairs >= LEAST_PAIRS) & (2 * pairs > MOST_PAIRS * size)
     found = {}
-    for place in _picked(among, (known > 0) | in_pairs | ((han >= LEAST_HAN) & (rare > RARE_HAN * han))):
+    for place in picked(among, (known > 0) | in_pairs | ((han >= LEAST_HAN) & (rare > RARE_HAN * han))):
         if known[place]:
             found[place] = f"mojibake: {known[place]} marks such as 锟斤拷 of a wrong encoding, expected none"
         elif in_pairs[place]:
@@ -192,21 +170,40 @@ def _was_utf8(text: str) -> bool:
 def ocr_residue(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     """Texts as OCR leaves them."""
     letters, size = made.count_of(LETTER), made.lengths - 1
-    is_letter, is_blank = (made.kinds & LETTER) != 0, (made.kinds & BLANK) != 0
-    before, after = np.concatenate([[True], is_blank[:-1]]), np.concatenate([is_blank[1:], [True]])
-    is_digit = (made.kinds & DIGIT) != 0
-    alone = made.count(is_letter & ~is_digit & before & after)
+    is_digit, is_blank = (made.kinds & DIGIT) != 0, (made.kinds & BLANK) != 0
+    alone = made.count(_between((made.kinds & (LETTER | DIGIT)) == LETTER, is_blank, outside=True))
     small = ((made.kinds & ASCII_LETTER) != 0) & (made.codes >= 0x61)
-    mixed = made.count(is_digit & np.concatenate([[False], small[:-1]]) & np.concatenate([small[1:], [False]]))
+    mixed = made.count(_between(is_digit, small, outside=False) & _beside_two(small))
     boxes = made.count_of(FILLER)
+    in_letters = (alone >= LEAST_ALONE) & (alone > MOST_ALONE * letters)
+    in_words = (mixed >= LEAST_MIXED) & (mixed > MOST_MIXED * size)
+    in_boxes = (boxes >= LEAST_FILLERS) & (boxes > MOST_FILLERS * size)
     found = {}
-    for place in among:
-        if alone[place] >= LEAST_ALONE and alone[place] > MOST_ALONE * letters[place]:
+    for place in picked(among, in_letters | in_words | in_boxes):
+        if in_letters[place]:
             found[place] = f"ocr_residue: {alone[place]} of {letters[place]} letters stand alone between blanks"
-        elif mixed[place] >= LEAST_MIXED and mixed[place] > MOST_MIXED * size[place]:
+        elif in_words[place]:
             found[place] = f"ocr_residue: {mixed[place]} digits within words in {size[place]} characters"
-        elif boxes[place] >= LEAST_FILLERS and boxes[place] > MOST_FILLERS * size[place]:
+        else:
             found[place] = f"ocr_residue: {boxes[place]} boxes such as □ in {size[place]} characters"
+    return found
+
+
+def _beside_two(small: Marks) -> Marks:
+    """Whether two small letters stand before a place, or after it: in ``rena1`` they do, in t1n0m0 and b2a2 not."""
+    found = np.zeros(len(small), dtype=bool)
+    found[2:] = small[:-2] & small[1:-1]
+    found[:-2] |= small[1:-1] & small[2:]
+    return found
+
+
+def _between(marked: Marks, beside: Marks, outside: bool) -> Marks:
+    """The marked characters with such ones on both sides; ``outside``: whether the ends count as such."""
+    found = marked.copy()
+    found[1:] &= beside[:-1]
+    found[:-1] &= beside[1:]
+    if not outside:
+        found[:1] = found[-1:] = False
     return found
 
 
@@ -215,9 +212,9 @@ def ocr_residue(made: Chunk, among: Sequence[int]) -> dict[int, str]:
 
 def list_of_links(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     """Texts that are addresses rather than words."""
-    hits, filled = made.hits(("http://", "https://", "www.")), made.lengths - made.count_of(BLANK)
+    hits, filled = made.hits(_ADDRESS, PHRASES), made.lengths - made.count_of(BLANK)
     found = {}
-    for place in _picked(among, hits >= LEAST_LINKS):
+    for place in picked(among, hits >= LEAST_LINKS):
         inside = sum(len(address) for address in _URL.findall(made.texts[place]))
         if inside > MOST_LINKS * filled[place]:
             share = _share(inside, int(filled[place]))
@@ -226,11 +223,11 @@ def list_of_links(made: Chunk, among: Sequence[int]) -> dict[int, str]:
 
 
 def _phrases(made: Chunk, among: Sequence[int], rule: str, phrases: tuple[str, ...]) -> dict[int, str]:
-    hits, size = made.hits(phrases), made.lengths - 1
+    hits, size = made.hits(phrases, PHRASES), made.lengths - 1
     return {
         place: f"{rule}: {hits[place]} of its phrases in {size[place]} characters, expected under {LEAST_PHRASES}, "
         f"or than one in {PHRASE_CHARS}"
-        for place in _picked(among, (hits >= LEAST_PHRASES) & (hits * PHRASE_CHARS >= size))
+        for place in picked(among, (hits >= LEAST_PHRASES) & (hits * PHRASE_CHARS >= size))
     }
 
 
@@ -244,92 +241,29 @@ def boilerplate(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     return _phrases(made, among, "boilerplate", BOILERPLATE)
 
 
-# ---------------------------------------------------------------- what repeats
-
-
-def repetitive(made: Chunk, among: Sequence[int]) -> dict[int, str]:
-    """Texts of one line over and over."""
-    ends = made.count(made.codes == 0x0A)
-    found = {}
-    for place in _picked(among, ends >= LEAST_LINES):
-        lines = [line.strip() for line in made.texts[place].splitlines() if line.strip()]
-        if len(lines) < LEAST_LINES or len(set(lines)) == len(lines):
-            continue
-        line, times = max(Counter(lines).items(), key=lambda item: (len(item[0]) * (item[1] - 1), item[0]))
-        share = len(line) * (times - 1) / sum(map(len, lines))
-        if share > MOST_REPEATED:
-            found[place] = (
-                f"repetitive: one line {times} times, {share:.0%} of the text, expected at most {MOST_REPEATED:.0%}"
-            )
-    return found
-
-
-def repeated_runs(made: Chunk, among: Sequence[int]) -> dict[int, str]:
-    """Texts that say the same again within themselves, whatever the lines."""
-    runs = np.maximum(made.lengths - RUN, 0)
-    drawn = SAMPLED * _repeated(made, SAMPLED)
-    places = _picked(among, (runs >= LEAST_RUNS) & (2 * drawn > MOST_RUNS * runs))
-    repeated = _repeated(chunk([made.texts[place] for place in places])).tolist()
-    return {
-        place: f"repeated_runs: {count} of {runs[place]} runs of {RUN} characters stood before, expected at most "
-        f"{MOST_RUNS:.0%}"
-        for place, count in zip(places, repeated, strict=True)
-        if count > MOST_RUNS * runs[place]
-    }
-
-
-def _repeated(made: Chunk, sampled: int = 1) -> Counts:
-    """How many runs of `RUN` characters of each text stood in it before; of a share of all runs, drawn by their
-    hash."""
-    if len(made.codes) <= RUN:
-        return np.zeros(len(made.texts), dtype=np.int64)
-    keys = _runs(made.codes)
-    inside = np.ones(len(keys), dtype=bool)
-    ends = (made.starts[1:, None] - np.arange(1, RUN + 1)).ravel()  # there a run would reach over the end of a text
-    inside[ends[(ends >= 0) & (ends < len(keys))]] = False
-    if sampled > 1:
-        inside &= (keys >> np.uint64(20)) % np.uint64(sampled) == 0
-    bits = np.uint64(len(made.texts).bit_length())
-    number = np.arange(len(made.texts), dtype=np.uint64) << (np.uint64(64) - bits)
-    keys = ((keys >> bits) | np.repeat(number, made.lengths)[: len(keys)])[inside]
-    keys.sort()
-    same = keys[1:][keys[1:] == keys[:-1]] >> (np.uint64(64) - bits)
-    return np.bincount(same.astype(np.int64), minlength=len(made.texts))
-
-
-def _runs(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-    """Hash of every run of `RUN` characters but the last one: a polynomial, by doubling 1, 2, 4, 8, 16, and 16 + 4."""
-    rolled = four = codes.astype(np.uint64) + np.uint64(1)
-    for step in (1, 2, 4, 8):
-        rolled = rolled[:-step] * _power(step) + rolled[step:]
-        four = rolled if step == 2 else four
-    return (rolled[:-5] * _power(4) + four[16:-1]) * _GAMMA
-
-
-def _power(exponent: int) -> np.uint64:
-    return np.uint64(pow(int(_ROLL), exponent, 1 << 64))
-
-
 # ---------------------------------------------------------------- persons
+
+
+def _is_public(item: pii.Personal) -> bool:
+    return pii.is_hotline(item.text) or (item.kind == "email" and pii.is_role_address(item.text))
 
 
 def personal_data(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     """Texts about a person who can be named."""
     digits = (made.kinds & DIGIT) != 0
     four = digits[:-3] & digits[1:-2] & digits[2:-1] & digits[3:] if len(digits) > 3 else digits[:0]
-    after_gap = four[2:] & np.isin(made.codes[1 : len(four) - 1], [0x20, 0x2D]) & digits[: max(len(four) - 2, 0)]
+    gaps = made.codes[1 : max(len(four) - 1, 1)]
+    after_gap = four[2:] & ((gaps == 0x20) | (gaps == 0x2D)) & digits[: max(len(four) - 2, 0)]
     starts = np.zeros(len(digits), dtype=bool)
     starts[: max(len(four) - 3, 0)] = four[:-3] & four[3:]
     starts[: len(after_gap)] |= after_gap
-    has_digits = (
-        made.count(starts) > 0
-    )  # seven digits in a row, or four after a digit and a gap: every form of a number
+    # seven digits in a row, or four after a digit and a gap: every form of a number; or what stands before one
+    marked = starts | (made.codes == ord("@")) | (made.codes == ord("号"))
     found = {}
-    for place in among:
+    for place in picked(among, (made.count(marked) > 0) | (made.hits(_LABELS, PHRASES) > 0)):
         text = made.texts[place]
-        if not (has_digits[place] or any(label in text for label in _LABELS)):
-            continue
-        kinds = Counter(item.kind for item in pii.find(text) if item.kind in PERSONAL)
+        persons = [item for item in pii.find(text) if item.kind in PERSONAL and not _is_public(item)]
+        kinds = Counter(item.kind for item in persons)
         if kinds.total() * PERSON_CHARS >= max(len(text), 1) and kinds:
             said = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
             found[place] = f"personal_data: {said} in {len(text)} characters, expected none"
@@ -351,19 +285,30 @@ def refused(texts: Sequence[str], least: int) -> list[str]:
     digits."""
 
     def judge(part: Sequence[str]) -> list[str]:
-        made = chunk(part)
-        found = too_short(made, range(len(part)), least)
-        for rule in RULES:
-            found |= rule(made, [place for place in range(len(part)) if place not in found])
+        found = refused_of(chunk(part), range(len(part)), least)
         return [found.get(place, "") for place in range(len(part))]
 
     return judged(texts, [""] * len(texts), judge)
 
 
-def quality_batch(batch: pa.RecordBatch, least: int) -> pa.RecordBatch:
-    """The batch with ``reason`` filled where it is empty and a rule refuses ``normal``; for texts and for passages."""
-    texts, why = [text or "" for text in batch.column("normal").to_pylist()], reasons(batch)
+def refused_of(made: Chunk, among: Sequence[int], least: int) -> dict[int, str]:
+    """The same of those texts of a chunk whose numbers are given, by their number."""
+    found = too_short(made, among, least)
+    for rule in RULES:
+        found |= rule(made, [place for place in among if place not in found])
+    return found
+
+
+def quality_batch(batch: pa.RecordBatch, least: int, made: Chunk | None = None) -> pa.RecordBatch:
+    """The batch with ``reason`` filled where it is empty and a rule refuses ``normal``; for texts and for passages.
+    ``made``: the chunk of ``normal``, where it is at hand."""
+    why = reasons(batch)
     open_ = [place for place, reason in enumerate(why) if not reason]
-    for place, reason in zip(open_, refused([texts[place] for place in open_], least), strict=True):
+    if made is None:
+        texts = [text or "" for text in batch.column("normal").to_pylist()]
+        found = dict(zip(open_, refused([texts[place] for place in open_], least), strict=True))
+    else:
+        found = refused_of(made, open_, least)
+    for place, reason in found.items():
         why[place] = reason
     return added(batch, "reason", pa.string(), why)

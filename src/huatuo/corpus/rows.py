@@ -12,9 +12,11 @@ def added(batch: pa.RecordBatch, name: str, kind: pa.DataType, values: Sequence[
     """The batch with one more column, or with that column replaced; ``values`` has one item per row."""
     if len(values) != batch.num_rows:
         raise ValueError(f"column {name!r}: {len(values)} values for {batch.num_rows} rows")
-    columns = {field: batch.column(field) for field in batch.schema.names}
-    columns[name] = pa.array(values, type=kind)
-    return pa.RecordBatch.from_pydict(columns)
+    made = values if isinstance(values, pa.Array) else pa.array(values, type=kind)
+    place = batch.schema.get_field_index(name)
+    if place < 0:
+        return batch.append_column(pa.field(name, kind), made)
+    return batch.set_column(place, pa.field(name, kind), made)
 
 
 def mapped(

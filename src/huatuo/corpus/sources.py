@@ -1,4 +1,4 @@
-"""Texts of any amount as a stream of Arrow batches: WARC and WET, JSON Lines, Parquet, folders of documents.
+"""Texts of any amount as a stream of Arrow batches: WARC and WET, JSON Lines, Parquet, tables, folders of documents.
 
 A text row has the columns of `SCHEMA`. What cannot be read as a text is a row all the same, without a text and with its
 ``reason``, so that kept and dropped add up to read; what makes a whole source useless (no such column, no such key, not
@@ -18,7 +18,7 @@ a Parquet file) is one error before anything is made of it. Memory holds a batch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from huatuo import store
 from huatuo.errors import InputError
-from huatuo.files import content_id, regular_files
+from huatuo.files import content_ids, regular_files
 from huatuo.readers.files import LONGEST_TITLE, SUFFIXES, Wanted, read_parts
 from huatuo.readers.parts import Unread
 from huatuo.recipe_curate import CorpusSource
@@ -44,6 +44,9 @@ COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 
 LINE_ENDINGS = (".jsonl", ".ndjson")
 """Endings of JSON Lines, before that of a packing."""
+
+TABLE_ENDINGS = (".csv", ".tsv", ".xlsx")
+"""Endings of tables with a text per row."""
 
 _DOCUMENT = store.schema_of(Document)
 
@@ -82,7 +85,7 @@ class Shard(NamedTuple):
     within: str
     """Its path below the source's, with ``/``."""
     kind: str
-    """``jsonl``, ``parquet``, ``warc``, ``document``, or ``other``: nothing reads it."""
+    """``jsonl``, ``parquet``, ``warc``, ``table``, ``document``, or ``other``: nothing reads it."""
 
 
 # ---------------------------------------------------------------- files
@@ -142,6 +145,8 @@ def _kind(source: CorpusSource, path: Path, alone: bool) -> str:
         return "warc"
     if set(names) & set(LINE_ENDINGS) or (packed and head.startswith(b"{")):
         return "jsonl"
+    if names[-1:] and names[-1] in TABLE_ENDINGS:
+        return "table"
     return "document" if alone or (names and names[-1] in SUFFIXES) else "other"
 
 
@@ -149,7 +154,7 @@ def check(sources: Iterable[CorpusSource]) -> int:
     """How many files the sources have.
 
     Raises InputError, before anything is read in earnest, for what would stop the reading of one: a missing path, a
-    file that is no Parquet, a Parquet without the columns."""
+    file that is no Parquet, a Parquet or a table without the columns."""
     from huatuo.corpus import tables
 
     count = 0
@@ -158,6 +163,8 @@ def check(sources: Iterable[CorpusSource]) -> int:
             count += 1
             if shard.kind == "parquet" and shard.path.stat().st_size:
                 tables.columns(shard.path, source)
+            if shard.kind == "table" and shard.path.stat().st_size:
+                tables.head(shard.path, source)
     return count
 
 
@@ -169,46 +176,49 @@ class _Rows:
     """Rows until there are enough for a batch."""
 
     shard: Shard
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in SCHEMA.names})
+    items: list[Item] = field(default_factory=list)
     characters: int = 0
 
     def add(self, item: Item) -> None:
         """One more row."""
-        source, within = self.shard.source, self.shard.within
-        named = ("own", item.own_id) if item.own_id else (within, item.place)
-        origin = {
-            "source": source.name,
-            "file": self.shard.path.name,
-            "place": item.place,
-            "evidence": source.evidence,
-            "document": "",
-            "span": None,
-        }
-        values = (
-            content_id("text", source.name, *named),
-            source.name,
-            source.language or "unknown",
-            source.genre,
-            item.title,
-            item.text,
-            origin,
-            item.reason,
-        )
-        for column, value in zip(self.columns.values(), values, strict=True):
-            column.append(value)
+        self.items.append(item)
         self.characters += len(item.text)
 
     @property
     def are_enough(self) -> bool:
         """Whether they fill a batch."""
-        return len(self.columns["id"]) >= BATCH_ROWS or self.characters >= BATCH_CHARS
+        return len(self.items) >= BATCH_ROWS or self.characters >= BATCH_CHARS
 
     def taken(self) -> pa.RecordBatch:
         """The rows as a batch; there are none after it."""
-        made = pa.RecordBatch.from_pydict(self.columns, schema=SCHEMA)
-        self.columns = {name: [] for name in SCHEMA.names}
-        self.characters = 0
-        return made
+        source, items, count = self.shard.source, self.items, len(self.items)
+        self.items, self.characters = [], 0
+        place = pa.array([item.place for item in items], pa.string())
+        origin = {"source": source.name, "file": self.shard.path.name, "evidence": source.evidence, "document": ""}
+        kinds = list(SCHEMA.field("origin").type)
+        parts = {name: pa.repeat(pa.scalar(value, pa.string()), count) for name, value in origin.items()}
+        parts |= {"place": place}
+        origins = [parts[kind.name] if kind.name in parts else pa.nulls(count, kind.type) for kind in kinds]
+        columns = {
+            "id": self._ids(items),
+            "source": parts["source"],
+            "language": pa.repeat(pa.scalar(source.language or "unknown", pa.string()), count),
+            "genre": pa.repeat(pa.scalar(source.genre, pa.string()), count),
+            "title": [item.title for item in items],
+            "text": [item.text for item in items],
+            "origin": pa.StructArray.from_arrays(origins, fields=kinds),
+            "reason": [item.reason for item in items],
+        }
+        return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+    def _ids(self, items: Sequence[Item]) -> list[str]:
+        """By the record's own id where it has one, else by its place in the file."""
+        head = ("text", self.shard.source.name)
+        own = content_ids((*head, "own"), [item.own_id for item in items])
+        if all(item.own_id for item in items):
+            return own
+        placed = content_ids((*head, self.shard.within), [item.place for item in items])
+        return [one if item.own_id else other for item, one, other in zip(items, own, placed, strict=True)]
 
 
 def read(shard: Shard) -> Iterator[pa.RecordBatch]:
@@ -225,7 +235,7 @@ def read(shard: Shard) -> Iterator[pa.RecordBatch]:
         rows.add(item)
         if rows.are_enough:
             yield rows.taken()
-    if rows.columns["id"]:
+    if rows.items:
         yield rows.taken()
 
 
@@ -253,6 +263,8 @@ def _items(shard: Shard) -> Iterator[Item]:
         return tables.lines(shard.path, shard.source, opened(shard.path))
     if shard.kind == "parquet":
         return tables.parquet(shard.path, shard.source)
+    if shard.kind == "table":
+        return tables.table(shard.path, shard.source)
     if shard.kind == "warc":
         return pages.records(shard.path, shard.source, opened(shard.path))
     return _documents(shard)
@@ -261,13 +273,14 @@ def _items(shard: Shard) -> Iterator[Item]:
 def _documents(shard: Shard) -> Iterator[Item]:
     if shard.kind == "other":
         ending = shard.path.suffix or "a file without an ending"
-        read_ = ", ".join([*SUFFIXES, *LINE_ENDINGS, ".parquet", ".warc", ".wet"])
+        read_ = ", ".join([*SUFFIXES, *LINE_ENDINGS, *TABLE_ENDINGS, ".parquet", ".warc", ".wet"])
         yield Item("whole file", reason=f"no_reader: no reader for {ending}; read are {read_}")
         return
     if (size := shard.path.stat().st_size) > shard.source.longest and SUFFIXES.get(shard.path.suffix.lower()) == "text":
         yield Item("whole file", reason=too_large(size, shard.source.longest))
         return
-    for part in read_parts(shard.path, Wanted(title=shard.source.title, text=shard.source.text)):
+    wanted = Wanted(record=shard.source.record, title=shard.source.title, text=shard.source.text)
+    for part in read_parts(shard.path, wanted):
         place = part.place or "whole file"
         if isinstance(part, Unread):
             yield Item(place, reason=f"{part.rule}: {part.reason}")

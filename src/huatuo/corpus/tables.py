@@ -1,4 +1,4 @@
-"""Texts of JSON Lines and Parquet, record by record."""
+"""Texts of JSON Lines, Parquet, CSV and XLSX, record by record."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from huatuo.corpus.sources import Item, broken, too_large
 from huatuo.errors import InputError
 from huatuo.readers.encoding import Readable, byte_lines, decode_as
-from huatuo.readers.files import TEXT_KEYS, TITLE_KEYS
+from huatuo.readers.files import TITLE_KEYS, keys_of, text_at
 from huatuo.readers.jsonfile import parse
+from huatuo.readers.tables import Flaw, NotText
+from huatuo.readers.tables import lines as table_lines
 from huatuo.recipe_curate import CorpusSource
 
 LOOKED_AT = 100
@@ -71,7 +73,7 @@ class _Lines:
 
     def __init__(self, path: Path, source: CorpusSource):
         self._path, self._source = path, source
-        self._texts = (source.text,) if source.text else TEXT_KEYS
+        self._texts = keys_of(source.text)
         self._titles = (source.title,) if source.title else TITLE_KEYS
         self._objects = 0
         self._found = False
@@ -96,8 +98,8 @@ class _Lines:
 
     def _of_object(self, place: str, value: dict[str, Any]) -> Item:
         self._objects += 1
-        key = next((key for key in self._texts if isinstance(value.get(key), str)), None)
-        if key is None:
+        text = text_at(value, self._source.text)
+        if text is None:
             if not self._found:
                 self._seen.update(value.keys())
                 if self._objects == LOOKED_AT:
@@ -106,7 +108,7 @@ class _Lines:
             return Item(place, reason=f"missing_field: no text at {' or '.join(self._texts)}; found {shown}")
         self._found = True
         title = next((value[k] for k in self._titles if isinstance(value.get(k), str)), "")
-        return Item(place, title.strip(), value[key], self._own_id(value))
+        return Item(place, title.strip(), text, self._own_id(value))
 
     def _own_id(self, value: dict[str, Any]) -> str:
         found = value.get(self._source.id) if self._source.id else None
@@ -125,14 +127,14 @@ class _Lines:
         )
 
 
-# ---------------------------------------------------------------- Parquet
+# ---------------------------------------------------------------- Parquet, CSV, XLSX
 
 
 class Columns(NamedTuple):
     """Which columns are read."""
 
-    text: str
-    """The text."""
+    texts: tuple[str, ...]
+    """The texts that are joined."""
     title: str
     """The title; empty where there is none."""
     id: str
@@ -149,19 +151,32 @@ def columns(path: Path, source: CorpusSource) -> Columns:
     except (pa.ArrowInvalid, OSError) as error:
         said = str(error).splitlines()[0]
         raise InputError(f"{path}: not a whole Parquet file ({said}); next: get it again, or take it out") from None
-    texts = (source.text,) if source.text else TEXT_KEYS
-    text = next((name for name in texts if name in schema.names), "")
-    title = next((name for name in ((source.title,) if source.title else TITLE_KEYS) if name in schema.names), "")
-    for wanted, found in ((texts, text), ((source.title,), title), ((source.id,), source.id in schema.names)):
+    found = _named(path, source, schema.names)
+    for kind, name in ((schema.field(name).type, name) for name in found.texts):
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise InputError(
+                f"{path}: column {name!r} holds {kind}; expected text; next: name the column with the text"
+            )
+    return found
+
+
+def _named(path: Path, source: CorpusSource, names: Sequence[str]) -> Columns:
+    """The columns that a source wants, of a file with these. Raises InputError for one that is not there."""
+    there = [name for name in keys_of(source.text) if name in names]
+    title = next((name for name in ((source.title,) if source.title else TITLE_KEYS) if name in names), "")
+    lacks = [name for name in source.text if name not in names] if isinstance(source.text, tuple) else []
+    asked = (
+        (lacks or keys_of(source.text), there and not lacks),
+        ((source.title,), title),
+        ((source.id,), source.id in names),
+    )
+    for wanted, found in asked:
         if wanted != ("",) and not found:
             raise InputError(
-                f"{path}: no column {' or '.join(wanted)}; found {', '.join(schema.names)}"
-                f"{_nearest(wanted, schema.names)}; next: name the column of source {source.name!r}"
+                f"{path}: no column {' or '.join(wanted)}; found {', '.join(names)}{_nearest(wanted, names)}; "
+                f"next: name the column of source {source.name!r}"
             )
-    if not (pa.types.is_string(schema.field(text).type) or pa.types.is_large_string(schema.field(text).type)):
-        kind = schema.field(text).type
-        raise InputError(f"{path}: column {text!r} holds {kind}; expected text; next: name the column with the text")
-    return Columns(text, title, source.id)
+    return Columns(tuple(there if isinstance(source.text, tuple) else there[:1]), title, source.id)
 
 
 def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
@@ -172,7 +187,8 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
         if not file.metadata.num_rows:
             yield Item("whole file", reason="empty_file: the table has no row; expected texts")
         try:
-            for batch in file.iter_batches(PARQUET_ROWS, columns=[name for name in dict.fromkeys(wanted) if name]):
+            names = dict.fromkeys(name for name in (*wanted.texts, wanted.title, wanted.id) if name)
+            for batch in file.iter_batches(PARQUET_ROWS, columns=list(names)):
                 for row in batch.to_pylist():
                     number += 1
                     yield _of_row(f"row {number}", row, wanted, source.longest)
@@ -181,10 +197,46 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
 
 
 def _of_row(place: str, row: dict[str, Any], wanted: Columns, longest: int) -> Item:
-    text = row[wanted.text]
-    if text is None:
-        return Item(place, reason=f"missing_field: {wanted.text} is null; expected text")
+    given = [row[name] for name in wanted.texts]
+    parts = [part for part in given if part is not None]
+    if not parts:
+        return Item(place, reason=f"missing_field: {' and '.join(wanted.texts)} is null; expected text")
+    text = parts[0] if len(given) == 1 else "\n".join(part.strip() for part in parts if part.strip())
     if len(text) * 4 > longest and (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
         return Item(place, reason=too_large(size, longest))
     title, own = row.get(wanted.title), row.get(wanted.id)
     return Item(place, title if isinstance(title, str) else "", text, "" if own is None else str(own))
+
+
+def head(path: Path, source: CorpusSource) -> Columns:
+    """The columns that are read of a CSV, TSV or XLSX file, by its first row with a cell.
+
+    Raises InputError where it has none, cannot be read, or lacks a column that the source names.
+    """
+    first = next((row for row in table_lines(path) if not isinstance(row, Flaw) and any(row[1])), None)
+    if first is None:
+        raise InputError(f"{path}: no row with a cell; expected a line of names; next: check how the file was made")
+    return _named(path, source, [_cell(cell) for cell in first[1]])
+
+
+def table(path: Path, source: CorpusSource) -> Iterator[Item]:
+    """The texts of a CSV, TSV or XLSX file, row by row under its line of names. Raises InputError as `head`."""
+    wanted, names = head(path, source), list[str]()
+    for row in table_lines(path):
+        if isinstance(row, Flaw):
+            if row.is_lost:
+                yield Item(row.place, reason=f"{row.rule}: {row.message}")
+            continue
+        number, cells = row
+        if not any(cells):
+            continue
+        if not names:
+            names = [_cell(cell) for cell in cells]
+            continue
+        filled = {name: _cell(cell) for name, cell in zip(names, cells, strict=False)}
+        missing = dict.fromkeys(wanted.texts)
+        yield _of_row(f"row {number}", missing | filled, wanted, source.longest)
+
+
+def _cell(cell: Any) -> str:
+    return str(cell.shown if isinstance(cell, NotText) else cell).strip()

@@ -8,7 +8,7 @@ numpy only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,9 @@ Weighting = Literal["identity", "linear", "quadratic", "ordinal"]
 
 ALIKE = "all ratings alike: 1 by convention, as no disagreement could be expected by chance"
 """Said of a coefficient that is 0 / 0."""
+
+SAME = "the same in every resample: no interval"
+"""Said where a bootstrap has no width: full agreement of a sample is no certainty about other questions."""
 
 NONE = "no item has two ratings"
 """Said where nothing can be compared."""
@@ -197,7 +200,7 @@ def with_interval(
     """What ``measure`` says of the ratings, with percentiles of a bootstrap over whole questions.
 
     It holds for these annotators: how others would agree is not in the data. No interval where all ratings are alike,
-    or for fewer than three questions.
+    where every resample says the same, or for fewer than three questions.
     """
     found = measure(ratings)
     names, place = np.unique(np.asarray(questions, dtype=object).astype(str), return_inverse=True)
@@ -212,4 +215,6 @@ def with_interval(
         if value is not None:
             values.append(value)
     low, high = np.percentile(values, [2.5, 97.5])
+    if high - low < 1e-12:
+        return replace(found, note=SAME)
     return Agreement(found.value, found.items, found.note, float(low), float(high))

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from huatuo.errors import ModelError
 from huatuo.eval import options
-from huatuo.eval.prompting import Asked, Wording
+from huatuo.eval.fit import Worded, fitted, worded
+from huatuo.eval.prompting import Wording
 from huatuo.eval.prompting import messages_for as messages_for
 from huatuo.eval.questions import read_questions
 from huatuo.llm.base import Model, Reply, Sampling
@@ -27,6 +28,10 @@ from huatuo.store import Writer, canonical_json, content_id
 
 CHUNK = 8
 """Batches in one call of a model, so that questions of like length can be answered side by side."""
+
+
+CUT = "text shortened"
+"""Rule of a finding: sentences of a question's text were left out, so that the prompt fits the model."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +45,27 @@ class _Task:
     provenance: Provenance
     weighing: options.Weighing | None = None
     """What is weighed, where the answer is not generated."""
+    left_out: int = 0
+    """Sentences of the question's text that are left out."""
+    sentences: int = 0
+    """Sentences of that text, where some are left out."""
 
 
 def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], seed: int, out: Writer) -> None:
-    """Write table ``responses`` in the order of questions and models, and ``findings`` for calls that failed.
+    """Write table ``responses`` in the order of questions and models, and ``findings`` for calls that failed and texts
+    that were shortened.
 
     Raises ModelError where a model fails on every question, or breaks its contract; RefusedError as the model does.
     """
     asked = _limited(settings, read_questions(questions), seed, out)
     sampling = sampling_of(settings, seed)
     wording = Wording(settings, questions)
-    worded = [(q, wording.messages(q), options.weighing(settings, wording, q)) for q in asked]
+    plain = [worded(settings, wording, question) for question in asked]
     said = {way: options.identity(settings, way) for way in options.WAYS} | {"": sampling.canonical()}
-    tasks = {name: [_task(name, model, one, said) for one in worded] for name, model in models.items()}
+    tasks = {
+        name: [_task(name, model, fitted(settings, wording, one, model), said) for one in plain]
+        for name, model in models.items()
+    }
     journals = {name: out.folder / f"{name}.jsonl" for name in models}  # the answers so far; gone when all are in
     done = {response.id: response for journal in journals.values() for response in read_journal(journal).values()}
     with bar("ask", total=sum(map(len, tasks.values())), unit="answers") as shown:
@@ -63,6 +76,7 @@ def ask(settings: AskSettings, questions: Path, models: Mapping[str, Model], see
                 done[response.id] = response
                 shown.advance()
             _refuse_all_errors(name, [done[task.id] for task in tasks[name]], out)
+            _count_cuts(settings, model, tasks[name], out)
     for place, question in enumerate(asked):
         for own in tasks.values():
             out.write("responses", done[own[place].id], uses=[question.id])
@@ -98,11 +112,9 @@ def _limited(settings: AskSettings, questions: Mapping[str, Question], seed: int
     return [question for question in questions.values() if question.id in kept]
 
 
-def _task(
-    name: str, model: Model, asked: tuple[Question, Asked, options.Weighing | None], how: Mapping[str, str]
-) -> _Task:
+def _task(name: str, model: Model, asked: Worded, how: Mapping[str, str]) -> _Task:
     """``how``: the decoding, or how the answers are weighed, by the way of weighing."""
-    question, (messages, prompt_id, prompt_hash), weighing = asked
+    question, (messages, prompt_id, prompt_hash), weighing, *left = asked
     sampling = how[weighing.way if weighing else ""]
     said = canonical_json([message.model_dump() for message in messages])
     provenance = Provenance(
@@ -115,7 +127,7 @@ def _task(
         format=model.format,
     )
     identity = content_id(question.id, name, model.name, model.digest, said, sampling, model.format)
-    return _Task(identity, name, question, messages, provenance, weighing)
+    return _Task(identity, name, question, messages, provenance, weighing, *left)
 
 
 def _answers(
@@ -168,6 +180,7 @@ def _response(task: _Task, reply: Reply, likelihoods: tuple[Likelihood, ...]) ->
         question_id=task.question.id,
         model=task.name,
         messages=task.messages,
+        left_out=task.left_out,
         text=reply.text,
         likelihoods=likelihoods,
         reasoning=reply.reasoning,
@@ -186,6 +199,26 @@ def _failure(task: _Task, reply: Reply) -> Finding:
         place=task.name,
         message=reply.error or "the model gave no reason",
     )
+
+
+def _count_cuts(settings: AskSettings, model: Model, tasks: Sequence[_Task], out: Writer) -> None:
+    """A finding for every question whose text was shortened, and their number."""
+    cut = [task for task in tasks if task.left_out]
+    for task in cut:
+        place = "last" if settings.overlong == "cut_end" else "first"
+        out.write(
+            "findings",
+            Finding(
+                rule=CUT,
+                severity="note",
+                subject=task.question.id,
+                place=task.name,
+                message=f"the {place} {task.left_out} of {task.sentences} sentences of the text were left out: prompt "
+                f"and answer have {model.positions:,} positions (ask.overlong = {settings.overlong})",
+            ),
+        )
+    if cut:
+        out.figures[f"{cut[0].name}: texts shortened"] = float(len(cut))
 
 
 def _refuse_all_errors(name: str, responses: Sequence[Response], out: Writer) -> None:

@@ -16,13 +16,14 @@ from typing import Literal
 from huatuo.eval import choice_asserted as asserted
 from huatuo.eval import choice_weak as weak
 from huatuo.eval.choice_options import OptionReader
-from huatuo.eval.choice_patterns import REFUSAL
+from huatuo.eval.choice_patterns import DISAGREE, REFUSAL
+from huatuo.eval.choice_singled import singled_out, singled_text
 from huatuo.eval.choice_stated import bare, decided
-from huatuo.eval.choice_text import Statement, View, view_of
+from huatuo.eval.choice_text import Statement, View, asked_again, view_of
 from huatuo.eval.choice_verdicts import verdicts
 from huatuo.records import Option
 
-RULES = "choice.v4"
+RULES = "choice.v5"
 """Name of this set of rules in signatures; raised when an extraction changes."""
 
 Kind = Literal["single", "multiple"]
@@ -61,7 +62,9 @@ LAYERS: tuple[tuple[Callable[[View, OptionReader, str], Statement | None], bool]
     (asserted.bracketed, False),
     (asserted.itemised, False),
     (weak.copula, False),
+    (singled_out, False),
     (asserted.by_text, True),
+    (singled_text, False),
 )
 """The layers in their order, the first that finds something decides; and whether one is read in a refusal as well."""
 
@@ -77,6 +80,14 @@ def extract(text: str, options: Sequence[Option], kind: Kind) -> Extraction:
     Only labels of these options are ever returned. A single-answer question with two chosen labels is unscored.
     """
     reader = _reader(tuple((option.label, option.text) for option in options))
+    own = asked_again(text)
+    if own and (head := _read(text[:own], reader, kind)).labels:
+        return head
+    return _read(text, reader, kind)
+
+
+def _read(text: str, reader: OptionReader, kind: Kind) -> Extraction:
+    """What is read out of one answer."""
     view = view_of(text)
     if not view.text.strip():
         return Extraction((), "", None, UNENDED if text.strip() else "empty answer")
@@ -89,6 +100,8 @@ def extract(text: str, options: Sequence[Option], kind: Kind) -> Extraction:
     if found.trouble:
         return Extraction((), "", span, found.trouble)
     labels = tuple(label for label in reader.labels if label in found.labels)
+    if asserted.speaks_against(view, reader, found):
+        return Extraction((), "", span, DISAGREE)
     if kind == "single" and len(labels) > 1:
         return Extraction((), "", span, f"{len(labels)} options for a single-answer question")
     return Extraction(labels, found.rule, span)

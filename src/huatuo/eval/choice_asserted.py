@@ -59,6 +59,8 @@ def by_text(view: View, reader: OptionReader, kind: str) -> Statement | None:
     """
     key = normalise_for_comparison(view.text) if len(view.text) <= 2 * REACH else ""
     whole = [label for label, text in reader.keys.items() if text == key]
+    if not whole and len(key) > 1 and not reader.mentions(view.text, own_texts=True):
+        whole = [label for label, text in reader.keys.items() if text.endswith(key) and not key.isdigit()]
     if len(whole) == 1:
         return Statement(frozenset(whole), 0, len(view.text), 1, "option text alone")
     if REFUSAL.search(view.text):
@@ -68,6 +70,28 @@ def by_text(view: View, reader: OptionReader, kind: str) -> Statement | None:
     if reader.low_lead.match(view.text):
         return None
     return _opening(view, reader) or _asserted(view, reader)
+
+
+def speaks_against(view: View, reader: OptionReader, found: Statement) -> bool:
+    """Whether the sentence of a chosen letter asserts another option's text ("选A，诊断为气胸"), and none its own."""
+    if len(found.labels) != 1 or found.rule.endswith("text") or found.rule == "declared right":
+        return False
+    start = max((m.end() for m in SENTENCE_END.finditer(view.text, 0, found.start)), default=0)
+    end = SENTENCE_END.search(view.text, found.end)
+    named = named_texts(view.text, reader)
+    stop = end.start() if end else len(view.text)
+    told = [
+        one for one in named if one.asserted and start <= one.start < stop and not _labelled(view.text, reader, one)
+    ]
+    return (
+        bool(told) and not any(one.label in found.labels for one in named) and bool(CASE.search(view.text, start, stop))
+    )
+
+
+def _labelled(text: str, reader: OptionReader, one: Named) -> bool:
+    """Whether the clause of an option's text names a label."""
+    before = CLAUSE_END.split(text[max(0, one.start - REACH // 4) : one.start])[-1]
+    return bool(reader.mentions(before))
 
 
 def _opening(view: View, reader: OptionReader) -> Statement | None:
@@ -80,7 +104,8 @@ def _opening(view: View, reader: OptionReader) -> Statement | None:
     if len(named) != 1 or REVISION.search(after) or reader.mentions(view.text) - set(named):
         return None
     closed = set(reader.keys.values()) <= CLOSED and len(reader.keys) == len(reader.labels)
-    if not closed and not BECAUSE.match(after):
+    line = "\n" in view.text[match.end(1) : match.start(2)]
+    if not closed and not line and not BECAUSE.match(after):
         return None
     if any(pattern.search(after) for strength, _, pattern in MARKS if strength > 1):
         return None
@@ -156,7 +181,8 @@ def _alone(text: str, one: Named) -> Named:
     behind = CLAUSE_END.split(text[one.end : one.end + REACH // 4], maxsplit=1)[0]
     words = re.search(rf"{BEFORE_ONLY}\s*$", before)
     decides = words is not None and (
-        words[0].strip() != ":" or bool(CASE.search(before) or DECIDES.search(before) or TICKED.match(behind))
+        words[0].strip() not in (":", "——", "--")
+        or bool(CASE.search(before) or DECIDES.search(before) or TICKED.match(behind))
     )
     opens = re.search(r"(?:^|[。!?\n])[\s✅✔✓☑([\"“']*$", window) and SENTENCE_CLOSED.match(text, one.end)
     stated = own is not None and re.search(rf"{BEFORE_TEXT}\s*:?\s*$", before, re.IGNORECASE)
@@ -175,7 +201,8 @@ ASKED = re.compile(r"[^,。;!\n]{0,20}\?")
 SENTENCE_CLOSED = re.compile(r"[\"”'」)\]]?\s*(?:\([^()]*\))?\s*(?:[。.!\n✅✔]|$)")
 LIKELY = re.compile(r"(?:的)?(?:可能性?(?:最|较|更)?大|最?为?可能)\s*$")
 DECIDES = re.compile(
-    r"(?:诊断|结论|判断|考虑|首选|[回解]?答|选择?|治疗|处理|(?i:diagnosis|answer|treatment|conclusion))\s*:\s*$"
+    r"(?:诊断|结论|判断|考虑|首选|[回解]?答|选择?|治疗|处理|(?i:diagnosis|answer|treatment|conclusion))\s*(?::"
+    r"|[—–-]{2})\s*$"
 )
 TICKED = re.compile(r"\s*[√✓✔✅☑]\s*$")
 
@@ -190,8 +217,13 @@ def _listed(view: View, reader: OptionReader) -> Statement | None:
     """Option texts as a list that is the whole answer, or ends its only sentence that names an option."""
     if not reader.keys or reader.mentions(view.text) - set(texts_in(view.text, reader)[0]):
         return None
+    return _list_of(view, reader, reader.text_list) or _list_of(view, reader, reader.close_list)
+
+
+def _list_of(view: View, reader: OptionReader, pattern: re.Pattern[str]) -> Statement | None:
+    """The longest list of option texts that a pattern finds, where it is all that is said to be asked for."""
     named = {one.label for one in named_texts(view.text, reader) if not one.denied}
-    match = max(reader.text_list.finditer(view.text), key=lambda one: one.end() - one.start(), default=None)
+    match = max(pattern.finditer(view.text), key=lambda one: one.end() - one.start(), default=None)
     if match is None:
         return None
     labels = {reader.label_of_text[plain_text(one[0])] for one in reader.any_text.finditer(match[0])}
@@ -199,12 +231,29 @@ def _listed(view: View, reader: OptionReader) -> Statement | None:
     lead = re.split(r"[。;]|\n(?!\s*$)", before)[-1].strip()
     whole = LIST_ENDS.match(view.text, match.end()) or (len(labels) > 1 and LIST_OPEN.match(view.text, match.end()))
     led = not lead or (LISTS.search(lead) and not NOT_LISTS.search(lead) and not UNSAID.search(lead))
-    if not whole or labels != named or not led or not _unmarked(view.text, match.start() - len(before), match.start()):
+    aside = {one.label for one in named_texts(view.text, reader) if _set_aside(view.text, match.end(), one)}
+    if (
+        not whole
+        or labels != named - (aside if len(labels) > 1 and lead else set())
+        or not led
+        or not _unmarked(view.text, match.start() - len(before), match.start())
+    ):
         return None
     return Statement(frozenset(labels), match.start(), match.end(), 1, "option texts alone")
 
 
-LIST_ENDS = re.compile(r"\s*[。.!;]?\s*(?:$|\n)")
+def _set_aside(text: str, end: int, one: Named) -> bool:
+    """Whether an option's text stands in a later clause that does not add it to the list."""
+    between = text[end : one.start]
+    clause = CLAUSE_END.split(between)[-1] + CLAUSE_END.split(text[one.end :], maxsplit=1)[0]
+    return (
+        one.start >= end
+        and bool(re.search(r"[,;。]", between))
+        and not re.search(r"也|还|亦|同|均|都|以及|(?i:also|too)", clause)
+    )
+
+
+LIST_ENDS = re.compile(r"\s*(?:\([^()\n]{1,20}\))?\s*[。.!;]?\s*(?:$|\n)")
 LIST_OPEN = re.compile(r"\s*等?[。,;]")
 """What ends a list of option texts: a list of one is no list where more might follow."""
 

@@ -13,6 +13,10 @@ MOST = 12
 """Labels or texts of one list: more is a loop, and a bound keeps the time linear."""
 
 
+PART_OF = frozenset("药组族室区院君楼座端")
+"""Han characters that make a letter before them part of a name ("A药", "B组")."""
+
+
 def plain_text(text: str) -> str:
     """An option's text without blanks, in small letters: what a found text is looked up by."""
     return "".join(text.split()).lower()
@@ -35,35 +39,50 @@ class OptionReader:
         names = "|".join(re.escape(label) for label in sorted(plain, key=len, reverse=True))
         one = rf"(?:[(\[【<《「『\"“'{{][ \t]?){{0,2}}(?:{names})(?:[ \t]?[)\]】>》」』\"”'}}]){{0,2}}"
         joint = rf"(?:[ \t]*(?:选?项)?[ \t]*(?:[、/+&]|以及|[和与及跟]|\band\b|{RANGE}))?[ \t]*(?:选项)?"
-        tight = rf"{one}(?:{joint}{one}){{0,{MOST}}}"
+        shut = r"(?:[ \t]?[)\]】>》」』\"”'}])"
+        more = rf"(?:[(\[【<《「『\"“'{{][ \t]?){{1,2}}(?:{names}){shut}{{1,2}}|(?:{names}){shut}{{0,2}}"
+        tight = rf"{one}(?:{joint}(?:{more})){{0,{MOST}}}"
         loose = (
-            rf"(?:[ \t]*[,;]\s*(?:and\s+|和|与|及|以及|还有)?{tight}(?=\s*(?:[,;。.!)\]}}\n]|\band\b|$))){{0,{MOST}}}"
+            rf"(?:[ \t]*[,;]\s*(?:and\s+|和|与|及|以及|还有)?{tight}(?=\s*(?:[,;。.!()\]}}\n]|\band\b"
+            rf"|$))){{0,{MOST}}}"
         )
         doubt = rf"(?P<or>(?:\s*(?:或者|或是|或|还是|\bor\b)\s*{one}){{1,{MOST}}})?"
         self.one = re.compile(names)
         self.range = re.compile(rf"({names})[\s)\]】]*{RANGE}[\s(\[【]*({names})")
+        self.chain = re.compile(rf"(?:{names})\s*-\s*(?:{names})\s*-\s*(?:{names})")
         self.list = re.compile(
             rf"(?:选项|第(?=\s*{one}\s*选?[项个])|(?i:options?|choices?|letter)\s)?\s*"
             rf"(?P<list>{tight}{loose}){doubt}(?![A-Za-z0-9])(?!-\w)"
         )
-        number = "" if any(name.isdigit() for name in plain) else r"(?:第?\s*\d{1,3}\s*(?:题\s*[:.、]?|[.、):])\s*)?"
+        number = (
+            ""
+            if any(name.isdigit() for name in plain)
+            else r"(?:(?:第|题目?|(?i:question|no\.?)\s)?\s*\d{1,3}\s*(?:题\s*[:.、]?|[.、):])\s*)?"
+        )
         self.bare = re.compile(
-            rf"[\s✅✔✓☑👉➡→•-]*{number}(?:选项|选|答|(?i:options?|choices?|letter)(?=[\s:]))?[\s:]*"
-            rf"(?P<list>{tight}(?:\s*[,;]\s*{one})*)\s*(?:[两三四五]?个?选?项)?(?:吧|呢|哦|啊|呀|哈)?\s*[。.!)、~;✅✔✓☑]*\s*"
+            rf"[\s✅✔✓☑👉➡→•-]*{number}(?:选项|选|答|(?i:options?|choices?|letter|both)(?=[\s:]))?[\s:]*"
+            rf"(?P<list>{tight}(?:\s*[,;.|]\s*(?:and\s+)?{one})*)\s*(?:[两三四五]?个?选?项)?(?:吧|呢|哦|啊|呀"
+            rf"|哈)?\s*[。.!)、~;✅✔✓☑]*\s*"
         )
         low = rf"(?P<list>(?:{names.lower()})(?:[ \t\"']*[,、/]?[ \t\"']*(?:{names.lower()})){{0,{MOST}}})"
         self.low = re.compile(rf"\s*(?:(?i:option|choice)\s+)?[(\[]?{low}[)\].。]?\s*")
         self.low_after = re.compile(rf"\s*[(\[]?[\"']?{low}[\"']?[)\]]?(?=\s*(?:[.。!,;\n}}]|选?项|$))")
         self.lead = re.compile(
-            rf"\s*(?P<list>{one})(?P<mark>[ \t]*[.。,:)、—–-]|[ \t]+-(?=[ \t])|(?={EXPLAINED.pattern})|[ \t]*(?=\()"
-            r"|[ \t]+|\n|$)\s*"
+            rf"\s*(?P<list>{one})(?P<mark>[ \t]*[.。,:)、!—–-]|[ \t]+-(?=[ \t])|(?={EXPLAINED.pattern})|[ \t]*(?=\()"
+            r"|(?<=[)\]】>》」』])|[ \t]+|\n|$)\s*"
         )
-        self.opening = re.compile(rf"\s*(?P<list>{tight}(?:\s*[,;]\s*{tight}(?=\s*(?:[,;。\n]|$)))*)(?![A-Za-z0-9])")
+        self.opening = re.compile(rf"\s*(?P<list>{tight}(?:\s*[,;]\s*{tight}(?=\s*(?:[,;。(\n]|$)))*)(?![A-Za-z0-9])")
         self.low_lead = re.compile(rf"\s*(?:(?i:option|choice)\s+)?[(\[]?(?P<list>{names.lower()})[)\].、:]")
+        self._read_phrases(names, one, tight, loose)
+        self._read_texts(dict(options), names)
+
+    def _read_phrases(self, names: str, one: str, tight: str, loose: str) -> None:
+        """Sets what finds labels within sentences: alone, judged, contrasted, added, left out, in brackets."""
         self.alone = re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])")
-        self.more = re.compile(rf"[^\S\n]*\n\s*(?P<list>{one})[ \t]*[.。]?[ \t]*(?:\n|$)")
+        self.more = re.compile(rf"[.。、:]?[^\S\n]*\n\s*(?P<list>{one})[ \t]*[.。、:]?[ \t]*(?:\n|$)")
         self.also = re.compile(
-            rf"[,;](?:[^。\n]*[,;])?\s*(?:但|不过|而)?(?:(?:是)?(?:{one})(?:选?项)?(?:也|同样)?(?:是)?(?:可能|可以|正确|对|行)"
+            rf"[,;](?:[^。\n]*[,;])?\s*(?:但|不过|而)?(?:(?:是)?(?:{one})(?:选?项)?(?:也|同样)?(?:是)?(?:可能|可以"
+            rf"|正确|对|行)"
             rf"|(?:也|还)(?:有)?(?:可能|可以|可)(?:是|为|选)?\s*(?:{one}))"
         )
         self.bracketed = re.compile(
@@ -72,23 +91,27 @@ class OptionReader:
         )
         self.contrast = re.compile(
             r"(?:不是|而非|并非|不(?:应|能|宜|会|可)?选择?|排除|(?i:rather than|instead of|\bnot\b))\s*"
-            rf"(?:选项|(?i:option)\s)?{tight}"
+            rf"(?:选项|(?i:option)\s)?{tight}(?:\s*,\s*{one})*(?:\s*,?\s*(?:and|or|nor|和|或|及)\s*{one})?"
         )
-        self.next = re.compile(rf"(?:[\s、,;)\]】]|以及|[和与及])*(?P<list>{one})")
+        self.next = re.compile(rf"(?:[\s、,;)\]】\"']|以及|[和与及])*(?P<list>{one})")
+        self.added = re.compile(
+            rf"[\s、,。;]*(?:哦|噢|啊|对了)?[\s,。!]*(?:还有|还要选|还要加上?|再加上?|漏了)(?:一个"
+            rf"|选项)?\s*(?P<list>{tight})(?=\s*(?:选?项)?[\s,。;!.]|$)"
+        )
         self.judged = re.compile(
-            rf"(?<![A-Za-z0-9])(?P<list>{tight}(?:\s*,\s*(?:and\s+|和)?{tight}){{0,{MOST}}})\s*(?:[两三四五]?个?选?项)?{VERDICT}"
+            rf"(?<![A-Za-z0-9])(?P<list>{tight}(?:\s*,\s*(?:and\s+"
+            rf"|和)?{tight}){{0,{MOST}}})\s*(?:[两三四五]?个?选?项)?(?:,(?=\s*(?:is|are)\b))?{VERDICT}"
         )
         self.all_but = [
             re.compile(pattern.format(list=rf"(?:选?项)?\s*(?P<list>{tight})\s*(?:选?项)?")) for pattern in ALL_BUT
         ]
         self.aside = re.compile(rf"(?<=[^\s,。;:(])[ \t]*\(\s*(?:选项|(?i:option)\s)?(?P<list>{tight})\s*(?:选?项)?\)")
         self.copula = re.compile(
-            r"(?:(?<=[^\s,。;:不非能会])(?:是|为)|即为?|(?<![A-Za-z])(?i:i\.e\.,?|namely|is|are|be))\s*(?:[:,]\s*)?"
+            r"(?:(?<=[^\s,。;:不非能会还])(?:是|为)|即为?|(?<![A-Za-z])(?i:i\.e\.,?|namely|is|are|be))\s*(?:[:,]\s*)?"
             rf"(?:选项|第(?=\s*{one}\s*选?[项个])|(?i:options?|choices?|letter)\s)?\s*(?P<list>{tight}{loose})"
             r"(?=\s*(?:选?项)?\s*(?:\([^()\n]{1,40}\)|[两三四五]?[者项])?(?:无误|无疑|了|吧|啦)?\s*(?:[。.,;!\n]|$))"
         )
         self.list_goes_on = re.compile(rf"\s*(?:选?项)?\s*(?:[、,/+&]|以及|[和与及跟]|\band\b)\s*{one}(?![A-Za-z])")
-        self._read_texts(dict(options), names)
 
     def _read_texts(self, options: dict[str, str], names: str) -> None:
         """Sets what finds the options' texts."""
@@ -96,15 +119,17 @@ class OptionReader:
         keys = self.whole_keys
         self.keys = {label: key for label, key in keys.items() if key and not self._is_label(key)}
         own = _spaced(self.texts.get("A", "")) or "(?!)"
-        self.article = re.compile(rf"(?:^|(?<=[.!?:\n]))\s*A(?=\s+(?!{LATIN_AFTER.pattern}|{own})[A-Za-z])")
+        self.article = re.compile(
+            rf"(?:^|(?<=[.!?:\n]))\s*A(?=\s+(?!{LATIN_AFTER.pattern}|{own}|(?:{names})(?![A-Za-z]))[A-Za-z])"
+        )
         pairs = "|".join(
             rf"(?<={re.escape(fold(label))})[\s.、:)]{{0,3}}{_spaced(self.texts[label])}" for label in self.keys
         )
         self.own_text = re.compile(rf"(?i)(?:{pairs or '(?!)'})")
-        self.any_text, self.text_list, self.label_of_text = self._text_patterns()
+        self.any_text, self.text_list, self.close_list, self.label_of_text = self._text_patterns()
 
-    def _text_patterns(self) -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str]]:
-        """What finds an option's text, the longest first, and a list of them; and which label a found text has.
+    def _text_patterns(self) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], dict[str, str]]:
+        """What finds an option's text, the longest first, a list of them, one without commas, and each text's label.
 
         Texts of one character and texts that two options share are left out.
         """
@@ -122,14 +147,15 @@ class OptionReader:
         item = rf"(?:\(?\d{{1,2}}\s*[.、)]?[ \t]*)?{one}(?:\s*\([^()\n]{{1,3}}\))?"
         between = r"\s*(?:[、,;\n/+]|以及|还有|[和与及]|\band\b){1,3}\s*(?:and\s+|和)?"
         listed = re.compile(rf"(?i){item}(?:{between}{item}){{0,{MOST}}}")
-        return re.compile(f"(?i){one}"), listed, own
+        close = re.compile(rf"(?i){item}(?:\s*(?:、|以及|还有|[和与及]|\band\b)\s*{item}){{0,{MOST}}}")
+        return re.compile(f"(?i){one}"), listed, close, own
 
     def _is_label(self, key: str) -> bool:
         return all(character.upper() in self.plain for character in key)
 
     def named(self, text: str) -> list[str]:
         """The labels in a matched list, as the source labels them, in the order of mention; ``A-D`` names four."""
-        for match in self.range.finditer(text):
+        for match in () if self.chain.search(text) else self.range.finditer(text):
             first, last = sorted(self.labels.index(self.plain[end]) for end in match.groups())
             text = text.replace(match[0], "、".join(self.order[first : last + 1]))
         return [self.plain[found] for found in self.one.findall(text) or self.one.findall(text.upper())]
@@ -165,9 +191,14 @@ class OptionReader:
         ``own_texts``."""
         for option in () if own_texts else sorted(self.texts.values(), key=len, reverse=True):
             if option and not self._is_label(normalise_for_comparison(option)):
-                text = text.replace(option, "\n")
-        return {self.plain[match[0]] for match in self.alone.finditer(self.article.sub("", text))}
+                text = re.sub(re.escape(option), "\n", text, flags=re.IGNORECASE)
+        found = self.alone.finditer(self.article.sub("", text))
+        return {self.plain[match[0]] for match in found if match.string[match.end() : match.end() + 1] not in PART_OF}
 
     def order_of(self, labels: Iterable[str]) -> list[str]:
         """The labels in the order of the options."""
         return [label for label in self.labels if label in set(labels)]
+
+    def uses(self, said: str) -> bool:
+        """Whether a text of one character is a label of the question or the text of an option."""
+        return said.upper() in self.order or said in self.texts.values()

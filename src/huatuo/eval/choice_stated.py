@@ -14,6 +14,7 @@ from huatuo.eval.choice_patterns import (
     CONCLUDED,
     CONTRAST,
     DISAGREE,
+    DISOWNED,
     DOUBT,
     EXPLAINED,
     JOINT,
@@ -65,7 +66,7 @@ def _fits(reader: OptionReader, labels: Sequence[str], rest: str) -> bool:
     if not rest or reader.goes_on_with_text(labels[-1], rest):
         return True
     if "\u3400" <= rest[0] <= "\u9fff":
-        return rest[0] in AFTER or bool(EXPLAINED.match(rest))
+        return rest[0] in AFTER or bool(EXPLAINED.match(rest) or re.match(r"上(?:[,。;!\n]|$)", rest))
     latin = re.match(r"[ \t]+([a-z]+)|[.][ \t]*([a-z]+)", rest)
     return latin is None or bool(LATIN_AFTER.match(latin[1] or latin[2]))
 
@@ -74,21 +75,43 @@ def _stated(view: View, reader: OptionReader) -> Iterator[Statement]:
     """Every affirmed statement that a marker introduces."""
     for strength, rule, pattern in MARKS:
         for mark in pattern.finditer(view.text):
-            if mark.groupdict().get("not") or rejected(view.text, mark.start()):
+            if mark.groupdict().get("not") or rejected(view.text, mark.start()) or conditional(view.text, mark.start()):
                 continue
             found = _after_mark(view.text, reader, mark, strength, rule)
             if found is not None:
                 yield found
     for mark in CONCLUDED.finditer(view.text):
         match = reader.list.match(view.text, mark.end())
-        if match and re.match(r"\s*(?:无误|无疑|了|吧)?\s*(?:[。.!;\n]|$)", view.text[match.end() :]):
+        if match and re.match(r"\s*(?:无误|无疑|[了吧咯啦哈呀])?\s*(?:[。.!;\n]|$)", view.text[match.end() :]):
             yield _statement(reader, match, 3, "conclusion")
 
 
 def rejected(text: str, start: int) -> bool:
     """Whether the clause before a place negates or doubts what follows."""
-    before = clause_before(text, start)
+    before = COMMITTED.sub("", clause_before(text, start))
     return bool(NEGATED_BEFORE.search(before) or DOUBT.search(before))
+
+
+COMMITTED = re.compile(r"(?i)\bif (?:i|we) (?:had|have|were forced|must|need)(?: to)? \w+(?: \w+)?,?")
+UNDECIDED = re.compile(r"(?:无法|不能|没法|没办法|难以)(?:确定|判断|决定)[^,。;\n]{0,6}还是")
+
+
+def conditional(text: str, start: int) -> bool:
+    """Whether the clause before the one of a place makes it depend on a condition."""
+    clause = start - len(clause_before(text, start))
+    before = CONDITION.search(text, max(0, clause - REACH // 4), clause)
+    return before is not None and not FORCED.search(before[0])
+
+
+CONDITION = re.compile(
+    r"(?:^|(?<=[,。;.!?\n]))\s*(?:若(?!干)|如果|假如|假设|倘若|要是|除非|(?i:(?:if|unless|had|were"
+    r"|should)\s))[^,。;!?\n]*,\s*$"
+)
+FORCED = re.compile(
+    r"(?:一定|非|必须|只能|硬|要我|让我)[^,]{0,4}(?:选|猜|说)|(?i:\b(?:had|have|were forced|must|need) to\b"
+    r"|\bi must\b)"
+)
+"""A condition that is only a manner of speaking ("if I had to choose")."""
 
 
 def _after_mark(text: str, reader: OptionReader, mark: re.Match[str], strength: int, rule: str) -> Statement | None:
@@ -98,7 +121,7 @@ def _after_mark(text: str, reader: OptionReader, mark: re.Match[str], strength: 
     match = reader.list.match(text, mark.end()) or reader.low_after.match(text, mark.end())
     if match is None:
         unknown = re.compile(r"\s*[A-Z]{1,7}(?=\s*(?:[。.,;)\n]|$))").match(text, mark.end())
-        if unknown and by_text is None and strength > 2:
+        if unknown and strength > 2 and (by_text is None or by_text.rule.endswith("option text")):
             trouble = "a label that the question does not have"
             return Statement(frozenset(), unknown.start(), unknown.end(), strength, rule, trouble)
         return by_text
@@ -110,8 +133,11 @@ def _after_mark(text: str, reader: OptionReader, mark: re.Match[str], strength: 
         return replace(found, trouble=DISAGREE)
     if not _fits(reader, named, rest):
         return by_text
+    own = reader.text_end(named[-1], rest)
+    if own and SAID_WRONG.match(rest, own):
+        return None
     if (JUDGED_WRONG.match(rest) and not rest.lstrip(" \t").startswith("\n")) or re.match(
-        r"\s*(?:吗|么|呢)?\s*\?", rest
+        r"\s*(?:吗|么|呢|吧)?\s*\?", rest
     ):
         return None
     if reader.also.match(re.sub(r"^[^,;。\n]*", "", rest)):
@@ -120,6 +146,13 @@ def _after_mark(text: str, reader: OptionReader, mark: re.Match[str], strength: 
     if more and not set(reader.named(more["list"])) <= set(named):
         return replace(found, trouble="further labels on lines of their own")
     return with_texts(text, reader, found, named[-1])
+
+
+SAID_WRONG = re.compile(
+    r"[)\]】]?\s*,?\s*(?:的)?(?:这一?|该|此)?(?:说法|描述|叙述|表述|选项)?(?:是|为)?(?:错误|不正确|不对"
+    r"|错(?=[,。;!\n]|$))"
+)
+"""What calls an option wrong behind its own text."""
 
 
 def with_texts(text: str, reader: OptionReader, found: Statement, label: str) -> Statement:
@@ -133,7 +166,7 @@ def with_texts(text: str, reader: OptionReader, found: Statement, label: str) ->
         if reader.other_text(label, rest):
             return replace(found, trouble=DISAGREE)
         own = reader.text_end(label, rest)
-        if not own or not re.match(r"[ \t)\]】]*(?:[\n、,;。.]|以及|[和与及]|\S?$|[A-Z])", rest[own:]):
+        if not own or not re.match(r"[ \t)\]】]*(?:[\n、,;。.\"']|以及|[和与及]|\S?$|[A-Z])", rest[own:]):
             break
         labels.add(label)
         end = match.end()
@@ -157,10 +190,10 @@ def _labelled(text: str, reader: OptionReader, mark: re.Match[str], strength: in
 
 def _text_after(text: str, reader: OptionReader, mark: re.Match[str], strength: int, rule: str) -> Statement | None:
     """Option texts right after a marker, up to the end of the sentence."""
-    if strength < 2:
+    if strength < 2 or re.match(r"[\s)\]】]*[。;!?、与]", text[mark.end() : mark.end() + 9]):
         return None
-    end = re.compile(r"[。;!?\n]|\.(?=\s|$)|$").search(text, mark.end())
-    stop = min(end.start() if end else len(text), mark.end() + REACH)
+    ends = (end.start() for end in SENTENCE.finditer(text, mark.end()) if not _item_behind(text, end, reader))
+    stop = min(next(ends, len(text)), mark.end() + REACH)
     contrast = CONTRAST.search(text, mark.end(), stop)
     stop = contrast.start() if contrast and texts_in(text[mark.end() : contrast.start()], reader)[0] else stop
     segment = text[mark.end() : stop]
@@ -174,6 +207,16 @@ def _text_after(text: str, reader: OptionReader, mark: re.Match[str], strength: 
     if not whole and len(left) > len(segment) / 2:
         return None  # the option is only mentioned on the way
     return Statement(frozenset(labels), mark.end(), max(stop, mark.end() + 1), strength, name)
+
+
+SENTENCE = re.compile(r"[。;!?\n]|\.(?=\s|$)|$")
+
+
+def _item_behind(text: str, end: re.Match[str], reader: OptionReader) -> bool:
+    """Whether a semicolon is followed by an option's text as a whole item: the list goes on."""
+    item = re.compile(r"\s*(?:\(?\d{1,2}\s*[.、)]\s*)?").match(text, end.end())
+    found = reader.any_text.match(text, item.end() if item else end.end()) if end[0] in (";", "\n") else None
+    return found is not None and bool(re.compile(r"\s*(?:[,;、。.\n]|$)").match(text, found.end()))
 
 
 def _at_once(rest: str, sentence: str, reader: OptionReader) -> list[str]:
@@ -210,6 +253,11 @@ def decided(view: View, reader: OptionReader, kind: str) -> Statement | None:
     last = top[-1]
     if best < 3 and UNSURE.search(view.text, last.end):
         return None
+    if DISOWNED.match(view.text, last.end) or UNDECIDED.search(view.text, last.end):
+        return replace(last, trouble="contradicts itself")
+    if kind == "multiple":
+        last = with_added(view.text, reader, last)
+        top[-1] = last
     if _otherwise(view.text, reader, last):
         return replace(last, trouble="depends on a condition")
     if best <= 1 and _called_right(view.text, reader) - last.labels:
@@ -221,6 +269,12 @@ def decided(view: View, reader: OptionReader, kind: str) -> Statement | None:
     if len({(one.labels, one.trouble) for one in top}) == 1 and not _text_against_letter(found):
         return last
     return Statement(last.labels, last.start, last.end, best, last.rule, "contradicts itself")
+
+
+def with_added(text: str, reader: OptionReader, last: Statement) -> Statement:
+    """The last statement with the labels that the answer adds at once ("选A、B。哦，还有D")."""
+    match = reader.added.match(text, last.end)
+    return replace(last, labels=last.labels | set(reader.named(match["list"])), end=match.end()) if match else last
 
 
 def _otherwise(text: str, reader: OptionReader, last: Statement) -> bool:
@@ -241,12 +295,17 @@ def _called_right(text: str, reader: OptionReader) -> set[str]:
     return {label for match, named in called(text, reader) if match["yes"] for label in named}
 
 
+SEEMING = re.compile(r"看似|貌似|似乎|好像|看起来|看上去|表面|乍看|(?i:\bseem|\btempting)")
+
+
 def called(text: str, reader: OptionReader) -> Iterator[tuple[re.Match[str], list[str]]]:
     """Every place where labels are called right or wrong, and those labels.
 
     A label before a comma that its own clause denies ("答案不是B，C才对") is not one of them.
     """
     for match in reader.judged.finditer(text):
+        if SEEMING.search(match[0]) or re.match(r"[^,。;!\n]{0,8}\?", text[match.end() : match.end() + 9]):
+            continue
         denied = NEGATED_BEFORE.search(clause_before(text, match.start()))
         _, comma, behind = match["list"].rpartition(",")
         if comma and (denied or (SINGULAR.search(match[0], len(match["list"])) and not AND_LAST.match(behind))):

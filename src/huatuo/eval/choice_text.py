@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 DRAWN = {start + place: chr(ord("A") + place) for start in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)}
 """Letters drawn as signs that NFKC leaves alone: negative circled, negative squared, regional indicators (Unicode)."""
-LOOKALIKES = dict(zip(map(ord, "АВСЕΑΒΕ"), "ABCEABE", strict=True))
-"""Cyrillic and Greek capitals that are typed for Latin ones."""
+LOOKALIKES = dict(zip(map(ord, "АВСЕΑΒΕ〔〕∶"), "ABCEABE():", strict=True))
+"""Cyrillic and Greek capitals, brackets and a ratio sign that are typed for Latin ones."""
 TRADITIONAL = dict(
     zip(
         map(ord, "為爲選項應該當對錯確題無認斷診綜終餘個說論並會後據條這從種簡顯現與還擇須視給屬頭過標準參結訂誤"),
@@ -31,9 +31,11 @@ _THOUGHTS = (
 )
 """What is thought or struck out and not answered; a thought that never ends takes the rest with it."""
 _MARKUP = re.compile(
-    r"</(?:final_?)?(?:answer|choice|option|ans)>|</?(?:b|i|u|s|em|strong|mark|span|p|div|final|response)(?: [^>\n]*)?>"
+    r"</(?:final_?)?(?:answer|choice|option|ans)>|</?(?:b|i|u|s|em|strong|mark|span|p|div|final"
+    r"|response)(?: [^>\n]*)?>"
     r"|<\|(?:channel|message|[a-z_]{2,24})\|>(?:final(?=<\|))?|</?s>"
-    r"|\\(?:text|textbf|mathrm|mathbf|textrm|mathsf)\s*\{|\\[()\[\]]|\*+|(?<![a-z_])_+(?=[A-Z])|`{3}\w*|`+|\$+"
+    r"|\\(?:text|textbf|mathrm|mathbf|textrm|mathsf)\s*\{|\\[()\[\]]|\*+|(?<![a-z_])_+(?=[A-Z])"
+    r"|(?<=[A-Z])_+(?![A-Za-z])|`{3}\w*|`+|\$+"
     r"|^[ \t]*(?:#+|>|(?:[-•](?=[ \t])|[👉☞★⭐●■◆🔹🔸🎯💡])+)[ \t]*|[\u200b-\u200d\ufe0e\ufe0f\ufeff]",
     re.MULTILINE,
 )
@@ -87,6 +89,19 @@ class Statement:
 def fold(text: str) -> str:
     """The text in NFKC, with letters drawn as signs, look-alikes and the rules' traditional characters made plain."""
     return unicodedata.normalize("NFKC", text).translate(FOLDED)
+
+
+_ASKED_AGAIN = re.compile(
+    r"\n\s*(?:#+\s*)?(?:(?:问题|题目)\s*\d*\s*[::]|Question\s*\d*\s*:|Q\d*\s*:|(?:Human|User|用户)\s*[::]"
+    r"|<\|im_start\|>user"
+    r"|(?:下列|以下)[^\n]{2,60}[?？]\s*(?:\n|$))"
+)
+
+
+def asked_again(text: str) -> int:
+    """Where a model that was not stopped goes on with a question of its own; 0 where it does not."""
+    match = _ASKED_AGAIN.search(text)
+    return match.start() if match and text[: match.start()].strip() else 0
 
 
 def view_of(text: str) -> View:

@@ -35,9 +35,15 @@ def verdicts(view: View, reader: OptionReader, kind: str) -> Statement | None:
     One of several for a single answer; for several answers every option must be judged. A list with marks before its
     labels that does not decide is unscored: the mark of one line would be taken for that of the line above.
     """
-    for pieces, fewest in ((list(view.text.splitlines(keepends=True)), 2), (_clauses(view.text), 2)):
+    for pieces in (
+        list(view.text.splitlines(keepends=True)),
+        _sentences(view.text),
+        _clauses(view.text),
+        _at_marks(view.text),
+        _at_labels(view.text, reader),
+    ):
         judged = list(_judged(pieces, reader))
-        if len(judged) < fewest:
+        if len(judged) < 2:
             continue
         right = {label for label, yes, *_ in judged if yes}
         wrong = {label for label, yes, *_ in judged if not yes}
@@ -53,9 +59,23 @@ def verdicts(view: View, reader: OptionReader, kind: str) -> Statement | None:
     return None
 
 
+def _at_labels(text: str, reader: OptionReader) -> list[str]:
+    """The pieces of a text without separators, each from a label that is called right or wrong to the next."""
+    return re.split(rf"(?=(?<![A-Za-z0-9])(?:{reader.one.pattern})(?:对|错|正确|错误|不对))", text)
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[。;\n])", text)
+
+
 def _clauses(text: str) -> list[str]:
     ends = [match.end() for match in CLAUSES.finditer(text)]
     return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+
+
+def _at_marks(text: str) -> list[str]:
+    """The pieces of a text that opens with a mark, each from a mark to the next."""
+    return re.split(rf"(?=[{TICKS}{CROSSES}])", text)[1:] if MARKED.match(text) else []
 
 
 def _judged(pieces: list[str], reader: OptionReader) -> Iterator[tuple[str, bool, int, int, bool]]:
@@ -100,4 +120,6 @@ def _said(reader: OptionReader, label: str, rest: str) -> bool | None:
     start += reader.text_end(label, rest[start:])
     cells = [cell.strip() for cell in CELL.split(rest[start:]) if cell.strip()]
     said = {True for cell in cells if YES.fullmatch(cell)} | {False for cell in cells if NO.fullmatch(cell)}
+    if not said and len(cells) == 1 and not reader.uses(cells[0]):
+        said = {yes for yes, short in ((True, ("T", "1", "Y")), (False, ("F", "0", "N"))) if cells[0].upper() in short}
     return said.pop() if len(said) == 1 else None

@@ -8,10 +8,12 @@ from dataclasses import replace
 from huatuo.eval.choice_options import OptionReader
 from huatuo.eval.choice_patterns import (
     ALL,
+    CLOSING,
     DISAGREE,
     DOUBT,
     EITHER,
     EXPLAINED,
+    HEDGED,
     JUDGED_WRONG,
     LATIN_AFTER,
     ORDINAL,
@@ -19,7 +21,7 @@ from huatuo.eval.choice_patterns import (
     REVISION,
     UNSAID,
 )
-from huatuo.eval.choice_stated import called, clause_before, rejected, with_texts
+from huatuo.eval.choice_stated import called, clause_before, conditional, rejected, with_texts
 from huatuo.eval.choice_text import Statement, View, fold
 
 
@@ -61,8 +63,10 @@ def run_of_labels(view: View, reader: OptionReader, kind: str) -> Statement | No
     found = Statement(frozenset(named), match.start("list"), match.end("list"), 1, "run of labels")
     found = with_texts(view.text, reader, found, named[-1])
     own = max((reader.text_end(label, view.text[found.end :]) for label in found.labels), default=0)
-    rest = view.text[found.end + own :]
-    if not re.match(r"\s*[。;.!\n]|\s*$", rest) or not 1 < len(found.labels) < len(reader.labels):
+    rest = view.text[found.end + own :].lstrip(")]】 ")
+    if (together := re.match(r"(?:均|都|皆|全)[^,。;\n不非错]{0,16}(?=[。.\n]|$)", rest)) and own:
+        rest = rest[together.end() :]
+    if not re.match(r"\s*[。;.!\n(]|\s*$", rest) or not 1 < len(found.labels) < len(reader.labels):
         return None
     left = reader.contrast.sub("", reader.judged.sub(lambda one: one[0] if one["yes"] else "", rest))
     return None if REVISION.search(rest) or reader.mentions(left) - found.labels or DOUBT.search(left) else found
@@ -106,11 +110,20 @@ def _leads(reader: OptionReader, label: str, mark: str, rest: str) -> bool:
     return not re.match(r"[A-Za-z]", rest) or bool(LATIN_AFTER.match(rest))
 
 
+def _line_of(line: str, reader: OptionReader) -> re.Match[str] | None:
+    """Labels that are all of a line, or one label with its own text."""
+    led = reader.lead.match(line)
+    own = reader.text_end(reader.named(led["list"])[0], line[led.end() :]) if led else 0
+    if led and own and not line[led.end() + own :].strip(" 。.;*"):
+        return led
+    return reader.bare.fullmatch(line)
+
+
 def last_line(view: View, reader: OptionReader, kind: str) -> Statement | None:
     """Labels alone on the last line, below an explanation."""
     lines = view.text.rstrip().splitlines()
-    match = reader.bare.fullmatch(lines[-1]) if len(lines) > 1 else None
-    if match is None or reader.bare.fullmatch(lines[-2]):
+    match = _line_of(lines[-1], reader) if len(lines) > 1 else None
+    if match is None or _line_of(lines[-2], reader) or (match.re is reader.lead and lines[-2].strip()):
         return None
     start = len(view.text.rstrip()) - len(lines[-1]) + match.start("list")
     return Statement(frozenset(reader.named(match["list"])), start, start + len(match["list"]), 1, "last line")
@@ -149,18 +162,31 @@ def declared(view: View, reader: OptionReader, kind: str) -> Statement | None:
     right: set[str] = set()
     wrong: set[str] = set()
     text = reader.own_text.sub("", _lettered(view, reader))
-    start, end, together, opens = len(text), 0, False, False
-    for match, named in called(text, reader):
+    start, end, together, opens, concludes = len(text), 0, False, False, False
+    found = list(called(text, reader))
+    asked = [one for one in found if ASKED_FOR.search(one[0][0])]
+    for match, named in asked or found:
         (right if match["yes"] else wrong).update(named)
-        if match["yes"] and len(named) > 1 and re.search("都|均|皆|全|are", match[0]):
-            together, opens = True, not text[: match.start()].strip() and not DOUBT.search(text)
+        if match["yes"] and len(named) > 1:
+            opens = not text[: match.start()].strip() and not DOUBT.search(text)
+            together = opens or bool(re.search("都|均|皆|全|are", match[0]))
+            concludes = bool(CLOSING.search(clause_before(text, match.start())))
         start, end = min(start, match.start()), max(end, match.end())
-    whole = right | wrong == set(reader.labels) or (together and (opens or right | wrong >= reader.mentions(text)))
-    if not right or right & wrong or (kind == "multiple" and not whole):
+    whole = (
+        right | wrong == set(reader.labels)
+        or (together and (opens or right | wrong >= reader.mentions(text)))
+        or concludes
+        or bool(asked)
+    )
+    if not right or right & wrong or (kind == "multiple" and not whole) or HEDGED.search(text[end : end + 40]):
         return None
     if text != view.text:
         start, end = 0, len(view.text)
     return Statement(frozenset(right), start, end, 1, "declared right")
+
+
+ASKED_FOR = re.compile(r"(?:为|是)本题的?(?:正确|最佳)?的?(?:答案|选项)")
+"""What names the options that are asked for, although some are called wrong ("B错，为本题正确答案")."""
 
 
 def all_but(view: View, reader: OptionReader, kind: str) -> Statement | None:
@@ -192,7 +218,19 @@ def everything(view: View, reader: OptionReader, kind: str) -> Statement | None:
         return None
     if any(ALL.search(text) for text in reader.texts.values()) or DOUBT.search(view.text):
         return None
+    number = re.search(r"(?i)[四五六4-6](?=[个项])|\b(?:four|five|six)\b", match[0])
+    if number and NUMBERS[number[0].lower()] != len(reader.labels):
+        return None
     return Statement(frozenset(reader.labels), match.start(), match.end(), 1, "all of them")
+
+
+NUMBERS = {"四": 4, "五": 5, "六": 6, "4": 4, "5": 5, "6": 6, "four": 4, "five": 5, "six": 6}
+
+
+def _in_text(text: str, start: int, reader: OptionReader) -> bool:
+    """Whether a letter is the beginning of an option's text ("E. coli")."""
+    match = reader.any_text.match(text, start)
+    return match is not None and len(match[0]) > 1
 
 
 def copula(view: View, reader: OptionReader, kind: str) -> Statement | None:
@@ -201,6 +239,8 @@ def copula(view: View, reader: OptionReader, kind: str) -> Statement | None:
         Statement(frozenset(reader.named(match["list"])), match.start("list"), match.end("list"), 1, "copula")
         for match in reader.copula.finditer(view.text)
         if not rejected(view.text, match.start())
+        and not conditional(view.text, match.start())
+        and not _in_text(view.text, match.start("list"), reader)
         and not UNSAID.search(clause_before(view.text, match.start()))
         and not EITHER.search(view.text, max(0, match.start() - 16), match.start())
     ]

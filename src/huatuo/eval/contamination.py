@@ -1,7 +1,7 @@
 """Which exam questions stand in the training data, or in another exam? The last look, at what was really trained on.
 
 A question counts as found by its grade: exact (at least 80 % of its runs of 5 tokens stand in the text), likely (50 %),
-possible (20 %; or 70 % of its runs of 2 tokens, a copy edited everywhere). Runs that stand in many questions say
+possible (20 %; or 60 % of its runs of 2 tokens, a copy edited everywhere). Runs that stand in many questions say
 nothing and do not count. How it is done: `huatuo.text.ngram`, which curation uses as well.
 """
 

@@ -143,7 +143,8 @@ def lines(found: Audit, exam: ExamSource, data_until: str = "") -> Iterator[str]
     if found.single:
         yield f"  right answers of single ones: {_balance(found.single)}"
     if found.multiple:
-        yield f"  right labels of multiple ones: {_list(found.multiple, by_name=True)}"
+        counts = ", ".join(f"{n:,} with {labels}" for labels, n in sorted(found.multiple.items()))
+        yield f"  right labels of multiple ones: {counts}"
     if len(found.subjects) > 1:
         yield f"  subjects {_list(found.subjects)}"
     for rule, n in found.unfit.most_common():

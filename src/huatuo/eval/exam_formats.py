@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from huatuo.eval.exam_items import Item, Unfit, options_of_cell, options_of_mapping, unread
+from huatuo.eval.exam_items import KINDS, Item, Unfit, options_of_cell, options_of_mapping, unread
 
 MMLU_MEDICAL = (
     "anatomy", "clinical_knowledge", "college_biology", "college_medicine", "medical_genetics", "professional_medicine",
@@ -87,16 +87,18 @@ def subject_of_file(name: str) -> str:
 
 
 def _exam(record: Record) -> Iterable[Item]:
-    """Own records: question, kind, options (an object, one cell, or a column per label), answer or reference."""
+    """Own records: question, kind, options (an object, one cell, or a column per label), answer or reference; context
+    is a text to read before the question."""
     value = record.value
     if value.get("options") not in (None, ""):
         options, stated = _strict_options(value["options"])
     else:
         options, stated = options_of_mapping({label: value.get(label) for label in _LETTERS})
-    about = value.get("about")
+    about, context, stem = value.get("about"), _said(value, "context"), value.get("question")
     yield Item(
         place=record.place,
-        stem=value.get("question"),
+        stem=f"{context}\n\n{stem}" if context and isinstance(stem, str) and stem.strip() else stem,
+        context=context,
         kind=_said(value, "kind"),
         options=options,
         stated=stated,
@@ -177,20 +179,25 @@ def _cmb_clin(record: Record) -> Iterable[Item]:
         asked = _said(pair, "question")
         stem = f"{case}\n\n{asked}" if asked else ""
         reference = _said(pair, "answer", "solution")
-        yield Item(place=place, stem=stem, kind="open", reference=reference, about=_said(value, "title"))
+        about = _said(value, "title")
+        yield Item(place=place, stem=stem, context=case, kind="open", reference=reference, about=about)
 
 
 def _medqa(record: Record) -> Iterable[Item]:
     """MedQA (mainland, Taiwan, US; four or five options): answer_idx is the label, answer the text of the option."""
     value = record.value
     options, stated = options_of_mapping(value.get("options"))
+    index, text = _said(value, "answer_idx"), _said(value, "answer")
+    right = dict(options).get(index, text)
+    if index and text and text not in (index, right) and text in dict(options).values():
+        raise Unfit("answers disagree", f"answer_idx {index!r} is {right!r}, and answer is {text!r}; expected the same")
     yield Item(
         place=record.place,
         stem=_said(value, "question"),
         kind="single",
         options=options,
         stated=stated,
-        gold=value.get("answer_idx") or value.get("answer"),
+        gold=index or text,
         subject=_said(value, "meta_info"),
     )
 
@@ -233,11 +240,12 @@ def _pubmedqa(record: Record) -> Iterable[Item]:
     value = record.value
     context = value.get("CONTEXTS") or value.get("context") or ()
     parts = context.get("contexts") or () if isinstance(context, dict) else context
-    asked = _said(value, "QUESTION", "question")
+    text, asked = "\n\n".join(map(str, parts)), _said(value, "QUESTION", "question")
     options = (("A", "yes"), ("B", "no"), ("C", "maybe"))
     yield Item(
         place=record.place,
-        stem="\n\n".join([*map(str, parts), asked]) if asked else "",
+        stem=f"{text}\n\n{asked}" if asked else "",
+        context=text,
         kind="single",
         options=options,
         stated=len(options),
@@ -295,7 +303,7 @@ def _paper_question(value: Mapping[str, Any], place: str, section: str, year: st
     yield Item(
         place=place,
         stem=_said(value, "question"),
-        kind="multiple" if multiple else "",
+        kind="multiple" if multiple else named if KINDS.get(named) == "single" else "",
         options=options,
         stated=stated,
         gold=value.get("answer"),

@@ -52,6 +52,8 @@ class Item:
     """Where it stands: ``line 12``, ``row 7``, ``record 3 QA_pairs[1]``."""
     stem: Any = ""
     """The question; held to be text when the question is made of it."""
+    context: str = ""
+    """The text to read at the beginning of the stem; empty where there is none."""
     kind: str = ""
     """What the file calls its kind; empty where it does not say."""
     options: tuple[tuple[str, str], ...] = ()
@@ -170,10 +172,12 @@ def gold_labels(stated: Any, options: Sequence[Option]) -> tuple[tuple[str, ...]
             raise Unfit("no answer", f"answer is {stated!r}; expected labels")
         read = [_label(one, options) for one in stated]
         return _in_order([one for one, _ in read], labels, tuple({note: 0 for _, notes in read for note in notes}))
+    if isinstance(stated, int) and not isinstance(stated, bool):
+        stated = str(stated)  # a label that is a digit is a number in JSON
     whole = stated.strip() if isinstance(stated, str) else ""
     if whole in labels:
         return (whole,), ()
-    if whole.lower() in NO_ANSWER:
+    if whole.lower() in NO_ANSWER and not (whole and any(option.text == whole for option in options)):
         raise Unfit("no answer", f"answer is {stated!r}; expected one of the labels {', '.join(labels)}")
     letters = _SEPARATORS.sub("", unicodedata.normalize("NFKC", whole))
     folded = {label.upper(): label for label in labels}
@@ -218,7 +222,7 @@ def question_of(exam: ExamSource, item: Item) -> Checked:
     """
     if item.unfit is not None:
         raise item.unfit
-    stem = text_of(item.stem, "question")
+    stem, context = text_of(item.stem, "question"), item.context.strip()
     kind = _kind(exam, item)
     options: tuple[Option, ...] = ()
     gold: tuple[str, ...] = ()
@@ -244,6 +248,7 @@ def question_of(exam: ExamSource, item: Item) -> Checked:
         entity=item.about,
         language=_language(item.language, stem),
         stem=stem,
+        context_chars=len(context) if stem.startswith(context) else 0,
         options=options,
         gold=gold,
         reference=text_of(item.reference, "reference") if kind == "open" else "",

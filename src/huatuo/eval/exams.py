@@ -38,7 +38,7 @@ LOOKED_AT = 5
 COLUMNS = {
     "题目": "question", "题干": "question", "问题": "question", "题型": "kind", "选项": "options", "答案": "answer",
     "正确答案": "answer", "参考答案": "reference", "科目": "subject", "年份": "year", "日期": "written_on",
-    "语言": "language", "关于": "about",
+    "语言": "language", "关于": "about", "材料": "context",
 }  # fmt: skip
 """Chinese column → field of an own table."""
 

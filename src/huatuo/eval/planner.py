@@ -1,7 +1,10 @@
 """How many questions, annotators and hours a rating study needs, by simulating studies from a pilot's mixed model.
 
-Every simulated study is judged as a real one is: paired by question and annotator, with the sign-flip test over
-questions. An incomplete design gives each response to some of the annotators, the same ones for every model.
+Every simulated study is paired by question and annotator and judged by the sign-flip test over questions. The page of a
+study says "differ" only where the two-way interval leaves out 0 as well, which five annotators who favour different
+models can prevent with any number of questions: a pilot's mixed model does not tell how far they do.
+
+An incomplete design gives each response to some of the annotators, the same ones for every model.
 """
 
 from __future__ import annotations

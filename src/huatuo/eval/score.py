@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 import huatuo
 from huatuo.eval import baselines, bleu_rouge, choice, knowledge, likelihoods, open_scores, stats
+from huatuo.eval.breakdown import parts
 from huatuo.eval.compared import Measured, comparisons
 from huatuo.eval.contamination import GRADES, contaminated
 from huatuo.eval.fact_status import FactStatus, as_csv, teach_next
@@ -63,7 +64,7 @@ Values = dict[tuple[str, Metric, str], dict[str, float | None]]
 
 
 def score(settings: ScoreSettings, folders: Mapping[str, Path], seed: int, out: Writer) -> None:
-    """Write tables ``scores`` and ``figures``; of a probe also ``knowledge``, and what to teach next.
+    """Write tables ``scores``, ``figures`` and ``parts``; of a probe also ``knowledge``, and what to teach next.
 
     ``folders``: the finished stages by name, at least questions, ask, unify, and what the ledger reads. What was
     trained on gives the baselines of the probe, tells what was taught, and is searched for exam questions. Raises
@@ -96,19 +97,21 @@ def score(settings: ScoreSettings, folders: Mapping[str, Path], seed: int, out: 
             for one in made:
                 out.write("scores", one, uses=[response.id])
                 asked.add(question.id)
-                values[_group(question), _metric(one), one.model][question.id] = one.value
+                values[group_of(question), _metric(one), one.model][question.id] = one.value
                 facts.add(question, one)
                 if one.metric == "accuracy" and question.exam != EXAM:
-                    sensitivity.add(_group(question), question, response, one)
+                    sensitivity.add(group_of(question), question, response, one)
             for finding in likelihoods.near_ties(question, response):
                 out.write("findings", finding)
                 near_ties[f"{finding.place}: near ties"] += 1
     out.figures.update({name: float(count) for name, count in near_ties.items()})
-    groups = _groups(question for question in known.values() if question.id in asked)
+    groups = groups_of(question for question in known.values() if question.id in asked)
     sets = baselines.answer_sets([q for q in known.values() if q.kind == "knowledge"], taught)
     compared = comparisons(list(_measured(settings, groups, values)), settings.resamples, seed)
     for figure in (*_figures(settings, groups, values, sets, seed), *compared):
         out.write("figures", figure)
+    for part in parts(groups, values, WITH_BASELINES, partial(model_figure, settings, seed), partial(_baselines, sets)):
+        out.write("parts", part)
     for figure in (*_empty(groups), *sensitivity.figures(), *_contamination(groups, folders["unify"])):
         out.write("figures", figure)
     for figure in (*facts.figures(_write_facts(facts.records(entries), out)), *safety.figures()):
@@ -126,7 +129,8 @@ def _write_facts(records: list[FactKnowledge], out: Writer) -> list[FactKnowledg
     return records
 
 
-def _group(question: Question) -> str:
+def group_of(question: Question) -> str:
+    """The group that a question is counted in: the probe's, or its exam."""
     return question.group or question.exam
 
 
@@ -134,11 +138,11 @@ def _metric(one: Score) -> Metric:
     return next(metric for metric in METRICS if metric == one.metric)
 
 
-def _groups(questions: Iterable[Question]) -> dict[str, list[Question]]:
+def groups_of(questions: Iterable[Question]) -> dict[str, list[Question]]:
     """The questions by group: the probe's groups first, then the exams in their order."""
     found: dict[str, list[Question]] = defaultdict(list)
     for question in questions:
-        found[_group(question)].append(question)
+        found[group_of(question)].append(question)
     first = [group for group in GROUPS if group in found]
     return {group: found[group] for group in [*first, *(name for name in found if name not in first)]}
 
@@ -270,7 +274,7 @@ def _figures(
             if not measured:
                 continue
             for model, own in measured.items():
-                yield _model_figure(settings, group, metric, model, questions, own, seed)
+                yield model_figure(settings, seed, group, metric, model, questions, own)
             if "base" in measured and "ours" in measured:
                 name = "difference" if leads else f"{metric} difference"
                 yield _difference(settings, (group, metric, name), questions, measured, seed)
@@ -285,12 +289,12 @@ def _measured(settings: ScoreSettings, groups: Groups, values: Values) -> Iterab
     for group, questions in groups.items():
         metric = next(metric for metric in METRICS if any(key[:2] == (group, metric) for key in values))
         own = {key[2]: found for key, found in values.items() if key[:2] == (group, metric)}
-        each = zip(*_clusters(questions), strict=True)
+        each = zip(*clusters_of(questions), strict=True)
         clusters = {question.id: names for question, names in zip(questions, each, strict=True)}
         yield Measured(group, signature_of(metric, settings), clusters, own)
 
 
-def _clusters(questions: Sequence[Question]) -> list[list[str]]:
+def clusters_of(questions: Sequence[Question]) -> list[list[str]]:
     """What stands or falls together: questions about one entity, and questions of one wording; every exam question is
     for itself."""
     if all(question.kind == "knowledge" or question.wording for question in questions):
@@ -308,19 +312,20 @@ def _seed(seed: int, *names: str) -> int:
     return int(content_id("interval", str(seed), *names)[:12], 16)
 
 
-def _model_figure(
+def model_figure(
     settings: ScoreSettings,
+    seed: int,
     group: str,
     metric: Metric,
     model: str,
     questions: Sequence[Question],
     own: Mapping[str, float | None],
-    seed: int,
 ) -> Figure:
+    """The mean of a model's values over the questions that it was asked, with its interval; unscored counts as 0."""
     asked = [question for question in questions if question.id in own]
     numbers = [own[question.id] or 0.0 for question in asked]
     estimator = stats.proportion if metric in LEADING else stats.bootstrap_mean
-    estimate = estimator(numbers, _clusters(asked), settings.resamples, _seed(seed, group, metric, model))
+    estimate = estimator(numbers, clusters_of(asked), settings.resamples, _seed(seed, group, metric, model))
     unscored = sum(own[question.id] is None for question in asked)
     return _figure(group, model, metric, estimate, signature_of(metric, settings), unscored)
 
@@ -338,7 +343,7 @@ def _difference(
     both = [question for question in questions if question.id in base and question.id in ours]
     first, second = [ours[q.id] or 0.0 for q in both], [base[q.id] or 0.0 for q in both]
     estimate = stats.paired_difference(
-        first, second, _clusters(both), settings.resamples, _seed(seed, group, metric, name)
+        first, second, clusters_of(both), settings.resamples, _seed(seed, group, metric, name)
     )
     unscored = sum(ours[q.id] is None or base[q.id] is None for q in both)
     return _figure(group, "ours - base", name, estimate, signature_of(metric, settings), unscored)

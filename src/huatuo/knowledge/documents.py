@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from huatuo import store
 from huatuo.errors import InputError
 from huatuo.files import regular_files
@@ -125,12 +127,28 @@ def read(source: DocumentSource) -> Iterator[Made]:
 
 
 def _curated(source: DocumentSource) -> Iterator[Made]:
-    """The passages of curation at scale, or those of one part: by the first 60 bits of their ids."""
+    """The passages of curation at scale, or those of one part."""
+    for passage in passages_of(source):
+        where = Where(passage.origin.source, passage.origin.file, passage.origin.file)
+        yield where, passage.id, passage.model_copy(update={"parent": "", "span": None}), ()
+
+
+def passages_of(source: DocumentSource) -> Iterator[Document]:
+    """The passages in a source that is the passages of curation, or those of one part."""
     part, _, parts = source.shard.partition("/")
-    for passage in store.read(source.path, "passages", Document):
-        if not source.shard or int(passage.id[:15], 16) % int(parts) == int(part) - 1:
-            where = Where(passage.origin.source, passage.origin.file, passage.origin.file)
-            yield where, passage.id, passage.model_copy(update={"parent": "", "span": None}), ()
+    for batch in store.read_batches(source.path, "passages"):
+        rows = batch
+        if source.shard:
+            names = zip(batch.column("id").to_pylist(), batch.column("title").to_pylist(), strict=True)
+            rows = batch.filter(pa.array([part_number(*name, int(parts)) == int(part) for name in names], pa.bool_()))
+        for row in rows.to_pylist():
+            yield Document.model_validate(row)
+
+
+def part_number(passage: str, title: str, parts: int) -> int:
+    """In which of so many parts, from 1, a passage with this id and title is: passages under one title are in one, for
+    a question about a title that others share is asked otherwise."""
+    return int(content_id("part", title or passage)[:15], 16) % parts + 1
 
 
 def no_reader(within: str, read_endings: tuple[str, ...]) -> Refused:

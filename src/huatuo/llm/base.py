@@ -100,6 +100,11 @@ class Model(Protocol):
     format: str
     """Name of the chat format that makes token ids of the messages; empty for an endpoint."""
 
+    @property
+    def positions(self) -> int | None:
+        """The longest text in tokens that it reads, prompt and answer together; None where nobody knows."""
+        ...
+
     def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
         """Index and reply of each conversation as they finish, in any order; every index exactly once.
 
@@ -135,6 +140,9 @@ class Model(Protocol):
 
 class TextOnly:
     """A model that takes text and no token ids, an endpoint say: what needs ids refuses with the reason it gives."""
+
+    positions: int | None = None
+    """Nobody knows how long a text it reads."""
 
     def no_ids(self) -> str:
         """Why it takes no token ids, with its name and the next step."""

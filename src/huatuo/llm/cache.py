@@ -1,11 +1,12 @@
-"""Replies on disk: what was answered once is never asked, or paid for, again."""
+"""Replies and log-probabilities on disk: what was answered once is never asked, computed or paid for again."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,9 +33,10 @@ BUSY_SECONDS = 30.0
 class Cached:
     """A `Model` that asks another one and keeps its replies in an SQLite file.
 
-    A reply counts under model name, digest, chat format, messages and sampling. Replies that ended in an error are not
-    kept. What comes from an endpoint, or says when it was made, is on disk before it is handed on; what a free model
-    answers is written in groups. Raises DataError where the file cannot be written or is not a cache.
+    A reply counts under model name, digest, chat format, messages and sampling; log-probabilities under the digest and
+    the token ids, whatever the model is called. What ended in an error is not kept. What comes from an endpoint, or
+    says when it was made, is on disk before it is handed on; what a free model answers is written in groups. Raises
+    DataError where the file cannot be written or is not a cache.
     """
 
     def __init__(self, model: Model, path: Path, scope: str = ""):
@@ -48,10 +50,15 @@ class Cached:
         self.served: Counter[str] = Counter()
         """Answered calls under each name that was not the one asked for."""
         self._model, self._scope = model, [scope] if scope else []
-        self._pending: list[tuple[str, str]] = []
+        self._pending: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._committed = self._synced = time.monotonic()
         self._connection = _open(path)
         self.close = weakref.finalize(self, self._connection.close)
+
+    @property
+    def positions(self) -> int | None:
+        """The model's own."""
+        return self._model.positions
 
     def chat(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> Iterator[tuple[int, Reply]]:
         """Index and reply of each conversation: first those on disk, then the others as they are answered.
@@ -95,8 +102,47 @@ class Cached:
         return self._model.branches(messages, texts, end)
 
     def logprobs_of(self, prompts: Sequence[Branches]) -> Iterator[tuple[int, Weights]]:
-        """The model's own log-probabilities, never kept. Raises ModelError where it has none."""
-        return self._model.logprobs_of(prompts)
+        """Index and log-probabilities of each prompt: first those on disk, then the others as they are computed.
+
+        Prompts that are equal are computed once. Of a model without a digest none are kept, since nobody knows whose
+        they are. Raises DataError, and ModelError where the model has none.
+        """
+        if not self.digest:
+            yield from self._model.logprobs_of(prompts)
+            return
+        waiting: dict[str, list[int]] = {}
+        keys = [content_id("weights", self.digest, canonical_json([p.prefix, p.continuations])) for p in prompts]
+        known = self._rows("weights", keys)
+        for index, key in enumerate(keys):
+            if key in known:
+                self.hits += 1
+                yield index, Weights(logprobs=self._read(known[key]))
+            else:
+                waiting.setdefault(key, []).append(index)
+        missing = list(waiting.items())
+        try:
+            for number, weights in self._model.logprobs_of([prompts[own[0]] for _, own in missing]) if missing else ():
+                self.asked += 1
+                key, own = missing[number]
+                if weights.error:
+                    self.failed += 1
+                else:
+                    self._pending["weights"].append((key, json.dumps(weights.logprobs)))
+                    if self._is_full():
+                        self._commit()
+                for index in own:
+                    yield index, weights
+        finally:
+            self._commit()
+
+    def _read(self, values: str) -> list[float]:
+        found = json.loads(values)
+        if not isinstance(found, list) or not all(isinstance(value, float) for value in found):
+            raise DataError(
+                f"{self.path}: holds log-probabilities that are no numbers; next: move the file away, they are then "
+                "computed again"
+            )
+        return found
 
     def known(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[Reply | None]:
         """The reply on disk of each conversation, None where there is none; nothing is asked."""
@@ -110,7 +156,7 @@ class Cached:
     def keep(self, replies: Sequence[tuple[str, Reply]]) -> int:
         """Put replies that came by another way under their keys; how many were not there yet."""
         before = self._connection.total_changes
-        self._pending += [(key, reply.model_dump_json()) for key, reply in replies]
+        self._pending["replies"] += [(key, reply.model_dump_json()) for key, reply in replies]
         self._commit()
         return self._connection.total_changes - before
 
@@ -131,7 +177,7 @@ class Cached:
                 self.asked += 1
                 key = keys[number]
                 if reply.finish_reason != "error":
-                    self._pending.append((key, reply.model_dump_json()))
+                    self._pending["replies"].append((key, reply.model_dump_json()))
                     if self._is_due(reply):
                         self._commit()
                 else:
@@ -150,19 +196,22 @@ class Cached:
             self.served[reply.model] += 1
 
     def _is_due(self, reply: Reply) -> bool:
-        paid = not self.digest or bool(reply.time)
+        return not self.digest or bool(reply.time) or self._is_full()
+
+    def _is_full(self) -> bool:
         late = time.monotonic() - self._committed >= GROUP_SECONDS
-        return paid or late or len(self._pending) >= GROUP_REPLIES
+        return late or sum(map(len, self._pending.values())) >= GROUP_REPLIES
 
     def _commit(self) -> None:
-        if self._pending:
+        if any(self._pending.values()):
             now = time.monotonic()
             is_sync = now - self._synced >= SYNC_SECONDS
             try:
                 if is_sync:
                     self._connection.execute("PRAGMA synchronous=FULL")
                 with self._connection:
-                    self._connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", self._pending)
+                    for table, rows in self._pending.items():
+                        self._connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", rows)
             except sqlite3.Error as error:
                 raise _unusable(self.path, error) from None
             if is_sync:
@@ -171,15 +220,22 @@ class Cached:
             self._pending.clear()
         self._committed = time.monotonic()
 
+    def _rows(self, table: str, keys: Sequence[str]) -> dict[str, str]:
+        """What stands in a table under these keys."""
+        found: dict[str, str] = {}
+        for start in range(0, len(keys), LOOKUP_KEYS):
+            chunk = keys[start : start + LOOKUP_KEYS]
+            query = f"SELECT * FROM {table} WHERE key IN ({','.join('?' * len(chunk))})"
+            try:
+                found.update(self._connection.execute(query, chunk).fetchall())
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from None
+        return found
+
     def _lookup(self, keys: Sequence[str]) -> dict[str, Reply]:
-        marks = ",".join("?" * len(keys))
-        query = f"SELECT key, reply FROM replies WHERE key IN ({marks})"
+        rows = self._rows("replies", keys)
         try:
-            rows = self._connection.execute(query, keys).fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(self.path, error) from None
-        try:
-            return {key: Reply.model_validate_json(reply) for key, reply in rows}
+            return {key: Reply.model_validate_json(reply) for key, reply in rows.items()}
         except ValidationError as error:
             raise DataError(
                 f"{self.path}: holds a reply that cannot be read ({error.error_count()} errors); expected replies of "
@@ -230,6 +286,9 @@ def _open(path: Path) -> sqlite3.Connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+            )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS weights (key TEXT PRIMARY KEY, logprobs TEXT NOT NULL) WITHOUT ROWID"
             )
             connection.execute("PRAGMA user_version=1")
         connection.execute("SELECT key, reply FROM replies LIMIT 1").fetchall()

@@ -59,6 +59,11 @@ class Expected(NamedTuple):
         """Calls still to be made."""
         return self.calls - self.answered
 
+    def times(self, factor: float) -> Expected:
+        """The same of so many times as much, of which this is a sample."""
+        calls, answered, prompt, completion = (round(factor * value) for value in self[:4])
+        return Expected(calls, answered, prompt, completion, self.basis)
+
 
 def expect(calls: Iterator[Asked], reply_tokens: Callable[[str], float], max_tokens: int) -> Expected:
     """The count and the estimate: tokens as measured on the answers on disk, else as ``reply_tokens`` of their kind."""

@@ -61,6 +61,8 @@ class Prompt(NamedTuple):
     """Whose idea it is, from the header."""
     template: jinja2.Template
     """The text."""
+    text: str = ""
+    """The same as it stands in the file."""
 
     def render(self, block: dict[str, Any] | None = None, **values: Any) -> str:
         """The prompt with the block, where it has one, as fenced JSON.
@@ -95,7 +97,7 @@ def load(prompt_id: str) -> Prompt:
             f"{', '.join(_HEADER)}, this id, and a line ---; next: mend the prompt file"
         )
     template = _ENVIRONMENT.from_string(text.strip())
-    return Prompt(prompt_id, hashlib.sha256(data).hexdigest(), fields["for"], fields["source"], template)
+    return Prompt(prompt_id, hashlib.sha256(data).hexdigest(), fields["for"], fields["source"], template, text.strip())
 
 
 def ids() -> list[str]:

@@ -13,6 +13,7 @@ from huatuo.recipe import (
     ExtractorSettings,
     JudgeSettings,
     JudgingSettings,
+    PassageJudge,
     SynthSettings,
     TeacherSettings,
 )
@@ -40,8 +41,8 @@ def extractor_of(settings: ExtractorSettings, calls: Path) -> Model:
     return _asked(settings, calls)
 
 
-def judge_of(settings: JudgeSettings | JudgingSettings, calls: Path) -> Model:
-    """The model that scores pairs or judges answers, at its endpoints or in a local folder.
+def judge_of(settings: JudgeSettings | JudgingSettings | PassageJudge, calls: Path) -> Model:
+    """The model that scores pairs or texts or judges answers, at its endpoints or in a local folder.
 
     Raises ModelError for a kind that cannot judge, and as `teacher_of`.
     """
@@ -70,20 +71,23 @@ def doctor_of(settings: SynthSettings, calls: Path, teacher: Model) -> Model | N
     return model
 
 
-def asked_of(settings: AskSettings, calls: Path, kept: Path | None = None, locals: bool = True) -> dict[str, Cached]:
-    """The further models of an evaluation by name, each with its answers kept in ``calls``.
+def asked_of(
+    settings: AskSettings, calls: Path, kept: Path | None = None, answers: Path | None = None
+) -> dict[str, Cached]:
+    """The further models of an evaluation by name; what endpoints say is kept in ``calls``.
 
     What an endpoint said is kept under its name in the recipe too: a server's model name does not tell the weights.
     Before each round of calls an endpoint counts what all of them spent against its own limit. ``kept``: read answers
-    from there instead (a plan). ``locals``: with those in local folders. Raises as `teacher_of`.
+    from there instead (a plan). ``answers``: the file that all runs have for models in local folders, which their
+    weights' digest tells apart; without it there are none of these. Raises as `teacher_of`.
     """
     from huatuo.llm.cache import Cached
 
     found = {}
     for one in settings.others:
         how = answering(settings, one)
-        if one.kind == "local" and locals:
-            found[one.name] = Cached(_local(how), kept or calls)
+        if one.kind == "local" and answers is not None:
+            found[one.name] = Cached(_local(how), answers)
         elif one.kind == "endpoint":
             found[one.name] = Cached(_sharing(how, calls), kept or calls, one.name)
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -85,6 +86,17 @@ class _Traits:
     prefixed: bool
     opened: dict[tuple[Any, ...], _Coder] = field(default_factory=dict)
     """The last beginning of a prompt by its format and parts."""
+    known: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """The format's own texts, cut."""
+
+    def cut(self, own: str) -> list[tuple[str, str]]:
+        """The pieces of a text that the format writes, each with the control token after it; the last has none."""
+        if own not in self.known:
+            ends = [*self.pattern.finditer(own)]
+            starts = [0, *(match.end() for match in ends)]
+            texts = [own[a:b] for a, b in zip(starts, [*(match.start() for match in ends), len(own)], strict=True)]
+            self.known[own] = [*zip(texts, [*(match.group() for match in ends), ""], strict=True)]
+        return self.known[own]
 
 
 _KNOWN: WeakKeyDictionary[Any, _Traits] = WeakKeyDictionary()
@@ -147,10 +159,14 @@ def _call(tokenizer: Any, text: str, plain: bool = False) -> list[int]:
     return ids
 
 
-def _inside(tokenizer: Any, text: str) -> list[int]:
+Ask = Callable[[str, bool], list[int]]
+"""What `_call` is for one tokenizer: text, and whether control texts are text."""
+
+
+def _inside(ask: Ask, text: str) -> list[int]:
     """Ids of a text as they are in the middle of a text: without the blank that some tokenizers put first."""
     for anchor in ("\n", "。", "a", "0"):
-        head, whole = _call(tokenizer, anchor, plain=True), _call(tokenizer, anchor + text, plain=True)
+        head, whole = ask(anchor, True), ask(anchor + text, True)
         if whole[: len(head)] == head:
             return whole[len(head) :]
     raise FormatError(
@@ -163,8 +179,8 @@ def _inside(tokenizer: Any, text: str) -> list[int]:
 class _Coder:
     """Turns the parts of one rendering into ids, run by run."""
 
-    def __init__(self, fmt: Format, tokenizer: Any):
-        self.tokenizer, self.traits = tokenizer, _traits(tokenizer)
+    def __init__(self, fmt: Format, tokenizer: Any, ask: Ask | None = None):
+        self.ask, self.traits = ask or partial(_call, tokenizer), _traits(tokenizer)
         self.end, self.end_id = end_token(fmt, tokenizer)
         self.ids: list[int] = []
         self.turns: list[tuple[int, int]] = []
@@ -173,17 +189,21 @@ class _Coder:
         if self.traits.bos:
             self._control(self.traits.bos)
 
+    def again(self) -> _Coder:
+        """A coder that stands where this one does and goes its own way."""
+        found = copy.copy(self)
+        found.ids, found.turns = list(self.ids), list(self.turns)
+        return found
+
     def add(self, part: _Part) -> None:
         """Take one more part."""
         if part.kind == "message":
             self.run += part.text
         elif part.kind == "own":
-            done = 0
-            for match in self.traits.pattern.finditer(part.text):
-                self.run += part.text[done : match.start()]
-                self._control(match.group())
-                done = match.end()
-            self.run += part.text[done:]
+            for text, control in self.traits.cut(part.text):
+                self.run += text
+                if control:
+                    self._control(control)
         else:
             self._answer(part.text)
 
@@ -201,11 +221,11 @@ class _Coder:
         if not run:
             return []
         if not self.traits.pattern.search(run):
-            ids = _call(self.tokenizer, self.lead + run)
+            ids = self.ask(self.lead + run, False)
             return ids[1:] if self.lead else ids
         if not self.lead or self.traits.prefixed:
-            return _call(self.tokenizer, run, plain=True)
-        return _inside(self.tokenizer, run)
+            return self.ask(run, True)
+        return _inside(self.ask, run)
 
     def run_ids(self) -> list[int]:
         """Ids of what has gathered since the last control token."""
@@ -227,7 +247,7 @@ class _Coder:
         clean."""
         whole = self._run_ids(self.run[start:] + text)
         clean = whole[: len(prompt)] == prompt
-        return (whole[len(prompt) :] if clean else _inside(self.tokenizer, text)), clean
+        return (whole[len(prompt) :] if clean else _inside(self.ask, text)), clean
 
     def _answer(self, text: str) -> None:
         prompt = self.run_ids()
@@ -246,7 +266,10 @@ def encode(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> Encoded:
 
     Raises FormatError where turns do not alternate or the last is not the assistant's.
     """
-    coder = _Coder(fmt, tokenizer)
+    return _encoded(_Coder(fmt, tokenizer), fmt, messages)
+
+
+def _encoded(coder: _Coder, fmt: Format, messages: Sequence[Message]) -> Encoded:
     for part in _parts(fmt, messages, prompt=False):
         coder.add(part)
     coder.flush()
@@ -254,6 +277,41 @@ def encode(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> Encoded:
     for start, stop in coder.turns:
         learned[start:stop] = [True] * (stop - start)
     return Encoded(coder.ids, learned, coder.turns, coder.straddled)
+
+
+def encode_many(fmt: Format, talks: Sequence[Sequence[Message]], tokenizer: Any) -> list[Encoded | FormatError]:
+    """What `encode` gives for each conversation, or the error that it raises.
+
+    The texts of all are tokenised together, which a fast tokenizer does on all processors: first every conversation
+    is gone through to see which texts it needs, then again with their ids at hand.
+    """
+    known: dict[tuple[str, bool], list[int]] = {}
+
+    def note(text: str, plain: bool) -> list[int]:
+        return known.setdefault((text, plain), [])
+
+    def look(text: str, plain: bool) -> list[int]:
+        found = known.get((text, plain))
+        return _call(tokenizer, text, plain) if found is None else found
+
+    noting, looking = _Coder(fmt, tokenizer, note), _Coder(fmt, tokenizer, look)
+    outcomes = [_tried(noting.again(), fmt, talk) for talk in talks]
+    for plain in (False, True):
+        texts = [text for text, flag in known if flag is plain]
+        _call(tokenizer, "", plain)  # sets the tokenizer up for this kind
+        made = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False) if texts else []
+        known.update({(text, plain): one.ids for text, one in zip(texts, made, strict=True)})
+    return [
+        found if isinstance(found, FormatError) else _tried(looking.again(), fmt, talk)
+        for found, talk in zip(outcomes, talks, strict=True)
+    ]
+
+
+def _tried(coder: _Coder, fmt: Format, messages: Sequence[Message]) -> Encoded | FormatError:
+    try:
+        return _encoded(coder, fmt, messages)
+    except FormatError as error:
+        return error
 
 
 def encode_prompt(fmt: Format, messages: Sequence[Message], tokenizer: Any) -> list[int]:
@@ -297,8 +355,7 @@ def _opened(fmt: Format, parts: Sequence[_Part], tokenizer: Any) -> _Coder:
         coder = traits.opened[opening] = _Coder(fmt, tokenizer)
         for part in parts[:-4]:
             coder.add(part)
-    found = copy.copy(traits.opened[opening])
-    found.ids, found.turns = list(found.ids), list(found.turns)
+    found = traits.opened[opening].again()
     for part in parts[-4:]:
         found.add(part)
     return found

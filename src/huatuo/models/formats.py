@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from huatuo.errors import FormatError, TrainingError
-from huatuo.models.coding import Encoded, adds_bos, encode, encode_answers, encode_prompt, end_token
+from huatuo.models.coding import Encoded, adds_bos, encode, encode_answers, encode_many, encode_prompt, end_token
 from huatuo.models.wordings import FORMATS, Format, chat_template, get, vocabulary
 from huatuo.records import Message
 
@@ -35,6 +35,7 @@ __all__ = [
     "check_tokenizer",
     "encode",
     "encode_answers",
+    "encode_many",
     "encode_prompt",
     "end_token",
     "get",

@@ -94,11 +94,19 @@ def card(folder: Path) -> dict[str, Any]:
     return found
 
 
-def save(model: Any, tokenizer: Any, fmt: Format | str, folder: Path, about: Mapping[str, Any] | ModelCard) -> str:
+def save(
+    model: Any,
+    tokenizer: Any,
+    fmt: Format | str,
+    folder: Path,
+    about: Mapping[str, Any] | ModelCard,
+    weights: dict[str, Any] | None = None,
+) -> str:
     """The digest of the weights, after writing a Hugging Face folder that appears under its name only when whole.
 
     Weights are safetensors; the tokenizer carries the format's chat template and end token; an adapter (``PeftModel``)
-    is saved as one. End and pad ids of ``model`` and the template of ``tokenizer`` are set. Raises FormatError where
+    is saved as one. ``weights`` are all of them by name, where the model holds only a part. End and pad ids of
+    ``model`` and the template of ``tokenizer`` are set. Raises FormatError where
     the template would not give the ids of training, ModelError for a card with unknown keys.
     """
     fmt = formats.get(fmt) if isinstance(fmt, str) else fmt
@@ -108,7 +116,7 @@ def save(model: Any, tokenizer: Any, fmt: Format | str, folder: Path, about: Map
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    _save_weights(model, tokenizer, part)
+    _save_weights(model, tokenizer, part, weights)
     save_tokenizer(tokenizer, part)
     # An adapter's digest covers its base's, which is read from the card: written first without, then with its own.
     known = {**about.model_dump(mode="json"), "format": fmt.name}
@@ -138,7 +146,7 @@ def quiet(transformers: Any) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def _save_weights(model: Any, tokenizer: Any, part: Path) -> None:
+def _save_weights(model: Any, tokenizer: Any, part: Path, weights: dict[str, Any] | None) -> None:
     import transformers
     from transformers import GenerationConfig
 
@@ -150,7 +158,7 @@ def _save_weights(model: Any, tokenizer: Any, part: Path) -> None:
         for name, value in ids.items():
             setattr(model.config, name, value)
         model.generation_config = GenerationConfig(bos_token_id=tokenizer.bos_token_id, **ids)
-    model.save_pretrained(str(part))
+    model.save_pretrained(str(part), **({} if weights is None else {"state_dict": weights}))
     GenerationConfig(bos_token_id=tokenizer.bos_token_id, **ids).save_pretrained(str(part))
 
 

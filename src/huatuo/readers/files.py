@@ -73,8 +73,8 @@ class Wanted:
     """XML element that is a document of its own."""
     title: str = ""
     """JSON key of the title."""
-    text: str = ""
-    """JSON key of the text."""
+    text: str | tuple[str, ...] = ""
+    """JSON key of the text, or several whose texts are joined."""
 
 
 def kind_of(path: Path) -> str | Unread:
@@ -223,7 +223,8 @@ def _json_parts(path: Path, wanted: Wanted) -> Iterator[Part | Unread]:
         title, text = _fields(raw.value, wanted)
         if text is None:
             keys = ", ".join(list(raw.value)[:8]) if isinstance(raw.value, dict) else type(raw.value).__name__
-            reason = f'no text at {wanted.text or " or ".join(TEXT_KEYS)}; found {keys}; next: set text = "key"'
+            tried = " or ".join(keys_of(wanted.text))
+            reason = f'no text at {tried}; found {keys}; next: set text = "key"'
             yield Unread("no_text", reason, raw.place)
         elif not text.strip():
             yield Unread("empty_file", "the record's text is empty; expected text", raw.place)
@@ -239,9 +240,22 @@ def _fields(value: Any, wanted: Wanted) -> tuple[str, str | None]:
         is_title = len(first) == 2 and len(first[0]) <= LONGEST_TITLE
         return (first[0].strip().rstrip(".。") if is_title else ""), value
     title = next((t for key in _tried(wanted.title, TITLE_KEYS) if (t := _at(value, key))), "")
-    return title.strip(), next(
-        (t for key in _tried(wanted.text, TEXT_KEYS) if (t := _at(value, key)) is not None), None
-    )
+    return title.strip(), text_at(value, wanted.text)
+
+
+def keys_of(wanted: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The keys under which a text is looked for: those that are wanted, or else the usual ones."""
+    return wanted if isinstance(wanted, tuple) else _tried(wanted, TEXT_KEYS)
+
+
+def text_at(value: Any, wanted: str | tuple[str, ...]) -> str | None:
+    """The text of a record under the first key that has one, or of all keys of a tuple, a line each; None where none
+    has one. Dots go into nested objects."""
+    found = (text for key in keys_of(wanted) if (text := _at(value, key)) is not None)
+    if not isinstance(wanted, tuple):
+        return next(found, None)
+    parts = list(found)
+    return "\n".join(part.strip() for part in parts if part.strip()) if parts else None
 
 
 def _tried(key: str, keys: tuple[str, ...]) -> tuple[str, ...]:

@@ -129,9 +129,18 @@ def _quoted(physical: Any, delimiter: str) -> tuple[int, list[Any] | None]:
     # an unclosed quote ends the row, and swallows rows of as many cells up to the next quotation mark
     texts = [physical(i)[1] for i in range(taken)]
     alike = taken > 1 and all(len(text.split(delimiter)) == len(cells) for text in texts)
-    if len(cells) >= FEWEST_CELLS and alike and delimiter not in texts[0].rpartition('"')[2]:
+    before, _, after = texts[0].rpartition('"')
+    if len(cells) >= FEWEST_CELLS and alike and delimiter not in after and _count(before, delimiter) == len(cells):
         return 1, None
     return taken, list(cells)
+
+
+def _count(text: str, delimiter: str) -> int:
+    """How many cells a text has; 0 where its quotes do not close."""
+    try:
+        return len(next(csv.reader([text], delimiter=delimiter, strict=True), []))
+    except csv.Error:
+        return 0
 
 
 # ---------------------------------------------------------------- XLSX

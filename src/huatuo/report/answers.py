@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from huatuo import store
 from huatuo.records import Provenance, Question, Response, Score
-from huatuo.report.tables import PRIMARY, Cell, Table
+from huatuo.report.tables import PRIMARY, SAFETY, Cell, Table
 
 MOST_SHOWN = 240
 """Questions on the page, spread over the exams; all of them stand in the table of scores."""
@@ -21,6 +21,9 @@ class Said:
 
     response: Response
     score: Score
+    """By the metric that leads its kind of question."""
+    faults: tuple[Score, ...] = ()
+    """The safety rules that it breaks."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class Answers:
     """By group: the questions that the page shows."""
     counts: dict[str, int] = field(default_factory=dict)
     """By group: the questions that were asked."""
-    models: dict[str, Provenance] = field(default_factory=dict)
-    """How each model was asked: the provenance of its first answer."""
+    how: dict[tuple[str, str, str], Provenance] = field(default_factory=dict)
+    """How each model was asked, by group, model and leading metric: the provenance of the first such answer."""
+    cuts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By group and model: the questions whose text was shortened to fit."""
     scores: Table = field(default_factory=lambda: Table("scores", (), ()))
     """Every score of every answer."""
 
@@ -55,10 +60,12 @@ def answers(folders: Mapping[str, Path]) -> Answers:
     found = Answers(scores=_table(questions, responses, scores))
     groups: dict[str, dict[str, list[Said]]] = defaultdict(lambda: defaultdict(list))
     for response in responses.values():
-        found.models.setdefault(response.model, response.provenance)
         question, leading = questions.get(response.question_id), _leading(scores[response.id])
         if question is not None and leading is not None:
-            groups[question.group or question.exam][question.id].append(Said(response, leading))
+            group = question.group or question.exam
+            found.how.setdefault((group, response.model, leading.metric), response.provenance)
+            found.cuts[group, response.model] += response.left_out > 0
+            groups[group][question.id].append(Said(response, leading, _faults(scores[response.id])))
     each = MOST_SHOWN // max(1, len(groups))
     for group, asked in groups.items():
         found.counts[group] = len(asked)
@@ -71,12 +78,16 @@ def _leading(scores: list[Score]) -> Score | None:
     return next((score for metric in PRIMARY for score in scores if score.metric == metric), None)
 
 
+def _faults(scores: list[Score]) -> tuple[Score, ...]:
+    return tuple(score for score in scores if score.metric.startswith(f"{SAFETY}: ") and score.value)
+
+
 def _table(
     questions: Mapping[str, Question], responses: Mapping[str, Response], scores: Mapping[str, list[Score]]
 ) -> Table:
     columns = (
         "question", "questions", "subject", "model", "metric", "value", "unscored", "read", "gold", "rule", "response",
-        "ended", "prompt", "prompt hash", "weights", "format", "sampling", "signature",
+        "ended", "sentences left out", "prompt", "prompt hash", "weights", "format", "sampling", "signature",
     )  # fmt: skip
     return Table("scores", columns, tuple(_rows(questions, responses, scores)))
 
@@ -91,5 +102,5 @@ def _rows(
         for s in scores[response.id]:
             about = (question.id, question.group or question.exam, question.subject, s.model, s.metric)
             read = (s.value, s.unscored, " ".join(s.extracted), " ".join(question.gold), s.rule)
-            said = (response.text, response.finish_reason, how.prompt_id, how.prompt_hash, how.digest, how.format)
-            yield (*about, *read, *said, how.sampling, s.signature)
+            said = (response.text, response.finish_reason, response.left_out, how.prompt_id, how.prompt_hash)
+            yield (*about, *read, *said, how.digest, how.format, how.sampling, s.signature)

@@ -13,9 +13,9 @@ from typing import Any
 
 from huatuo import store
 from huatuo.records import Figure, Question, Response, Score
+from huatuo.records_scored import PartFigure
 from huatuo.report.answers import Answers, answers
 from huatuo.report.facts import Ledger, account
-from huatuo.report.leaderboard import others
 from huatuo.report.tables import primary_metric
 
 CURVE_BINS = 160
@@ -72,7 +72,9 @@ class Found:
     samples: list[Sample] = field(default_factory=list)
     exam_samples: list[Sample] = field(default_factory=list)
     answers: Answers | None = None
-    """Every question with every answer, where models other than base and ours were asked."""
+    """Questions with every answer, where some were asked."""
+    parts: list[PartFigure] = field(default_factory=list)
+    """The scores by subject, type and year."""
 
     def rows(self, stage: str, table: str) -> int:
         """Rows of a table; 0 where the stage has not run or wrote no such table."""
@@ -113,8 +115,8 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         found.figures = list(store.read(folders["score"], "figures", Figure))
     if {"questions", "ask", "score"} <= set(folders):
         found.samples, found.exam_samples = _samples(folders, samples)
-        if others(found.figures):
-            found.answers = answers(folders)
+        found.answers = answers(folders)
+        found.parts = list(store.read(folders["score"], "parts", PartFigure))
     return found
 
 

@@ -15,7 +15,8 @@ from markupsafe import Markup
 from huatuo.files import write_atomic
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.report import names
-from huatuo.report.figures import INK, MUTED, PALETTE, Canvas, short
+from huatuo.report.figures import INK, MUTED, PALETTE, WIDTH, Canvas, short, standalone
+from huatuo.report.tables import tex_escape
 from huatuo.report.words import Label, named, spoken
 from huatuo.text.cells import clean
 from huatuo.text.pages import page_template
@@ -56,7 +57,6 @@ WORDS: dict[str, Label] = {
         "Every text has one reason: the first rule that refused it. Under each rule are samples, drawn by their ids.",
     ),
     "rule": ("规则", "rule"),
-    "share": ("占本阶段", "of the stage"),
     "witness": ("依据", "witness"),
     "account": ("收支", "The account"),
     "account_note": ("每个阶段：读入 = 留下 + 去掉。", "At every stage: read = kept + dropped."),
@@ -100,7 +100,7 @@ def rows(counts: Sequence[FunnelCount]) -> list[Row]:
     by_kind: dict[tuple[str, str, str], list[FunnelCount]] = defaultdict(list)
     for count in counts:
         by_kind[count.source, count.language, count.genre].append(count)
-    made = [_row(kind, found) for kind, found in by_kind.items()]
+    made = [row for row in (_row(kind, found) for kind, found in by_kind.items()) if row.texts or row.passages]
     return [_row(("", "", ""), counts), *sorted(made, key=lambda row: (-row.chars[0], row.kind))]
 
 
@@ -165,11 +165,28 @@ def to_csv(counts: Iterable[FunnelCount]) -> str:
     return out.getvalue()
 
 
+def to_tex(every: Sequence[Row]) -> str:
+    """What is left of each kind of text after every step, as LaTeX (booktabs, and ctex for Chinese words)."""
+    heads = ["Source", "Texts", "Characters", *(words[1].capitalize() for _, words, _ in STEPS[1:]), "Passages"]
+    lines = [
+        "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
+        f"\\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+        "\\toprule",
+        " & ".join(heads) + " \\\\",
+        "\\midrule",
+    ]
+    for row in every:
+        name = ", ".join(part for part in row.kind if part) or "all"
+        numbers = (f"{row.texts:,}", f"{row.chars[0]:,}", *map(percent, row.shares[1:]), f"{row.passages:,}")
+        lines.append(" & ".join(tex_escape(cell) for cell in (name, *numbers)) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
 def figure(left: Sequence[float], language: str) -> Markup:
     """Bars of the share left after each step, with HuatuoGPT-II's under them."""
-    width, high, label = 520, 46, 96
+    width, high, label = WIDTH, 42, 88
     canvas = Canvas(language)
-    scale = width - label - 76
+    scale = width - label - 56
     for number, ((_, words, theirs), share) in enumerate(zip(STEPS, left, strict=True)):
         y = 8 + number * high
         canvas.text(label - 8, y + 20, words, width=label - 8, text_anchor="end")
@@ -180,7 +197,7 @@ def figure(left: Sequence[float], language: str) -> Markup:
             canvas.text(label + max(value * scale, 1) + 6, y + thick - 2, percent(value), fill=ink)
             y += thick + 2
     y = 8 + len(STEPS) * high + 14
-    for x, colour, words in ((label, PALETTE[0], WORDS["ours"]), (label + 110, PALETTE[7], WORDS["theirs"])):
+    for x, colour, words in ((label, PALETTE[0], WORDS["ours"]), (label + 90, PALETTE[7], WORDS["theirs"])):
         canvas.add("rect", x=x, y=y - 10, width=12, height=12, fill=colour)
         canvas.text(x + 18, y, words)
     return canvas.svg(width, y + 10, WORDS["steps"])
@@ -195,13 +212,14 @@ def percent(share: float) -> str:
 def write(
     folder: Path, title: str, language: str, counts: Sequence[FunnelCount], samples: Sequence[FunnelSample]
 ) -> list[Path]:
-    """The files written into ``folder``: ``report.html``, ``funnel.csv`` and ``funnel.svg``."""
+    """The files written into ``folder``: ``report.html``, ``funnel.csv``, ``funnel.tex`` and ``funnel.svg``."""
     every = rows(counts)
     drawn = figure(every[0].shares, language)
     files = {
         "report.html": html(title, language, counts, every, reasons(counts, samples), drawn),
         "funnel.csv": to_csv(counts),
-        "funnel.svg": str(figure(every[0].shares, "en" if language == "both" else language)),
+        "funnel.tex": to_tex(every),
+        "funnel.svg": standalone(figure(every[0].shares, "en" if language == "both" else language), 2 * WIDTH),
     }
     for name, text in files.items():
         write_atomic(folder / name, clean(text))
@@ -225,6 +243,7 @@ def html(
         title=title,
         language=language,
         t=lambda key: said(WORDS[key]),
+        of_stage=lambda share: said((f"占本阶段 {percent(share)}", f"{percent(share)} of the stage")),
         aria=lambda key: WORDS[key][language == "en"] if language != "both" else " / ".join(WORDS[key]),
         steps=[said(words) for _, words, _ in STEPS],
         stage=lambda name: said(STAGES[name]),

@@ -247,6 +247,25 @@ def curve(
     return canvas.svg(WIDTH, HEIGHT, title)
 
 
+def curves(
+    lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], title: Label, x_name: Label, language: str = "both"
+) -> Markup:
+    """A line for each name: points are (x, y); below, each line with its name and its last value."""
+    canvas, every = Canvas(language), [point for _, points in lines for point in points]
+    x_end = max(x for x, _ in every)
+    y_ticks = ticks(min(0.0, *(y for _, y in every)), max(y for _, y in every))
+    _frame(canvas, x_end, y_ticks, x_name, share=False)
+    for index, (name, points) in enumerate(lines):
+        colour = PALETTE[index % len(PALETTE)]
+        style = {"stroke_dasharray": DASHES[index % len(DASHES)]} if index % len(DASHES) else {}
+        places = [(_at(x, (0.0, x_end), LEFT, WIDTH - RIGHT), _at(y, y_ticks, HEIGHT - BOTTOM, TOP)) for x, y in points]
+        canvas.add("polyline", points=_points(places), fill="none", stroke=colour, stroke_width=2, **style)
+        row = HEIGHT + 8 + 20 * index
+        canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=colour, stroke_width=2.5, **style)
+        canvas.text(42, row + 4, f"{fit(name, 24)}: {points[-1][1]:.3g}", width=WIDTH - 44)
+    return canvas.svg(WIDTH, HEIGHT + 14 + 20 * len(lines), title)
+
+
 def bars(groups: Sequence[BarGroup], title: Label, baseline_name: Label, language: str = "both") -> Markup:
     """Horizontal bars with intervals: base hollow, ours solid, the baseline as a dashed line with its name."""
     canvas, y, left, right = Canvas(language), 8.0, 56, 54

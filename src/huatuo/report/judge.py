@@ -12,9 +12,11 @@ from typing import Any
 from markupsafe import Markup
 
 from huatuo.files import content_id, write_atomic
+from huatuo.llm import prompts
 from huatuo.records import Figure, Score
 from huatuo.records_rated import Criterion, Grade, JudgedAnswer, Rating, Verdict
 from huatuo.report import figures as drawing
+from huatuo.report.beside import tex_of
 from huatuo.report.judge_words import WORDS, label, reason
 from huatuo.report.sus import chance, ends, value
 from huatuo.report.tables import figures_table, to_csv
@@ -81,24 +83,32 @@ def collect(folder: Path) -> Found:
 
 
 def write(folder: Path, out: Path, language: str = "both") -> list[Path]:
-    """The files written into ``out``: ``report.html`` and ``figures.csv``.
+    """The files written into ``out``: ``report.html``, ``figures.csv`` and ``figures.tex``.
 
     Raises DataError where the data set in ``folder`` is unfinished or damaged.
     """
     found = collect(folder)
     out.mkdir(parents=True, exist_ok=True)
-    files = {"report.html": html(found, language), "figures.csv": to_csv(figures_table(found.figures))}
+    lines = (((figure.name, figure.model, figure.metric), figure) for figure in found.figures)
+    files = {
+        "report.html": html(found, language),
+        "figures.csv": to_csv(figures_table(found.figures)),
+        "figures.tex": tex_of(("Of", "Model", "Metric"), lines, number, interval),
+    }
     for name, text in files.items():
         write_atomic(out / name, clean(text))
     return [out / name for name in files]
 
 
 def number(figure: Figure | None) -> str:
-    """A figure as the page prints it: a share in percent, a count whole, else two decimals; a dash for none."""
+    """A figure as the page prints it: a share in percent, a count whole, a p never 0, else two decimals; a dash for
+    none."""
     if figure is None or figure.value is None:
         return "–"
     if figure.metric in SHARES:
         return f"{100 * figure.value:.0f} %"
+    if figure.metric in ("p", "p Holm"):
+        return chance(figure)
     return f"{figure.value:,.0f}" if figure.method == "count" or figure.metric == "rating" else value(figure)
 
 
@@ -131,8 +141,35 @@ def html(found: Found, language: str) -> str:
         shown=SHOWN,
         chart=_chart(found, language),
         rows=_rows,
+        asked=prompts_of(found),
         signatures=list(dict.fromkeys(figure.signature for figure in found.figures)),
     )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt that a judge was given."""
+
+    id: str
+    hash: str
+    text: str
+    """Empty where the file is not there any more, or another one."""
+
+
+def prompts_of(found: Found) -> list[Asked]:
+    """The prompts that what was judged names, each once."""
+    named = {
+        (one.provenance.prompt_id, one.provenance.prompt_hash)
+        for every in found.said.values()
+        for one in every
+        if isinstance(one, (Verdict, Grade)) and one.provenance.prompt_id
+    }
+    known = prompts.ids()
+    made = []
+    for prompt_id, digest in sorted(named):
+        kept = prompts.load(prompt_id) if prompt_id in known else None
+        made.append(Asked(prompt_id, digest, kept.text if kept is not None and kept.hash == digest else ""))
+    return made
 
 
 def _chart(found: Found, language: str) -> Markup | None:

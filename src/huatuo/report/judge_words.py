@@ -53,6 +53,15 @@ WORDS: dict[str, Label] = {
     ),
     "strength": ("实力", "strength"),
     "elo": ("Elo", "Elo"),
+    "prompts": ("评审读到的提示", "What the judge was given"),
+    "prompts_note": (
+        "提示原文；其中 block 处是该题的问题和回答（JSON），code 是该题的代码。",
+        "The prompts as they are; block is the question with its answers as JSON, code the code of that very call.",
+    ),
+    "prompt_gone": (
+        "这个版本的 huatuo 已没有内容相同的提示文件。",
+        "This version of huatuo has no prompt file of that content any more.",
+    ),
     "terms": ("其他项", "other terms"),
     "scores": ("得分", "Scores"),
     "scores_note": (
@@ -122,11 +131,14 @@ NAMES: dict[str, Label] = {
 
 REASONS: tuple[tuple[str, str], ...] = (
     (r"length is the same in every game", "每对回答一样长"),
+    (r"the model is the same in every game", "处处是同一个模型"),
+    (r"position is the same in every game", "次序处处相同"),
     (r"(.+) is the same in every game", r"\1 处处相同"),
     (r"the model and length cannot be told apart", "长短之差处处相同，与模型分不开"),
     (r"(.+) cannot be told apart", r"分不开：\1"),
     (r"length decides every game: there is no finite estimate", "每次都是长度决定胜负，没有有限的估计"),
     (r"position decides every game: there is no finite estimate", "每次都是位置决定胜负，没有有限的估计"),
+    (r"the model decides every game: there is no finite estimate", "每次都是同一个模型胜出，没有有限的估计"),
     (r"(.+) decides every game: there is no finite estimate", r"\1 决定每次胜负，没有有限的估计"),
     (r"no outcome is won or lost", "没有分出胜负的"),
     (r"all (\d+) games are ties: nothing tells the models apart", r"\1 次全是平局，分不出模型"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import huatuo
 from huatuo.records import Figure, Provenance
@@ -34,6 +34,8 @@ class Standing:
     no score: they count as wrong, and below guessing would hide that they say nothing."""
     cite: str
     """Everything that the number depends on, in one line."""
+    cut: int = 0
+    """Questions whose text was shortened to fit the model."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,30 @@ def _is_pair(figure: Figure) -> bool:
     return " - " in figure.model or is_difference(figure) or is_count(figure)
 
 
-def boards(figures: Sequence[Figure], asked: Mapping[str, Provenance], questions: str, seed: int) -> list[Board]:
-    """One board for each group of questions; none where only base and ours were asked.
+@dataclass(frozen=True)
+class How:
+    """What the numbers of an evaluation depend on, besides their signatures."""
 
-    ``asked``: how each model was asked. ``questions``: digest of the data set of questions.
-    """
-    if not others(figures):
-        return []
+    asked: Mapping[tuple[str, str, str], Provenance]
+    """How each model was asked, by group, model and metric."""
+    questions: str
+    """Digest of the data set of questions."""
+    seed: int
+    cuts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By group and model: the questions whose text was shortened to fit."""
+    overlong: str = ""
+    """How they were shortened (``ask.overlong``)."""
+
+
+def boards(figures: Sequence[Figure], how: How) -> list[Board]:
+    """One board for each group of questions."""
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
         groups.setdefault(figure.name, []).append(figure)
-    return [made for name, mine in groups.items() if (made := _board(name, mine, asked, questions, seed))]
+    return [made for name, mine in groups.items() if (made := _board(name, mine, how))]
 
 
-def _board(
-    group: str, figures: Sequence[Figure], asked: Mapping[str, Provenance], questions: str, seed: int
-) -> Board | None:
+def _board(group: str, figures: Sequence[Figure], how: How) -> Board | None:
     scores = [f for f in figures if _is_score(f)]
     metric = next((m for m in PRIMARY if any(f.metric == m for f in scores)), "")
     mine = sorted((f for f in scores if f.metric == metric), key=lambda f: -(f.value or 0.0))
@@ -100,7 +110,7 @@ def _board(
     baselines = tuple(f for f in figures if is_baseline(f) and f.metric == metric)
     best = max((f.value or 0.0 for f in baselines), default=None)
     standings = [
-        Standing(f, _against(f, best), _cite(f, asked.get(f.model), questions, seed))
+        Standing(f, _against(f, best), _cite(f, how), how.cuts.get((group, f.model), 0))
         for f in mine
         if f.value is not None
     ]
@@ -121,17 +131,20 @@ def _comparison(pair: str, figures: Sequence[Figure]) -> Comparison:
     return Comparison(pair, *(mine.get(name) for name in ("difference", "p", "p Holm", "detectable")))
 
 
-def _cite(figure: Figure, how: Provenance | None, questions: str, seed: int) -> str:
+def _cite(figure: Figure, by: How) -> str:
+    how, cut = by.asked.get((figure.name, figure.model, figure.metric)), by.cuts.get((figure.name, figure.model), 0)
     parts = [
         f"{figure.name}: {figure.model} {percent(figure.value)} {interval(figure)} n={figure.n}",
         f"unscored:{figure.unscored}",
-        f"questions:{questions[:16]}",
+        f"questions:{by.questions[:16]}",
     ]
+    if cut:
+        parts.append(f"texts shortened:{cut} ({by.overlong})")
     if how is not None:
         weights = how.digest[:16] or f"unknown (endpoint, {how.time[:10]})"
         parts += [f"model:{how.model}", f"weights:{weights}", f"format:{how.format or 'endpoint'}"]
         parts += [f"prompt:{how.prompt_id} {how.prompt_hash[:16]}".rstrip(), f"sampling:{how.sampling}"]
-    parts += [f"seed:{seed}", figure.signature]
+    parts += [f"seed:{by.seed}", figure.signature]
     return "|".join(parts if "huatuo:" in figure.signature else [*parts, f"huatuo:{huatuo.__version__}"])
 
 
@@ -140,14 +153,16 @@ def _cite(figure: Figure, how: Provenance | None, questions: str, seed: int) -> 
 
 def board_table(made: Iterable[Board]) -> Table:
     """Every model of every board with raw numbers (shares from 0 to 1), then the baselines of the board."""
-    columns = ("questions", "metric", "model", "value", "low", "high", "n", "unscored", "against guessing", "cite")
+    numbers = ("value", "low", "high", "n", "unscored", "shortened")
+    columns = ("questions", "metric", "model", *numbers, "against guessing", "cite")
     lines: list[tuple[Cell, ...]] = []
     for board in made:
         for one in board.standings:
             f = one.figure
-            row = (board.group, board.metric, f.model, f.value, f.low, f.high, f.n, f.unscored, one.against, one.cite)
-            lines.append(row)
-        lines += [(board.group, board.metric, f.model, f.value, None, None, f.n, 0, "", "") for f in board.baselines]
+            values = (f.value, f.low, f.high, f.n, f.unscored, one.cut)
+            lines.append((board.group, board.metric, f.model, *values, one.against, one.cite))
+        for f in board.baselines:
+            lines.append((board.group, board.metric, f.model, f.value, None, None, f.n, 0, 0, "", ""))
     return Table("leaderboard", columns, tuple(lines))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from huatuo.report import names_probed
+from huatuo.report.names_methods import METHODS
 from huatuo.report.words import Label
 
 GROUPS: dict[str, Label] = {
@@ -176,6 +177,7 @@ RULES = {
     "too_short": "过短",
     "mostly_symbols": "多为符号",
     "repetitive": "内容重复",
+    "question_alone": "只有问题",
     "unreadable": "不可读",
     "contaminated": "与考题重合",
     "mojibake": "乱码",
@@ -266,6 +268,7 @@ RULES = {
     "relation not probed": "不考的关系",
     "not drawn": "未抽中",
     "answer is no option": "答案不在选项中",
+    "answers disagree": "两处答案不一致",
     "label twice": "选项标号重复",
     "formula": "单元格是公式",
     "wrong_number_of_cells": "单元格数不符",
@@ -286,6 +289,7 @@ RULES = {
     "unknown question": "题目不明",
     "model error": "模型出错",
     "near tie": "最高两项几乎相等",
+    "text shortened": "材料有删节",
 }
 
 NUMBERS = {
@@ -331,19 +335,8 @@ _ENDS = {
     "error": "调用失败",
     "near ties": "最高两项几乎相等的题",
     "straddled options": "与题目末尾跨词元、单独编码的选项",
+    "texts shortened": "材料有删节的题",
 }
-
-_METHODS = (
-    (r"^paired,? ", "配对，"),
-    (r"(?:percentile )?bootstrap over ([\d x]+) clusters, (\d+) resamples", r"对 \1 组自助抽样 \2 次"),
-    (r"all alike, Wilson over (\d+) clusters", r"全部相同，\1 组的 Wilson 区间"),
-    (r"one cluster, Wilson of one", "只有一组，按一次的 Wilson 区间"),
-    (r"one cluster, no interval", "只有一组，没有区间"),
-    (r"^expected value$", "期望值"),
-    (r"^share of the questions$", "占题目的份额"),
-    (r"^count$", "计数"),
-    (r"^no data$", "没有数据"),
-)
 
 
 def label(table: dict[str, Label], name: str) -> Label:
@@ -414,6 +407,6 @@ def number(name: str) -> Label:
 def method(name: str) -> Label:
     """The words of how an interval was made."""
     words = name
-    for pattern, replacement in _METHODS:
+    for pattern, replacement in METHODS:
         words = re.sub(pattern, replacement, words)
     return words, name

@@ -13,7 +13,7 @@ from huatuo import store
 from huatuo.progress import bar
 from huatuo.recipe import ReportSettings, RunSettings
 from huatuo.records import Figure
-from huatuo.report import cards, figures, flow, leaderboard, names, tables
+from huatuo.report import beside, cards, figures, flow, leaderboard, names, tables
 from huatuo.report.collect import Found, collect
 from huatuo.report.words import WORDS, Label, named, spoken
 from huatuo.text.cells import clean
@@ -50,6 +50,8 @@ def write(settings: ReportSettings, run: RunSettings, folders: Mapping[str, Path
                 "leaderboard.tex": leaderboard.to_tex(made),
                 "scores.csv": tables.to_csv(found.answers.scores) if found.answers else "",
             }
+        for name, held in beside.every_file(found.figures, found.parts).items():
+            files[name] = held if isinstance(held, str) else tables.to_csv(held)
         progress.advance()
         for name in ("zh", "en"):
             svg = flow.flow(flow.stations(found, rows), WORDS["flow"], columns=2, language=name)
@@ -76,7 +78,10 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         found=found,
         rows=rows,
         boards=boards(found, run.seed),
+        ranked=bool(leaderboard.others(found.figures)),
         answers=found.answers,
+        parts=beside.parts(found.parts),
+        extractor=beside.extractor,
         language=settings.language,
         demo=WORDS["demo"],
         device=WORDS["device"],
@@ -88,7 +93,7 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         has_overlap=any(figure.metric in ("bleu", "rouge-l") for figure in found.figures),
         leaks=[figure for figure in found.figures if tables.is_leak(figure)],
         bands=tables.bands(found.figures),
-        safety=tables.safety(found.figures),
+        safety=beside.safety(found.figures),
         outcomes=[figure for figure in found.figures if figure.name == tables.FACTS],
         grades=grades(),
         stage_figures=stage_figures(found),
@@ -102,10 +107,13 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
 
 
 def boards(found: Found, seed: int) -> list[leaderboard.Board]:
-    """The leaderboards, where models other than base and ours were asked."""
-    asked = found.manifests.get("questions")
-    models = found.answers.models if found.answers else {}
-    return leaderboard.boards(found.figures, models, asked.digest if asked else "", seed)
+    """A board for each group of questions; the page shows them where models other than base and ours were asked, and
+    else takes from them what there is to cite."""
+    questions, asked = found.manifests.get("questions"), found.manifests.get("ask")
+    each, cuts = (found.answers.how, found.answers.cuts) if found.answers else ({}, {})
+    overlong = str(asked.recipe.get("overlong", "")) if asked else ""
+    how = leaderboard.How(each, questions.digest if questions else "", seed, cuts, overlong)
+    return leaderboard.boards(found.figures, how)
 
 
 def _template() -> jinja2.Template:
@@ -216,10 +224,12 @@ def stage_figures(found: Found) -> list[tuple[str, str, float | None]]:
 
 def recipe_lines(found: Found) -> list[tuple[str, str, str]]:
     """(stage, dotted key, value) of every resolved recipe table."""
-    lines: list[tuple[str, str, str]] = []
-    for stage, manifest in found.manifests.items():
-        lines += [(stage, key, value) for key, value in _flat("", manifest.recipe)]
-    return lines
+    return [(stage, key, value) for stage, manifest in found.manifests.items() for key, value in recipe_of(manifest)]
+
+
+def recipe_of(manifest: store.Manifest) -> list[tuple[str, str]]:
+    """(dotted key, value) of the recipe that a stage was made with."""
+    return _flat("", manifest.recipe)
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from huatuo.files import write_atomic
 from huatuo.records import Figure
 from huatuo.records_rated import Rating
 from huatuo.report import figures as drawing
-from huatuo.report.sus_words import WORDS
+from huatuo.report.sus_words import REASONS, WORDS
 from huatuo.report.tables import Cell, Table, figures_table, percent, tex_escape, to_csv
 from huatuo.report.words import Label, spoken
 from huatuo.store import read
@@ -107,7 +107,8 @@ def value(figure: Figure | None, digits: int = 2, sign: bool = False) -> str:
     """``2.12`` of a figure; a dash where it has no value."""
     if figure is None or figure.value is None:
         return "–"
-    return f"{figure.value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    rounded = round(figure.value, digits) or 0.0  # no −0.00
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
 
 
 def ends(figure: Figure | None, digits: int = 2, sign: bool = False) -> str:
@@ -180,6 +181,7 @@ def html(found: Found, language: str) -> str:
         ends=ends,
         share=share,
         chance=chance,
+        why=lambda words: said(REASONS.get(words, (words, words))),
         verdict=verdict,
         by_annotator=_by_annotator,
     )

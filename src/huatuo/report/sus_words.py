@@ -128,3 +128,11 @@ WORDS: dict[str, Label] = {
     ),
     "none": ("无", "none"),
 }
+
+REASONS: dict[str, Label] = {
+    "no finite estimate: the scores of the two models do not overlap": (
+        "没有有限的估计：两个模型的得分不重叠",
+        "no finite estimate: the scores of the two models do not overlap",
+    ),
+}
+"""Why an effect has no number; what is not here is shown as it is."""

@@ -264,15 +264,6 @@ def bands(figures: Iterable[Figure]) -> list[Band]:
     return found
 
 
-def safety(figures: Iterable[Figure]) -> list[tuple[str, Figure | None, Figure | None]]:
-    """(metric, base, ours) of every safety rule that was measured, in the order of the figures."""
-    found: dict[str, dict[str, Figure]] = {}
-    for figure in figures:
-        if figure.name == SAFETY:
-            found.setdefault(figure.metric, {})[figure.model] = figure
-    return [(metric, models.get("base"), models.get("ours")) for metric, models in found.items()]
-
-
 # ---------------------------------------------------------------- words for numbers
 
 
@@ -302,7 +293,8 @@ def interval(figure: Figure | None, signed: bool = False) -> str:
     """``[66.1, 76.2]`` in percent or points; empty where there is none."""
     if figure is None or figure.low is None or figure.high is None:
         return ""
-    ends = [f"{100 * end:+.1f}" if signed else f"{100 * end:.1f}" for end in (figure.low, figure.high)]
+    digits = 2 if 0 < figure.high - figure.low < 0.001 else 1  # [0.00, 0.04]: such an interval is not a point
+    ends = [f"{100 * end:+.{digits}f}" if signed else f"{100 * end:.{digits}f}" for end in (figure.low, figure.high)]
     return f"[{', '.join(ends)}]".replace("-", "−")
 
 

@@ -123,17 +123,23 @@ def expect(settings: SynthSettings, calls: Iterator[Asked]) -> Expected:
     return estimate.expect(calls, lambda kind: _reply_tokens(kind, settings), settings.teacher.max_tokens)
 
 
-def says(settings: SynthSettings, knowledge: Path, passages: Path, caches: Caches, seed: int) -> str:
-    """What is to be asked, in words: of the teacher, and of the physician where it is another model."""
-    both = [estimate.says(expect(settings, asked(settings, knowledge, passages, caches, seed)), settings.teacher)]
-    return "; ".join([*both, *_says_doctor(settings, knowledge, passages, caches, seed)])
+def says(
+    settings: SynthSettings, knowledge: Path, passages: Path, caches: Caches, seed: int, times: float = 1.0
+) -> str:
+    """What is to be asked, in words: of the teacher, and of the physician where it is another model; ``times`` as much
+    as what is counted."""
+    counted = expect(settings, asked(settings, knowledge, passages, caches, seed)).times(times)
+    both = [estimate.says(counted, settings.teacher)]
+    return "; ".join([*both, *_says_doctor(settings, knowledge, passages, caches, seed, times)])
 
 
-def _says_doctor(settings: SynthSettings, knowledge: Path, passages: Path, caches: Caches, seed: int) -> Iterator[str]:
+def _says_doctor(
+    settings: SynthSettings, knowledge: Path, passages: Path, caches: Caches, seed: int, times: float = 1.0
+) -> Iterator[str]:
     doctor = settings.consultation.doctor
     if doctor is not None and doctor.kind != "local" and caches.doctor is not None:
         calls = asked(settings, knowledge, passages, caches, seed, of_doctor=True)
-        yield f"the physician: {estimate.says(expect(settings, calls), doctor)}"
+        yield f"the physician: {estimate.says(expect(settings, calls).times(times), doctor)}"
 
 
 def _reply_tokens(kind: str, settings: SynthSettings) -> float:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from huatuo.text.zh import CJK_RANGES
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 GRAM = 5
 """Tokens per gram. Of grams of 5, 8 and 13 tokens, 5 found the most planted copies with character edits (93 %, 82 %,
@@ -35,6 +37,9 @@ CHUNK_CHARS = 250_000
 _GAMMA, _MIX1, _MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _ROLL = np.uint64(0xD6E8FEB86659FD93)
 BUCKET_BITS, _MARK_BITS = 22, 22
+_JOINING = ("Cs", "Mn", "Mc", "Me")
+"""Categories of characters whose folding depends on their neighbours: marks, and halves of surrogate pairs."""
+
 _LETTERS_END = 0x20000
 """One past the last code point that may be a letter or digit and no Han character."""
 
@@ -57,14 +62,14 @@ def _kinds() -> npt.NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def _folded() -> npt.NDArray[np.uint32]:
+def folded_table() -> npt.NDArray[np.uint32]:
     """NFKC and lower case of every character of the basic plane that stays one character whatever stands beside it;
     0 for the others, which are folded with their text."""
     table = np.zeros(0x110000, dtype=np.uint32)
     for code in range(1, 0x10000):
         character = chr(code)
         kind = unicodedata.category(character)
-        if kind in ("Cs", "Mn", "Mc", "Me") or 0x1100 <= code <= 0x11FF or character in "Σς":
+        if kind in _JOINING or 0x1100 <= code <= 0x11FF or character in "Σς":
             continue
         folded = unicodedata.normalize("NFKC", character).lower()
         if len(folded) == 1:
@@ -75,25 +80,82 @@ def _folded() -> npt.NDArray[np.uint32]:
     return table
 
 
+@lru_cache(maxsize=1 << 16)
+def spelt_out(code: int) -> tuple[int, ...]:
+    """What a character becomes (NFKC, lower case) whatever stands beside it; empty where that depends on its
+    neighbours."""
+    character = chr(code)
+    if unicodedata.category(character) in _JOINING or 0x1100 <= code <= 0x11FF or character in "Σς":
+        return ()
+    table = folded_table()
+    made = [ord(c) for c in unicodedata.normalize("NFKC", character).lower()]
+    return tuple(made) if all(c == code or table[c] == c for c in made) else ()
+
+
+def lookup(table: npt.NDArray[Number], codes: npt.NDArray[np.uint32]) -> npt.NDArray[Number]:
+    """The table's entry of each code point; numpy looks up by numbers of its own width nine times as fast."""
+    found: npt.NDArray[Number] = np.take(table, codes.astype(np.intp))
+    return found
+
+
+def joined_codes(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Places]:
+    """The code points of all texts as they are, and where each text begins among them, with the end."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    starts = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in texts], out=starts[1:])
+    return codes, starts
+
+
+def folded_codes(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Places]:
+    """The code points of all texts, folded (NFKC, lower case), and where each text begins among them, with the end."""
+    codes, starts = joined_codes(texts)
+    folded = lookup(folded_table(), codes)
+    odd = np.flatnonzero(folded == 0)
+    if not len(odd):
+        return folded, starts
+    joining = [code for code in np.unique(codes[odd]).tolist() if not spelt_out(code)]
+    if joining:
+        own = list(texts)
+        places = odd[np.isin(codes[odd], joining)]
+        for place in np.unique(np.searchsorted(starts, places, side="right") - 1).tolist():
+            own[place] = unicodedata.normalize("NFKC", own[place]).lower()
+        codes, starts = joined_codes(own)
+        folded = lookup(folded_table(), codes)
+        odd = np.flatnonzero(folded == 0)
+    return _with_spelt_out(folded, starts, odd, codes[odd])
+
+
+def _with_spelt_out(
+    folded: npt.NDArray[np.uint32], starts: Places, odd: Places, codes: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.uint32], Places]:
+    """The code points with those at the places ``odd`` spelt out: ℃ becomes °c."""
+    made = {code: spelt_out(code) or (code,) for code in np.unique(codes).tolist()}
+    longer = np.zeros(len(odd), dtype=np.int64)
+    for code, spelt in made.items():
+        longer[codes == code] = len(spelt) - 1
+    before = np.concatenate([[0], np.cumsum(longer)])
+    if before[-1]:
+        sizes = np.ones(len(folded), dtype=np.int64)
+        sizes[odd] += longer
+        folded = np.repeat(folded, sizes)
+    at = odd + before[:-1]
+    for code, spelt in made.items():
+        places = at[codes == code]
+        for offset, letter in enumerate(spelt):
+            folded[places + offset] = letter
+    return folded, starts + before[np.searchsorted(odd, starts)]
+
+
 def code_points(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Places]:
     """The code points of all texts, folded (NFKC, lower case), and the number of the text that each stands in."""
-    own = list(texts)
-    for _ in range(2):
-        codes = np.frombuffer("".join(own).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        owner = np.repeat(np.arange(len(own)), [len(text) for text in own])
-        folded = _folded()[codes]
-        odd = np.flatnonzero(folded == 0)
-        if not len(odd):
-            return folded, owner
-        for place in np.unique(owner[odd]).tolist():
-            own[place] = unicodedata.normalize("NFKC", own[place]).lower()
-    return np.where(folded == 0, codes, folded), owner
+    codes, starts = folded_codes(texts)
+    return codes, np.repeat(np.arange(len(texts)), np.diff(starts))
 
 
 def token_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
     """Hash of every token of all texts, and the number of the text that it stands in."""
     codes, owner = code_points(texts)
-    kinds = _kinds()[codes]
+    kinds = lookup(_kinds(), codes)
     follows = np.zeros(len(codes), dtype=bool)  # whether a character goes on with the token before it
     follows[1:] = (kinds[1:] == 1) & (kinds[:-1] == 1) & (owner[1:] == owner[:-1])
     inside = kinds > 0

@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from huatuo.text.grams import Hashes, Places, code_points, mix
+from huatuo.text.grams import Hashes, Places, folded_codes, mix
 
 Signatures = npt.NDArray[np.uint32]
+Halves = npt.NDArray[np.uint32]
 
 GRAM = 5
 """Characters per gram."""
@@ -27,11 +28,12 @@ BANDS, ROWS = 20, 6
 VALUES = BANDS * ROWS
 """Values of a signature."""
 
-ALGORITHM = f"huatuo-minhash-1 folded char{GRAM} {BANDS}x{ROWS}"
+ALGORITHM = f"huatuo-minhash-2 folded char{GRAM} {BANDS}x{ROWS}"
 """Name of what makes bands, raised with every change of it: bands of two names are never compared."""
 
-ROUNDS = 3
-"""Rounds in which grams draw places: after three, a text of 200 grams has one empty place of 120 left."""
+ROUNDS, ALL_DRAW = 10, 3
+"""Rounds in which grams draw places, and those in which all texts take part: after three, a text of 200 grams has one
+empty place of 120 left; later rounds are of the texts that still have one."""
 
 CHUNK = 500
 """Texts hashed at once: 20,000 at once leave the processor's cache and take four times the time."""
@@ -41,7 +43,9 @@ _BLANK = 0x20
 _ROLL = np.uint64(0xD6E8FEB86659FD93)
 _ROLL2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-_EMPTY, _ROUND_BITS = np.uint32(0xFFFFFFFF), np.uint32(4)
+_DRAW = np.uint32(0x9E3779B1)
+_VALUE_BITS = 28
+_EMPTY, _VALUE = np.uint32(0xFFFFFFFF), np.uint32((1 << _VALUE_BITS) - 1)
 _OWNER_BITS = 10
 """Bits for the number of a text within a chunk or block; the others hold the first bits of a gram's hash."""
 
@@ -57,14 +61,15 @@ def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
 
     A text of fewer than `GRAM` characters that are not blank has none. Meant for about `CHUNK` texts.
     """
-    codes, owner = code_points(texts)
+    codes, starts = folded_codes(texts)
     filled = codes > _BLANK
+    lengths = np.diff(starts)
     if not filled.all():
-        codes, owner = codes[filled], owner[filled]
-    lengths = np.bincount(owner, minlength=len(texts))
-    count = len(codes) - GRAM + 1
+        lengths = sums(filled, starts)
+        codes = codes[np.flatnonzero(filled)]
     counts = np.maximum(lengths - GRAM + 1, 0)
     starts = np.concatenate([[0], np.cumsum(counts)])
+    count = len(codes) - GRAM + 1
     if count <= 0:
         return np.zeros(0, dtype=np.uint64), np.zeros_like(starts)
     values = mix(codes.astype(np.uint64))
@@ -73,8 +78,17 @@ def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
     five = four[:count] * _ROLL + values[GRAM - 1 :]
     five ^= five >> np.uint64(32)
     five *= _STEP
-    whole = owner[:count] == owner[GRAM - 1 :]
-    return five[whole], starts
+    first = np.cumsum(lengths) - lengths
+    return np.take(five, np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)), starts
+
+
+def sums(marked: npt.NDArray[np.bool_], starts: Places) -> Places:
+    """How many places of each text are marked; ``starts``: where each begins, with the end."""
+    found = np.zeros(len(starts) - 1, dtype=np.int64)
+    filled = np.flatnonzero(np.diff(starts))  # reduceat takes the next text's first place for an empty one
+    if len(filled):
+        found[filled] = np.add.reduceat(marked.view(np.uint8), starts[filled], dtype=np.int64)
+    return found
 
 
 def gram_sets(texts: Sequence[str]) -> tuple[Hashes, Places]:
@@ -131,30 +145,58 @@ def sketch(hashes: Hashes, starts: Places) -> Signatures:
     place of the signature and a value, and an earlier round beats a later one; places that are still empty take the
     smallest value of all grams, as in MinHash. Some four draws per gram instead of one per gram and place."""
     counts = np.diff(starts)
+    own = (hashes >> np.uint64(32)).astype(np.uint32)
+    made = np.full((len(counts), VALUES), _EMPTY, dtype=np.uint32)
     first = np.repeat(np.arange(len(counts), dtype=np.int64) * VALUES, counts)
-    flat = np.full(len(counts) * VALUES, _EMPTY, dtype=np.uint32)
-    for number in range(ROUNDS):
-        drawn = _drawn(hashes, np.array([number + 1], dtype=np.uint64))
-        place = first + (((drawn >> np.uint64(32)) * np.uint64(VALUES)) >> np.uint64(32)).astype(np.int64)
-        np.minimum.at(flat, place, (drawn.astype(np.uint32) >> _ROUND_BITS) | np.uint32(number << 28))
-    made = flat.reshape(-1, VALUES)
-    text, place = np.nonzero((made == _EMPTY) & (counts > 0)[:, None])
-    if len(text):
-        sizes = counts[text]
-        begin = np.cumsum(sizes) - sizes
-        asked = hashes[np.arange(sizes.sum()) + np.repeat(starts[text] - begin, sizes)]
-        drawn = _drawn(asked, np.repeat(place.astype(np.uint64) + np.uint64(ROUNDS + 1), sizes)) >> np.uint64(32)
-        least = np.minimum.reduceat(drawn.astype(np.uint32) >> _ROUND_BITS, begin)
-        made[text, place] = least | np.uint32(ROUNDS << 28)
+    for number in range(ALL_DRAW):
+        _draw(made, own, first, number)
+    texts = np.flatnonzero(counts)
+    for number in range(ALL_DRAW, ROUNDS):
+        texts = texts[made[texts].max(axis=1) == _EMPTY]
+        if len(texts):
+            asked, sizes = _of_texts(own, starts, texts)
+            _draw(made, asked, np.repeat(texts * VALUES, sizes), number)
+    _fill(made, own, starts)
     return made
 
 
-def _drawn(hashes: Hashes, number: Hashes) -> Hashes:
-    """64 bits of each gram in the draw of this number."""
-    drawn = (hashes ^ (number * _STEP)) * _ROLL
-    drawn ^= drawn >> np.uint64(32)
-    drawn *= _ROLL2
-    drawn ^= drawn >> np.uint64(29)
+def _draw(made: Signatures, own: Halves, first: Places, number: int) -> None:
+    """Nothing; one round: every gram draws a place of the signature of its text, which begins at ``first``."""
+    drawn = _drawn(own, np.array([number], dtype=np.uint32))
+    place = (((drawn >> np.uint32(16)) * np.uint32(VALUES)) >> np.uint32(16)).astype(np.int64)
+    place += first
+    drawn &= _VALUE
+    drawn |= np.uint32(number << _VALUE_BITS)
+    np.minimum.at(made.ravel(), place, drawn)
+
+
+def _of_texts(own: Halves, starts: Places, texts: Places) -> tuple[Halves, Places]:
+    """The grams of some texts, and how many each has."""
+    sizes = starts[texts + 1] - starts[texts]
+    return np.take(own, np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - starts[texts], sizes)), sizes
+
+
+def _fill(made: Signatures, own: Halves, starts: Places) -> None:
+    """Nothing; puts the smallest value of all grams into the places that no gram has drawn."""
+    text, place = np.nonzero(made == _EMPTY)
+    has = starts[text + 1] > starts[text]
+    text, place = text[has], place[has]
+    if not len(text):
+        return
+    asked, sizes = _of_texts(own, starts, text)
+    drawn = _drawn(asked, np.repeat(place.astype(np.uint32) + np.uint32(ROUNDS), sizes))
+    least = np.minimum.reduceat(drawn & _VALUE, np.cumsum(sizes) - sizes)
+    made[text, place] = least | np.uint32(ROUNDS << _VALUE_BITS)
+
+
+def _drawn(own: Halves, number: Halves) -> Halves:
+    """32 bits of each gram in the draw of this number, or of one of its own: MurmurHash3's finaliser (Appleby 2011)
+    but for its last step, which the upper bits do not need."""
+    drawn = own + number * _DRAW
+    drawn ^= drawn >> np.uint32(16)
+    drawn *= np.uint32(0x85EBCA6B)
+    drawn ^= drawn >> np.uint32(13)
+    drawn *= np.uint32(0xC2B2AE35)
     return drawn
 
 
@@ -163,16 +205,27 @@ def _drawn(hashes: Hashes, number: Hashes) -> Hashes:
 
 def overlaps(hashes: Hashes, starts: Places, one: Places, other: Places) -> tuple[Places, Places]:
     """Of each pair of texts, by their numbers in `gram_sets`: how many grams both hold, and how many either does."""
-    shared = np.zeros(len(one), dtype=np.int64)
     sizes = np.diff(starts)
-    for begin in range(0, len(one), BLOCK):
-        pair = slice(begin, begin + BLOCK)
+    whole = set_hashes(hashes, starts)
+    shared = np.where(whole[one] == whole[other], sizes[one], 0)  # the same set, which its hash says as a gram's does
+    rest = np.flatnonzero(whole[one] != whole[other])
+    for begin in range(0, len(rest), BLOCK):
+        pair = rest[begin : begin + BLOCK]
         both = np.concatenate([_picked(hashes, starts, one[pair]), _picked(hashes, starts, other[pair])])
         both.sort(kind="stable")  # merges the two runs
-        twice = both[:-1][both[1:] == both[:-1]]
-        number = (twice >> np.uint64(64 - _OWNER_BITS)).astype(np.int64)
-        shared[pair] = np.bincount(number, minlength=len(one[pair]))
+        twice = np.flatnonzero(both[1:] == both[:-1])
+        number = (both[twice] >> np.uint64(64 - _OWNER_BITS)).astype(np.int64)
+        shared[pair] = np.bincount(number, minlength=len(pair))
     return shared, sizes[one] + sizes[other] - shared
+
+
+def set_hashes(hashes: Hashes, starts: Places) -> Hashes:
+    """One hash of the grams of each text; 0 for a text without any."""
+    found = np.zeros(len(starts) - 1, dtype=np.uint64)
+    filled = np.flatnonzero(np.diff(starts))
+    if len(filled):
+        found[filled] = np.add.reduceat(mix(hashes), starts[filled])
+    return found
 
 
 def _picked(hashes: Hashes, starts: Places, texts: Places) -> Hashes:

@@ -80,6 +80,8 @@ class Overlap:
     short: float = 0.0
     """Share of that wording's runs of 2 tokens, 0 to 1, where it is at least half and too few of its
     longer ones stand there for ``likely``; else 0."""
+    held: int = 0
+    """How many of that wording's runs of 5 tokens stand in the text, where it was found by them."""
 
     @property
     def question_id(self) -> str:
@@ -170,7 +172,8 @@ class Index:
             if grade is None and by_two >= NEAR_SHARE:
                 found[place].append(Overlap("possible", self.ids[number], by_two, "near", by_two))
             else:
-                found[place].append(Overlap(grade, self.ids[number] if grade else (), part, short=by_two))
+                held = round(part * int(self._totals[number]))
+                found[place].append(Overlap(grade, self.ids[number] if grade else (), part, short=by_two, held=held))
         for size, (wanted, questions) in self._contained.items():
             hashes, holders = windows(chunk.tokens, chunk.owner, size)
             at = np.searchsorted(wanted, hashes) % len(wanted)
@@ -284,6 +287,7 @@ class ExamIndex:
         asked = [question for question in questions if is_searched(question)]
         whole = [(q.id, "\n".join([q.stem, *(option.text for option in q.options)])) for q in asked if q.options]
         self.ids = frozenset(question.id for question in asked)
+        self.asked = {question.id: question for question in asked}
         self._indexes = [Index((q.id, q.stem) for q in asked), Index(whole)]
 
     def grade(self, text: str) -> Overlap:

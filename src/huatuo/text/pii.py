@@ -11,6 +11,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
+_HOTLINES = ("800", "888", "877", "866", "855", "844", "833", "400")
+"""First digits of numbers that are free to call (North American Numbering Plan; China)."""
+
 
 class Personal(NamedTuple):
     """One piece of personal data."""
@@ -129,3 +132,25 @@ def deidentify(text: str) -> str:
         parts += [text[last : item.start], f"〔{LABELS[item.kind]}〕"]
         last = item.end
     return "".join([*parts, text[last:]])
+
+
+def is_hotline(number: str) -> bool:
+    """Whether a telephone number is free to call, so that of an institution and not of a person: 800 and its followers
+    in North America, 400 and 800 in China."""
+    digits = re.sub(r"\D", "", number)
+    if len(digits) == 11 and digits.startswith("1"):
+        digits = digits[1:]
+    return len(digits) == 10 and digits.startswith(_HOTLINES)
+
+
+_ROLE = re.compile(
+    r"info|contact|help|support|office|serv|inquir|enquir|question|webmaster|admin|press|media|public|mail|answer|"
+    r"regist|foundation|assoc|society|hotline|donat|member|education|library|team",
+    re.IGNORECASE,
+)
+
+
+def is_role_address(address: str) -> bool:
+    """Whether an e-mail address is an institution's and not a person's: it says what it is for before the @."""
+    local, _, domain = address.partition("@")
+    return bool(domain) and _ROLE.search(local) is not None

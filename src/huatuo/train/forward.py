@@ -23,11 +23,13 @@ class AnswerHead(ChosenHead):
 
     def loss_sum(self, batch: Batch) -> Tensor:
         """Sum of the cross-entropy over the learned tokens of a batch, in fp32."""
-        inputs = {"input_ids": torch.from_numpy(batch.ids), "position_ids": torch.from_numpy(batch.positions)}
-        logits = self.output(
-            torch.from_numpy(batch.targets), **inputs, use_cache=False
-        ).logits  # (1, targets, vocabulary)
-        return functional.cross_entropy(logits[0].float(), torch.from_numpy(batch.labels), reduction="sum")
+        device = next(self.model.parameters()).device
+        ids, positions, targets, labels = (
+            torch.from_numpy(array).to(device) for array in (batch.ids, batch.positions, batch.targets, batch.labels)
+        )
+        inputs = {"input_ids": ids, "position_ids": positions}
+        logits = self.output(targets, **inputs, use_cache=False).logits  # (1, targets, vocabulary)
+        return functional.cross_entropy(logits[0].float(), labels, reduction="sum")
 
 
 @torch.no_grad()

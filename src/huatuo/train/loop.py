@@ -30,11 +30,14 @@ from huatuo.progress import bar, cpu_seconds
 from huatuo.recipe import RunSettings, TrainSettings
 from huatuo.records_trained import SourceCount, StepLog
 from huatuo.train import checkpoint, samples, watch
+from huatuo.train.account import account
 from huatuo.train.forward import AnswerHead
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
-from huatuo.train.pack import Integers, Step, plan
+from huatuo.train.pack import Integers, Step, Steps, plan
+from huatuo.train.ranks import Ranks, dealt, sharded, whole, whole_weights
 from huatuo.train.samples import Samples
-from huatuo.train.setup import Ready, ready_model, usable_layout
+from huatuo.train.setup import Ready, ready_model, sizes, usable_layout
+from huatuo.train.trackers import FOLDER, tracking
 
 STATE = "state"
 """Folder of the checkpoints while training; removed when it is finished."""
@@ -43,6 +46,9 @@ VALIDATION_SAMPLES = 1_000
 """Validation samples whose loss is measured before and after, the first by pair id."""
 
 log = logging.getLogger(__name__)
+
+ALONE = Ranks()
+"""One process, on the processor."""
 
 
 @dataclass
@@ -65,73 +71,132 @@ class Progress:
     """Measurements after it."""
 
 
-def train(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer) -> None:
+@dataclass
+class Learned:
+    """What training left in memory."""
+
+    ready: Ready
+    """The model and its tokenizer."""
+    data: Samples
+    """What it learned from."""
+    sequence: samples.Sequence
+    """In which order."""
+    steps: Steps
+    """The steps planned."""
+    total: int
+    """How many of them were to be taken."""
+    layout: str
+    """How a micro-batch was laid out."""
+    progress: Progress = field(default_factory=Progress)
+    """The steps taken."""
+    after: float | None = None
+    """Validation loss of the weights kept."""
+    kept_step: int = 0
+    """The step whose weights these are."""
+    resumed_at: int = 0
+    """Steps that an earlier attempt had done."""
+    weights: dict[str, Any] | None = None
+    """All weights, where the model has only its part of them."""
+
+
+def train(
+    settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer, ranks: Ranks = ALONE
+) -> None:
     """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, and the table ``steps``.
 
-    Continues from the newest checkpoint in ``state/``, bit for bit where threads, torch and processor are the same.
-    Raises TrainingError where nothing can be learned or the loss is not a number; KeyboardInterrupt (Ctrl-C) leaves a
-    checkpoint of the last finished step.
+    Continues from the newest checkpoint in ``state/``, bit for bit where processes, threads, torch and processor are
+    the same. Raises TrainingError where nothing can be learned or the loss is not a number; KeyboardInterrupt (Ctrl-C)
+    leaves a checkpoint of the last finished step. Of several processes the first calls this, the others `learn`.
     """
-    check_settings(settings)
-    torch.set_num_threads(run.threads)
-    torch.manual_seed(run.seed)
-    data = Samples(tokens)
-    watch.check(settings, len(data.validation))
-    sequence = samples.in_order(order, data)
-    ready = ready_model(settings, run, tokens, out)
-    model, places = ready.model, sequence.samples
-    layout = usable_layout(settings, model, data, places)
-    steps, total = _plan(settings.model_copy(update={"layout": layout}), run, data, sequence, order, out)
+    learned = learn(settings, run, tokens, order, out.folder, ranks)
+    account(learned.data, learned.sequence, learned.steps, learned.progress.done, out)
+    _finish(settings, learned, tokens, out)
+
+
+def learn(
+    settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, folder: Path, ranks: Ranks = ALONE
+) -> Learned:
+    """The trained model; ``folder`` holds the checkpoints on the way. All processes of a run call it alike."""
+    learned = _prepared(settings, run, tokens, order, folder, ranks)
+    data, places, steps, total = learned.data, learned.sequence.samples, learned.steps, learned.total
+    layout, lengths = learned.layout, data.lengths[places]
+    model = sharded(learned.ready.model, ranks, settings.precision)
     found = optimisers(model, settings)
-    state, fingerprint = out.folder / STATE, _fingerprint(settings, run, tokens, order)
-    progress = _resume(state, fingerprint, model, found)
-    out.figures["resumed_at_step"] = float(progress.done)
+    state, fingerprint = folder / STATE, _fingerprint(settings, run, tokens, order)
+    progress = _resume(state, fingerprint, model, found, ranks)
+    learned.progress, learned.resumed_at = progress, progress.done
     started = cpu_seconds() - progress.seconds
-    best = watch.Best(state, progress.best_step, progress.best_loss)
+    best = watch.Best(state, ranks, progress.best_step, progress.best_loss)
+    trackers = settings.trackers if ranks.is_first else ()
     model.train()
     with (
         AnswerHead(model).attached() as head,
-        bar("train", total, "steps") as running,
+        bar("train", total, "steps", quiet=not ranks.is_first) as running,
+        tracking(trackers, folder.parent / FOLDER, run.name, settings.model_dump(), progress.done) as pass_on,
         _polite_interrupt() as stop,
     ):
         if progress.done == 0:
-            progress.validation_before = _validation_loss(head, data, settings, layout)
+            progress.validation_before = _validation_loss(head, data, settings, layout, ranks)
         running.advance(progress.done)
         for number in range(progress.done, total):
             step = steps[number]
             rate = set_rates(found, rate_factor(number, total, settings))
-            learned = int(data.learned_counts[places[step.samples()]].sum())
+            targets = int(data.learned_counts[places[step.samples()]].sum())
             loss = 0.0
-            for micro in step.micro_batches:
+            for micro, counts in dealt(step.micro_batches, lengths, ranks):
                 batch = data.batch(places[micro], layout)
-                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
-                    part = head.loss_sum(batch) / learned
-                part.backward()  # type: ignore[no-untyped-call]
+                with torch.autocast(ranks.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
+                    part = head.loss_sum(batch) * counts / targets
+                whole_part = part * ranks.size  # the processes' gradients are averaged, and this is a sum
+                whole_part.backward()  # type: ignore[no-untyped-call]
                 loss += float(part.detach())
+            loss = ranks.sums(loss)[0]
             norm = _clip(model, settings.clip)
             _check_finite(loss, norm, number + 1, rate, state)
             for optimiser in found:
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
             seconds = cpu_seconds() - started
-            progress.steps.append(_row(number + 1, step, places, data, learned, loss, rate, norm, seconds))
+            progress.steps.append(_row(number + 1, step, places, data, targets, loss, rate, norm, seconds))
             progress.done, progress.seconds = number + 1, seconds
             running.advance(1, note=f"loss {loss:.3f} lr {rate:.2e}")
             if watch.is_due(settings, progress.done, total):
-                _measure(progress, best, head, _validation_loss(head, data, settings, layout))
-                if settings.patience and progress.measured_since_best >= settings.patience:
-                    break
-            if stop.is_set() or progress.done % settings.checkpoint_every == 0:
-                _save(state, fingerprint, progress, model, found, settings.keep_checkpoints)
+                _measure(progress, best, head, _validation_loss(head, data, settings, layout, ranks))
+            pass_on(progress.steps[-1])
+            if settings.patience and progress.measured_since_best >= settings.patience:
+                break
+            stops = any(ranks.sums(stop.is_set()))
+            if stops or progress.done % settings.checkpoint_every == 0:
+                _save(state, fingerprint, progress, model, found, settings.keep_checkpoints, ranks)
                 best.forget_others()
-            if stop.is_set():
+            if stops:
                 raise KeyboardInterrupt
-        after = _validation_loss(head, data, settings, layout)
+        after = _validation_loss(head, data, settings, layout, ranks)
         if settings.keep == "best" and after is not None and not best.seen(progress.done, after, model):
             best.restore(model)
             after = best.loss
-    out.figures["kept_step"] = float(best.step if settings.keep == "best" else progress.done)
-    _finish(settings, ready, progress, after, layout, tokens, out)
+    learned.after, learned.kept_step = after, best.step if settings.keep == "best" else progress.done
+    learned.weights = whole_weights(model, ranks)
+    return learned
+
+
+def _prepared(
+    settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, folder: Path, ranks: Ranks
+) -> Learned:
+    """The model before its first step, and the steps that it will take; random states are set."""
+    check_settings(settings)
+    torch.set_num_threads(run.threads)
+    torch.manual_seed(run.seed)
+    data = Samples(tokens)
+    watch.check(settings, len(data.validation))
+    sequence = samples.in_order(order, data)
+    ready = ready_model(settings, run, tokens, folder, ranks)
+    layout = usable_layout(settings, ready.model, data, sequence.samples)
+    lengths = data.lengths[sequence.samples]
+    steps, total = _plan(settings.model_copy(update={"layout": layout}), run, sequence, lengths, order)
+    if ranks.rank:
+        torch.manual_seed(run.seed + ranks.rank)  # each draws its own dropout
+    return Learned(ready, data, sequence, steps, total, layout)
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -156,39 +221,22 @@ def check_settings(settings: TrainSettings) -> None:
 
 
 def _plan(
-    settings: TrainSettings,
-    run: RunSettings,
-    data: Samples,
-    sequence: samples.Sequence,
-    order: Path,
-    out: store.Writer,
-) -> tuple[list[Step], int]:
-    """The optimiser steps over the places of the order, and how many are taken; every pair is used or left."""
-    out.expect(pair.decode() for pair in sequence.pair_ids)
-    for pair in sequence.missing:
-        out.leave(pair, samples.NOT_TOKENISED, "stage tokenise dropped it; its table `dropped` says why")
-    steps = plan(data.lengths[sequence.samples], settings, run.seed)
+    settings: TrainSettings, run: RunSettings, sequence: samples.Sequence, lengths: Integers, order: Path
+) -> tuple[Steps, int]:
+    """The optimiser steps over the places of the order, and how many are taken."""
+    steps = plan(lengths, settings, run.seed)
     if not steps:
         raise TrainingError(
-            f"{order}: no step to take: none of the {len(sequence.pair_ids):,} pairs of the order has tokens; "
+            f"{order}: no step to take: none of the {sequence.pairs:,} pairs of the order has tokens; "
             "next: look at the table `dropped` of stage tokenise (train.window too small?)"
         )
-    total = min(settings.steps, len(steps)) if settings.steps else len(steps)
-    seen = np.unique(sequence.pair_of[np.concatenate([step.samples() for step in steps[:total]])])
-    used = np.zeros(len(sequence.pair_ids), dtype=np.bool_)
-    used[seen] = True
-    out.use(pair.decode() for pair in sequence.pair_ids[used])
-    for pair in sequence.pair_ids[~used]:
-        if not out.is_ended(pair.decode()):
-            out.leave(pair.decode(), "after the last step", f"train.steps = {settings.steps} ended before its turn")
-    out.figures["planned_steps"] = float(len(steps))
-    return steps, total
+    return steps, min(settings.steps, len(steps)) if settings.steps else len(steps)
 
 
 def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
     """What a checkpoint must have been made with to be continued."""
     digests = [store.read_manifest(folder).digest for folder in (tokens, order)]
-    learned = settings.model_dump_json(exclude={"base", "checkpoint_every", "keep_checkpoints"})
+    learned = settings.model_dump_json(exclude={"base", "device", "trackers", "checkpoint_every", "keep_checkpoints"})
     return store.content_id(learned, str(run.seed), *digests)
 
 
@@ -207,13 +255,13 @@ def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float
 def _clip(model: nn.Module, largest: float) -> float:
     """Norm of all gradients before they were scaled down to ``largest`` (0: left alone)."""
     trainable = [p for p in model.parameters() if p.grad is not None]
-    return float(nn.utils.clip_grad_norm_(trainable, largest or math.inf))
+    return float(whole(nn.utils.clip_grad_norm_(trainable, largest or math.inf)))
 
 
 def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
-    kept = next(iter(sorted(state.glob("step-*.pt"), reverse=True)), None)
+    kept = next(iter(sorted(state.glob("step-*"), reverse=True)), None)
     where = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint before it"
     raise TrainingError(
         f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; "
@@ -227,7 +275,7 @@ def _row(
     step: Step,
     places: Integers,
     data: Samples,
-    learned: int,
+    targets: int,
     loss: float,
     rate: float,
     norm: float,
@@ -239,7 +287,7 @@ def _row(
     return {
         "step": number,
         "tokens": int(data.lengths[rows].sum()),
-        "learned_tokens": learned,
+        "learned_tokens": targets,
         "loss": loss,
         "learning_rate": rate,
         "gradient_norm": norm,
@@ -249,7 +297,9 @@ def _row(
 
 
 @torch.no_grad()
-def _validation_loss(head: AnswerHead, data: Samples, settings: TrainSettings, layout: str) -> float | None:
+def _validation_loss(
+    head: AnswerHead, data: Samples, settings: TrainSettings, layout: str, ranks: Ranks
+) -> float | None:
     """Mean loss per learned token of the validation samples; None where there are none."""
     rows = data.validation[np.argsort(data.pair_ids[data.validation], kind="stable")][:VALIDATION_SAMPLES]
     if not len(rows):
@@ -257,30 +307,33 @@ def _validation_loss(head: AnswerHead, data: Samples, settings: TrainSettings, l
     head.model.eval()
     total = 0.0
     for step in plan(data.lengths[rows], settings.model_copy(update={"layout": layout}), 0):
-        for micro in step.micro_batches:
-            total += float(head.loss_sum(data.batch(rows[micro], layout)))
+        for micro, counts in dealt(step.micro_batches, data.lengths[rows], ranks):
+            total += float(head.loss_sum(data.batch(rows[micro], layout))) * counts
     head.model.train()
-    return total / int(data.learned_counts[rows].sum())
+    return ranks.sums(total)[0] / int(data.learned_counts[rows].sum())
 
 
 @contextmanager
 def _polite_interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that a step is never torn; a second Ctrl-C interrupts at once."""
+    """An event that the first Ctrl-C (or SIGTERM, by which clusters take a machine back) sets, so that a step is never
+    torn; the second interrupts at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
 
-    signal.signal(signal.SIGINT, ask)
+    for number in before:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # ---------------------------------------------------------------- checkpoints, the end
@@ -293,34 +346,33 @@ def _save(
     model: nn.Module,
     found: Sequence[torch.optim.Optimizer],
     keep: int,
+    ranks: Ranks,
 ) -> None:
-    state = {"fingerprint": fingerprint, "progress": vars(progress), **checkpoint.capture(model, found)}
-    checkpoint.save(folder, progress.done, state, keep)
+    about = {"fingerprint": fingerprint, "progress": vars(progress)}
+    checkpoint.save(folder, progress.done, checkpoint.capture(model, found), about, keep, ranks)
 
 
-def _resume(folder: Path, fingerprint: str, model: nn.Module, found: Sequence[torch.optim.Optimizer]) -> Progress:
+def _resume(
+    folder: Path, fingerprint: str, model: nn.Module, found: Sequence[torch.optim.Optimizer], ranks: Ranks
+) -> Progress:
     """Where an earlier attempt stood, after its weights and random states were put back; the beginning otherwise."""
-    state = checkpoint.load_newest(folder)
-    if state is None:
+    newest = checkpoint.newest(folder, ranks)
+    if newest is None:
         return Progress()
-    if state["fingerprint"] != fingerprint:
-        log.warning("%s: checkpoints of other settings or data; training starts anew", folder)
-        shutil.rmtree(folder)
+    about = checkpoint.about(newest)
+    ranks.wait()  # all have read it before the first may remove it
+    if about["fingerprint"] != fingerprint:
+        if ranks.is_first:
+            log.warning("%s: checkpoints of other settings or data; training starts anew", folder)
+            shutil.rmtree(folder)
         return Progress()
-    checkpoint.restore(state, model, found)
-    return Progress(**state["progress"])
+    checkpoint.restore(newest, model, found, ranks)
+    return Progress(**about["progress"])
 
 
-def _finish(
-    settings: TrainSettings,
-    ready: Ready,
-    progress: Progress,
-    after: float | None,
-    layout: str,
-    tokens_folder: Path,
-    out: store.Writer,
-) -> None:
+def _finish(settings: TrainSettings, learned: Learned, tokens_folder: Path, out: store.Writer) -> None:
     """Write the steps, the model and the figures; remove the checkpoints."""
+    progress, ready = learned.progress, learned.ready
     for row in progress.steps:
         counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
         out.write("steps", StepLog(**{**row, "sources": counts}))
@@ -328,9 +380,12 @@ def _finish(
     seen = sum(sum(row["sources"].values()) for row in progress.steps)
     turns = int(store.read_manifest(tokens_folder).figures.get("most_turns") or 0)
     card = {**ready.card, "steps": progress.done, "tokens": tokens, "samples": seen, "turns": turns}
-    models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card)
+    models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card, learned.weights)
     out.figures.update(
         {
+            **sizes(ready.model),
+            "kept_step": float(learned.kept_step),
+            "resumed_at_step": float(learned.resumed_at),
             "steps": float(progress.done),
             "tokens": float(tokens),
             "learned_tokens": float(sum(row["learned_tokens"] for row in progress.steps)),
@@ -339,8 +394,8 @@ def _finish(
             "first_loss": progress.steps[0]["loss"],
             "last_loss": progress.steps[-1]["loss"],
             "validation_loss_before": progress.validation_before,
-            "validation_loss_after": after,
-            "packed": float(layout == "packed"),
+            "validation_loss_after": learned.after,
+            "packed": float(learned.layout == "packed"),
         }
     )
     shutil.rmtree(out.folder / STATE, ignore_errors=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from huatuo.recipe import TrainSettings
+from huatuo.train.ranks import part_of, whole
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients a, b, c of Muon's quintic iteration X <- aX + b(XX')X + c(XX')(XX')X (Keller Jordan 2024)."""
@@ -41,7 +42,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised (Keller Jordan 2024, https://kellerjordan.github.io/posts/muon). Matrices only.
 
     Matrices of one shape, either way round, are orthogonalised together: on a small model the number of operations
-    costs more than the arithmetic.
+    costs more than the arithmetic. A matrix that is split among processes is orthogonalised whole by each of them.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0):
@@ -51,23 +52,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            by_shape: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
+            by_shape: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - MOMENTUM)
-                update = p.grad.lerp(buffer, MOMENTUM)
-                wide = update.mT if update.shape[0] > update.shape[1] else update
-                by_shape.setdefault((wide.shape[0], wide.shape[1]), []).append((p, wide))
+                if p.grad is not None:
+                    by_shape.setdefault(tuple(sorted(p.shape)), []).append(p)
             for members in by_shape.values():
-                updates = orthogonal(torch.stack([wide for _, wide in members]))
-                for (p, _), update in zip(members, updates.unbind(), strict=True):
+                updates = orthogonal(torch.stack([self._wide_update(p) for p in members]))
+                for p, update in zip(members, updates.unbind(), strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"])
                     tall = p.shape[0] > p.shape[1]
                     # A tall matrix gets a longer step, so that its outputs move as much as a square one's.
                     scale = math.sqrt(max(1.0, p.shape[0] / p.shape[1]))
-                    p.add_(update.mT if tall else update, alpha=-group["lr"] * scale)
+                    p.add_(part_of(update.mT if tall else update, p), alpha=-group["lr"] * scale)
+
+    def _wide_update(self, p: nn.Parameter) -> Tensor:
+        """The momentum of a matrix after its gradient was added, whole, with rows <= columns."""
+        assert p.grad is not None
+        buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+        buffer.lerp_(p.grad, 1 - MOMENTUM)
+        update = whole(p.grad.lerp(buffer, MOMENTUM))
+        return update.mT if update.shape[0] > update.shape[1] else update
 
 
 def optimisers(model: nn.Module, settings: TrainSettings) -> list[torch.optim.Optimizer]:

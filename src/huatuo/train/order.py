@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from huatuo import store
+from huatuo.columns import NO_IDS, Columns, Ids, Left, column_of, ids_of, settle
 from huatuo.errors import RecipeError, TrainingError
 from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
@@ -212,20 +215,20 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
     Raises RecipeError for a source without a weight, and for a weight or copies of a source that is not in the data;
     TrainingError where there is no pair to learn.
     """
-    ids, sources, is_train = _read(pairs)
-    out.expect(i.decode() for i in ids)
-    for row in np.flatnonzero(~is_train):
-        out.leave(ids[row].decode(), "validation", "held out to measure the loss on; never learned")
-    names = sorted(set(sources))
-    check_sources(settings, names, sorted({s for s, train in zip(sources, is_train, strict=True) if train}))
-    number = {name: k for k, name in enumerate(names)}
-    codes = np.fromiter((number[s] for s in sources), dtype=np.int64, count=len(sources))
+    known = _read(pairs)
+    ids, codes, is_train = known.ids, known.codes, known.is_train
+    left = Left(out)
+    left.leave(ids[~is_train], VALIDATION, "held out to measure the loss on")
+    names = known.names
+    check_sources(settings, names, [name for k, name in enumerate(names) if is_train[codes == k].any()])
     copies = np.array([settings.copies.get(name, 1) for name in names], dtype=np.int64)
     weights = np.array([_weight(settings, name) for name in names], dtype=np.float64)
-    for row in np.flatnonzero(is_train & (copies[codes] == 0) if len(names) else is_train):
-        out.leave(ids[row].decode(), "no copies", f"train.copies gives source {sources[row]!r} 0 copies")
-    learned = np.flatnonzero(is_train)
-    if not len(learned) or not copies[codes[learned]].sum():
+    for code in np.flatnonzero(copies == 0).tolist():
+        unwanted = ids[is_train & (codes == code)]
+        reason = f"train.copies gives source {names[code]!r} 0 copies"
+        left.leave(unwanted, NO_COPIES, reason)
+    learned = np.flatnonzero(is_train & (copies[codes] > 0) if len(names) else is_train)
+    if not len(learned):
         raise TrainingError(
             f"{pairs}: no pair with split 'train' to order (of {len(ids):,}); "
             "next: lower unify.validation_share, or look at what earlier stages dropped (table `dropped`)"
@@ -233,32 +236,59 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
     later = np.array([name in settings.second_stage for name in names]) if settings.order == "two-stage" else None
     drawn = draw(ids[learned], codes[learned], copies, weights, settings, seed, later)
     rows = learned[drawn.rows]
-    with bar("order", len(rows), "samples") as running:
-        for position, (row, copy) in enumerate(zip(rows.tolist(), drawn.copies.tolist(), strict=True)):
-            pair_id, source = ids[row].decode(), sources[row]
-            record = Order(
-                position=position,
-                pair_id=pair_id,
-                copy_index=copy,
-                source=source,
-                weight=float(weights[number[source]]),
-            )
-            out.write("order", record, uses=[pair_id])
-            running.advance()
-    for name in names:
-        out.figures[f"items of {name}"] = float(np.count_nonzero(codes[rows] == number[name]))
+    _write(out, known, rows, drawn.copies, weights)
+    settle(out, len(ids), int(np.count_nonzero(np.bincount(rows, minlength=len(ids)))), out.left)
+    counts = np.bincount(codes[rows], minlength=len(names)).tolist()
+    out.figures.update({f"items of {name}": float(n) for name, n in zip(names, counts, strict=True)})
 
 
-def _read(pairs: Path) -> tuple[npt.NDArray[np.bytes_], list[str], npt.NDArray[np.bool_]]:
-    """Ids, sources and whether to train, of all pairs as stored."""
-    ids: list[str] = []
-    sources: list[str] = []
-    train: list[bool] = []
+VALIDATION, NO_COPIES = "validation", "no copies"
+"""Rules for pairs that stand nowhere in the order."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the order needs of all pairs, as stored."""
+
+    ids: Ids
+    codes: Integers
+    """Number of each pair's source in ``names``."""
+    names: list[str]
+    """Sources, sorted."""
+    is_train: npt.NDArray[np.bool_]
+
+
+def _read(pairs: Path) -> _Known:
+    ids, codes, train = [NO_IDS], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.bool_)]
+    number: dict[str, int] = {}
     for batch in store.read_batches(pairs, "pairs", ["id", "source", "split"]):
-        ids += batch.column("id").to_pylist()
-        sources += batch.column("source").to_pylist()
-        train += [split == "train" for split in batch.column("split").to_pylist()]
-    return np.array(ids, dtype="S32"), sources, np.array(train, dtype=np.bool_)
+        ids.append(ids_of(batch.column("id")))
+        coded = batch.column("source").dictionary_encode()
+        own = np.array([number.setdefault(name, len(number)) for name in coded.dictionary.to_pylist()], dtype=np.int64)
+        codes.append(own[coded.indices.to_numpy(zero_copy_only=False)])
+        train.append(pc.equal(batch.column("split"), "train").to_numpy(zero_copy_only=False))
+    names = sorted(number)
+    rank = np.array([names.index(name) for name in number], dtype=np.int64)
+    found = np.concatenate(codes)
+    return _Known(np.concatenate(ids), rank[found] if len(found) else found, names, np.concatenate(train))
+
+
+def _write(out: store.Writer, known: _Known, rows: Integers, copies: Integers, weights: Floats) -> None:
+    """Write the table, some places at a time."""
+    table, names = Columns(out, "order", Order), pa.array(known.names, pa.string())
+    with bar("order", len(rows), "samples") as running:
+        for start in range(0, len(rows), store.SHARD_ROWS):
+            some = rows[start : start + store.SHARD_ROWS]
+            codes = known.codes[some]
+            columns = {
+                "position": np.arange(start, start + len(some), dtype=np.int64),
+                "pair_id": column_of(known.ids[some]),
+                "copy_index": copies[start : start + len(some)],
+                "source": names.take(pa.array(codes)),
+                "weight": weights[codes],
+            }
+            table.write(pa.table(columns))
+            running.advance(len(some))
 
 
 def _weight(settings: TrainSettings, source: str) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,38 @@ class Batch:
     """Real (non-pad) tokens."""
 
 
-def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -> list[Step]:
+class Steps(Sequence[Step]):
+    """The optimiser steps of a run, each cut into micro-batches when it is asked for."""
+
+    def __init__(self, order: Integers, lengths: npt.NDArray[np.integer], settings: TrainSettings):
+        self.order = order
+        """The samples, step after step."""
+        self._lengths, self._settings = lengths, settings
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self._settings.batch_samples)
+
+    @overload
+    def __getitem__(self, number: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Step]: ...
+
+    def __getitem__(self, number: int | slice) -> Step | list[Step]:
+        if isinstance(number, slice):
+            return [self[k] for k in range(len(self))[number]]
+        cut = _cut_by_length if self._settings.layout == "bucketed" else _pack_rows
+        return Step(tuple(cut(self.first(number + 1, number), self._lengths, self._settings.batch_tokens)))
+
+    def first(self, steps: int, after: int = 0) -> Integers:
+        """The samples of the first ``steps`` steps, without those of the first ``after``."""
+        if not 0 <= after < len(self):
+            raise IndexError(f"step {after} of {len(self)}")
+        size = self._settings.batch_samples
+        return self.order[after * size : steps * size]
+
+
+def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -> Steps:
     """The optimiser steps that learn samples 0 to n - 1, whose lengths in tokens are given, in this order.
 
     ``packed`` and ``joined`` keep the order exactly. ``bucketed`` sorts by length inside consecutive windows of
@@ -56,22 +88,14 @@ def plan(lengths: npt.NDArray[np.integer], settings: TrainSettings, seed: int) -
     """
     n, size = len(lengths), settings.batch_samples
     window = max(settings.reorder_window // size, 1) * size
-    steps: list[Step] = []
-    for start in range(0, n, window):
-        chunk = np.arange(start, min(start + window, n), dtype=np.int64)
-        whole = len(chunk) // size * size
-        rows = chunk[:whole].reshape(-1, size)
-        if settings.layout == "bucketed":
-            by_length = chunk[:whole][np.argsort(lengths[start : start + whole], kind="stable")]
-            # A fixed algorithm with a seed of its own: numpy keeps its stream between versions.
-            shuffled = np.argsort(np.random.Generator(np.random.PCG64([seed, start])).random(len(rows)))
-            rows = by_length.reshape(-1, size)[shuffled]
-        groups = list(rows)
-        if whole < len(chunk):
-            groups.append(chunk[whole:])
-        cut = _cut_by_length if settings.layout == "bucketed" else _pack_rows
-        steps += [Step(tuple(cut(group, lengths, settings.batch_tokens))) for group in groups]
-    return steps
+    order = np.arange(n, dtype=np.int64)
+    for start in range(0, n, window) if settings.layout == "bucketed" else ():
+        whole = (min(start + window, n) - start) // size * size
+        by_length = start + np.argsort(lengths[start : start + whole], kind="stable")
+        # A fixed algorithm with a seed of its own: numpy keeps its stream between versions.
+        shuffled = np.argsort(np.random.Generator(np.random.PCG64([seed, start])).random(whole // size))
+        order[start : start + whole] = by_length.reshape(-1, size)[shuffled].reshape(-1)
+    return Steps(order, lengths, settings)
 
 
 def _cut_by_length(samples: Integers, lengths: npt.NDArray[np.integer], budget: int) -> list[Integers]:

@@ -1,61 +1,68 @@
-"""The tokens of a run, memory-mapped, and which sample stands at which place of the training order."""
+"""The tokens of a run, memory-mapped, and which sample stands at which place of the training order.
+
+Nothing here holds tokens: a million pairs cost what their numbers cost, some 100 bytes a pair, however long they are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from huatuo import store
+from huatuo.columns import NO_IDS, Ids, ids_of
 from huatuo.errors import DataError
 from huatuo.train.pack import Batch, Integers, lay_out
-from huatuo.train.tokenise import FILE
+from huatuo.train.tokenise import SHARDS
 
 NOT_TOKENISED = "not tokenised"
 """Rule for a pair of the order that stage tokenise had dropped."""
 
 
 class Samples:
-    """All samples of a token file, without reading it into memory."""
+    """All samples of a data set of tokens, without reading it into memory."""
 
     def __init__(self, tokens: Path):
-        path = tokens / FILE
-        try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: not readable ({error}); next: run the stage tokenise again") from None
-        self._ids, self._starts, self._chunk = _flat(table.column("ids"))
-        self._learned, self._learned_starts, _ = _flat(table.column("learned"))
-        self.lengths = table.column("n_tokens").to_numpy().astype(np.int64)
+        batches = list(_mapped(tokens))
+        self._ids = [_flat(batch.column("ids")) for batch in batches]
+        self._learned = [_flat(batch.column("learned")) for batch in batches]
+        self._ends: Integers = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
+        self.lengths = _joined(batches, "n_tokens")
         """Tokens of each sample."""
-        self.learned_counts = table.column("n_learned").to_numpy().astype(np.int64)
+        self.learned_counts = _joined(batches, "n_learned")
         """Learned tokens of each sample."""
-        self.pair_ids = np.array(table.column("pair_id").to_pylist(), dtype="S32")
+        self.parts = _joined(batches, "part")
+        """0 for a pair's first sample, 1 for its second and so on: the samples of a pair stand side by side."""
+        self.pair_ids: Ids = np.concatenate([ids_of(batch.column("pair_id")) for batch in batches] or [NO_IDS])
         """Pair of each sample."""
+        table = pa.Table.from_batches([batch.select(["source", "split"]) for batch in batches])
         codes = table.column("source").combine_chunks().dictionary_encode()
         self.source_names: list[str] = codes.dictionary.to_pylist()
         """Names of the sources."""
-        self.sources = codes.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        self.sources: npt.NDArray[np.integer] = codes.indices.to_numpy(zero_copy_only=False)
         """Number of each sample's source."""
-        self.validation = np.flatnonzero(np.array(table.column("split").to_pylist()) == "validation")
+        held_out = pc.equal(table.column("split"), "validation").combine_chunks()
+        self.validation = np.flatnonzero(held_out.to_numpy(zero_copy_only=False))
         """Samples that are never learned."""
 
-    def ids(self, sample: int) -> npt.NDArray[np.int32]:
+    def ids(self, sample: int) -> npt.NDArray[np.integer]:
         """Token ids of a sample."""
-        chunk, row = self._chunk[sample]
-        starts = self._starts[chunk]
-        found: npt.NDArray[np.int32] = self._ids[chunk][starts[row] : starts[row + 1]]
-        return found
+        return self._cut(self._ids, sample)
 
-    def learned(self, sample: int) -> npt.NDArray[np.uint8]:
+    def learned(self, sample: int) -> npt.NDArray[np.integer]:
         """1 where the token of a sample is learned."""
-        chunk, row = self._chunk[sample]
-        starts = self._learned_starts[chunk]
-        found: npt.NDArray[np.uint8] = self._learned[chunk][starts[row] : starts[row + 1]]
-        return found
+        return self._cut(self._learned, sample)
+
+    def _cut(self, flat: list[Flat], sample: int) -> npt.NDArray[np.integer]:
+        chunk = int(np.searchsorted(self._ends, sample, side="right"))
+        values, offsets = flat[chunk]
+        row = sample - (int(self._ends[chunk - 1]) if chunk else 0)
+        return values[offsets[row] : offsets[row + 1]]
 
     def batch(self, samples: Integers, layout: str) -> Batch:
         """One micro-batch of samples."""
@@ -63,15 +70,30 @@ class Samples:
         return lay_out([self.ids(i) for i in numbers], [self.learned(i) for i in numbers], layout)
 
 
-def _flat(column: pa.ChunkedArray) -> tuple[list[npt.NDArray[np.integer]], list[Integers], Integers]:
-    """Per chunk its flat values and offsets, and per row (chunk, row in chunk): views into the mapped file."""
-    values = [chunk.values.to_numpy() for chunk in column.chunks]
-    offsets = [chunk.offsets.to_numpy().astype(np.int64) for chunk in column.chunks]
-    places = [
-        np.stack([np.full(len(chunk), number, dtype=np.int64), np.arange(len(chunk), dtype=np.int64)], axis=1)
-        for number, chunk in enumerate(column.chunks)
-    ]
-    return values, offsets, np.concatenate(places) if places else np.zeros((0, 2), dtype=np.int64)
+Flat = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+"""The values of all rows one after the other, and where each row begins: views into the mapped file."""
+
+
+def _mapped(tokens: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of all token files. Raises DataError where there is none or one cannot be read."""
+    paths = sorted(tokens.glob(SHARDS))
+    if not paths:
+        raise DataError(f"{tokens}: no token file ({SHARDS}); next: run the stage tokenise")
+    for path in paths:
+        try:
+            file = pa.ipc.open_file(pa.memory_map(str(path)))
+            for number in range(file.num_record_batches):
+                yield file.get_batch(number)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: not readable ({error}); next: run the stage tokenise again") from None
+
+
+def _flat(column: pa.ListArray) -> Flat:
+    return column.values.to_numpy(), column.offsets.to_numpy()
+
+
+def _joined(batches: list[pa.RecordBatch], name: str) -> Integers:
+    return np.concatenate([batch.column(name).to_numpy() for batch in batches] or [[]]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -80,32 +102,38 @@ class Sequence:
 
     samples: Integers
     """Sample at each place; a pair that was split stands there with all its parts."""
-    pair_of: Integers
-    """For each place: index into ``pair_ids``."""
-    pair_ids: npt.NDArray[np.bytes_]
-    """The distinct pairs of the order."""
-    missing: list[str]
-    """Pairs of the order that have no tokens."""
+    pairs: int
+    """Distinct pairs of the order."""
+    missing: Ids
+    """Those that have no tokens."""
 
 
 def in_order(order: Path, samples: Samples) -> Sequence:
-    """The samples in the sequence that the data set ``order`` gives."""
-    read = [
-        np.array(batch.column("pair_id").to_pylist(), dtype="S32")
-        for batch in store.read_batches(order, "order", ["pair_id"])
-    ]
-    wanted = np.concatenate(read) if read else np.zeros(0, dtype="S32")
-    pair_ids, pair_of = np.unique(wanted, return_inverse=True)
-    by_pair = np.argsort(samples.pair_ids, kind="stable")  # parts of a pair stay in their order
-    known = samples.pair_ids[by_pair]
-    first = np.searchsorted(known, pair_ids, side="left")
-    count = np.searchsorted(known, pair_ids, side="right") - first
-    repeats = count[pair_of]
-    rank = np.arange(int(repeats.sum()), dtype=np.int64) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    places = by_pair[np.repeat(first[pair_of], repeats) + rank] if len(rank) else np.zeros(0, dtype=np.int64)
-    return Sequence(
-        samples=places.astype(np.int64),
-        pair_of=np.repeat(pair_of, repeats).astype(np.int64),
-        pair_ids=pair_ids,
-        missing=[i.decode() for i in pair_ids[count == 0]],
-    )
+    """The samples in the sequence that the data set ``order`` gives. Raises DataError where a pair has tokens twice."""
+    firsts = np.flatnonzero(samples.parts == 0)
+    counts = np.diff(np.append(firsts, len(samples.parts)))
+    by_id = firsts[np.argsort(samples.pair_ids[firsts], kind="stable")]
+    counts = counts[np.searchsorted(firsts, by_id)]
+    known = samples.pair_ids[by_id]
+    if (known[1:] == known[:-1]).any():
+        twice = known[1:][known[1:] == known[:-1]][0].decode()
+        raise DataError(f"{order}: pair {twice} has tokens twice; next: run the stage tokenise again")
+    seen = np.zeros(len(known), dtype=np.bool_)
+    places: list[Integers] = []
+    missing: list[Ids] = []
+    for batch in store.read_batches(order, "order", ["pair_id"]):
+        wanted = ids_of(batch.column("pair_id"))
+        at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
+        there = known[at] == wanted if len(known) else np.zeros(len(wanted), dtype=np.bool_)
+        missing.append(wanted[~there])
+        at = at[there]
+        seen[at] = True
+        places.append(_with_parts(by_id[at], counts[at]))
+    lost = np.unique(np.concatenate(missing or [NO_IDS]))
+    return Sequence(np.concatenate(places or [np.zeros(0, dtype=np.int64)]), int(seen.sum()) + len(lost), lost)
+
+
+def _with_parts(firsts: Integers, counts: Integers) -> Integers:
+    """Each pair's first sample and the ``counts - 1`` after it."""
+    starts = np.cumsum(counts) - counts
+    return np.repeat(firsts - starts, counts) + np.arange(int(counts.sum()), dtype=np.int64)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from huatuo import store
 from huatuo.errors import TrainingError, require
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, RunSettings, TrainSettings
 from huatuo.train.forward import packing_isolates
 from huatuo.train.pack import Integers
+from huatuo.train.ranks import Ranks
 from huatuo.train.samples import Samples
 from huatuo.train.tokenise import TOKENIZER
 
@@ -37,8 +37,8 @@ class Ready:
     """What its card says of its base."""
 
 
-def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: store.Writer) -> Ready:
-    """The model to train and its tokenizer; an untrained one from scratch is saved to ``base/``.
+def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder: Path, ranks: Ranks) -> Ready:
+    """The model to train and its tokenizer; the first process saves an untrained one from scratch to ``base/``.
 
     Raises ModelError for a base that cannot be used, TrainingError for an adapter that does not fit it.
     """
@@ -55,8 +55,9 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: st
             seed=run.seed,
             window=settings.window,
         )
-        shutil.rmtree(out.folder / "base", ignore_errors=True)
-        models.save(model, tokenizer, settings.format, out.folder / "base", {**card, "trained": False})
+        if ranks.is_first:
+            shutil.rmtree(folder / "base", ignore_errors=True)
+            models.save(model, tokenizer, settings.format, folder / "base", {**card, "trained": False})
     else:
         loaded = models.load(Path(settings.base), allow_pickle=settings.allow_pickle)
         model, tokenizer = loaded.model, loaded.tokenizer
@@ -71,14 +72,20 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, out: st
                 loaded.format,
             )
     if settings.lora is not None:
-        card["base_folder"] = os.path.relpath(settings.base, out.folder / "model")
+        card["base_folder"] = os.path.relpath(settings.base, folder / "model")
         model = with_adapter(settings, model)
     if settings.gradient_checkpointing:
         _recompute_activations(model)
-    parameters = list(model.parameters())
-    out.figures["parameters"] = float(sum(p.numel() for p in parameters))
-    out.figures["trainable_parameters"] = float(sum(p.numel() for p in parameters if p.requires_grad))
     return Ready(model, tokenizer, card)
+
+
+def sizes(model: nn.Module) -> dict[str, float | None]:
+    """Parameters of a model, all and those that are trained, as figures of a run."""
+    parameters = list(model.parameters())
+    return {
+        "parameters": float(sum(p.numel() for p in parameters)),
+        "trainable_parameters": float(sum(p.numel() for p in parameters if p.requires_grad)),
+    }
 
 
 def _recompute_activations(model: Any) -> None:

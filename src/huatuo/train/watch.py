@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import nn
 
 from huatuo.errors import TrainingError
 from huatuo.recipe import TrainSettings
 from huatuo.train import checkpoint
+from huatuo.train.ranks import Ranks
 
 BEST = "best"
-"""Beginning of the name of the file that holds the best weights so far."""
+"""Beginning of the name of the folder that holds the best weights so far."""
 
 
 def check(settings: TrainSettings, validation_samples: int) -> None:
@@ -38,35 +38,30 @@ def is_due(settings: TrainSettings, step: int, total: int) -> bool:
 
 
 class Best:
-    """The weights with the lowest validation loss, in a file of their own beside the checkpoints."""
+    """The weights with the lowest validation loss, in a folder of their own beside the checkpoints."""
 
-    def __init__(self, folder: Path, step: int = 0, loss: float | None = None):
-        self.folder, self.step, self.loss = folder, step, loss
+    def __init__(self, folder: Path, ranks: Ranks, step: int = 0, loss: float | None = None):
+        self.folder, self.ranks, self.step, self.loss = folder, ranks, step, loss
 
     def seen(self, step: int, loss: float, model: nn.Module) -> bool:
         """Whether ``loss`` is the lowest so far; the weights are then on disk before this returns."""
         if self.loss is not None and loss >= self.loss:
             return False
-        state = {"step": step, "weights": checkpoint.trainable(model)}
-        checkpoint.save(self.folder, step, state, keep=1_000, prefix=BEST)
+        tensors = checkpoint.weights(model)
+        checkpoint.save(self.folder, step, tensors, {"loss": loss}, keep=1_000, ranks=self.ranks, prefix=BEST)
         self.step, self.loss = step, loss
         return True
 
     def forget_others(self) -> None:
-        """Remove the files of other steps; called when a checkpoint names this one."""
-        for path in self.folder.glob(f"{BEST}-*.pt"):
-            if int(path.stem.split("-")[1]) != self.step:
-                path.unlink()
+        """Remove the weights of other steps; called when a checkpoint names this one."""
+        for path in self.folder.glob(f"{BEST}-*") if self.ranks.is_first else ():
+            if int(path.name.split("-")[1]) != self.step:
+                shutil.rmtree(path)
 
     def restore(self, model: nn.Module) -> None:
-        """Put the best weights back. Raises TrainingError where their file is gone or damaged."""
-        state: dict[str, Any] | None = checkpoint.load(self.folder, self.step, BEST)
-        if state is None:
+        """Put the best weights back. Raises TrainingError where they are gone or damaged."""
+        if not checkpoint.weights_of(self.folder, self.step, BEST, model, self.ranks):
             raise TrainingError(
                 f"{self.folder}: the weights of step {self.step}, the best by validation loss, are gone or damaged; "
                 'next: remove the folder and train again, or set train.keep = "last"'
             )
-        parameters = dict(model.named_parameters())
-        with torch.no_grad():
-            for name, value in state["weights"].items():
-                parameters[name].copy_(value)

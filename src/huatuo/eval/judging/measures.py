@@ -33,7 +33,7 @@ def win_rate(outcomes: Sequence[Outcome], resamples: int, seed: int) -> Estimate
 
 
 def flip_rate(outcomes: Sequence[Outcome], resamples: int, seed: int) -> Estimate:
-    """Share of the pairs whose two orders name different winners, among those read in both and asked at all."""
+    """Share of the pairs whose two orders do not say the same, among those read in both and asked at all."""
     asked = [one for one in outcomes if one.flipped is not None and not _is_rule(one)]
     return _clipped([float(bool(one.flipped)) for one in asked], asked, resamples, seed)
 
@@ -69,18 +69,19 @@ def kappa(
 ) -> tuple[agreement.Agreement, agreement.Agreement]:
     """(Cohen's kappa, raw agreement) of a judge's outcomes with those of people, on what both said something of.
 
-    People's outcome is the sign of the sum of theirs. The interval is over questions.
+    People's outcome is the sign of the sum of theirs. Which of two models was named first is the same for both sides
+    after `_turned`. The interval is over questions.
     """
     said: dict[tuple[str, str, str], int] = {}
     for one in people:
         if one.value is not None:
-            key = one.left, one.right, one.question_id
-            said[key] = said.get(key, 0) + one.value
+            key, sign = _turned(one)
+            said[key] = said.get(key, 0) + sign * one.value
     rows, questions = [], []
     for one in judge:
-        key = one.left, one.right, one.question_id
+        key, sign = _turned(one)
         if one.value is not None and key in said:
-            rows.append((float(one.value), float(np.sign(said[key]))))
+            rows.append((float(sign * one.value), float(np.sign(said[key]))))
             questions.append(one.question_id)
     table = np.asarray(rows, dtype=np.float64).reshape(-1, 2)
 
@@ -94,6 +95,13 @@ def kappa(
         agreement.with_interval(cohen, table, questions, resamples, seed),
         agreement.with_interval(raw, table, questions, resamples, seed),
     )
+
+
+def _turned(one: Outcome) -> tuple[tuple[str, str, str], int]:
+    """((a model, the other, question), 1 or -1): the pair in the order of names, and whether that turns the outcome."""
+    if one.left <= one.right:
+        return (one.left, one.right, one.question_id), 1
+    return (one.right, one.left, one.question_id), -1
 
 
 def _is_rule(one: Outcome) -> bool:

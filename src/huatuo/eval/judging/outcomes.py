@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 
     @property
     def flipped(self) -> bool | None:
-        """Whether the two orders name different winners; None where one could not be read."""
+        """Whether the two orders say different things, a win and a tie among them; None where one could not be read."""
         return None if self.value is None else len(set(self.signs)) > 1
 
 

@@ -26,7 +26,13 @@ _LETTERS = {"a": "1", "b": "2", "c": "tie", "tie": "tie"}
 _RELATION = re.compile(rf"(?:assistant|助手)1({'|'.join(_RELATIONS)})(?:assistant|助手)2")
 _LETTER = re.compile(r"\[\[(a|b|c|tie)\]\]|(a|b|c|tie)")
 _ADDRESSED = re.compile(
-    r"\[\[\s*(?:A|B|C|TIE)\s*\]\]|(?:assistant|助手)\s*[12AB]\s*(?:is (?:better|worse)|优于|劣于)|\"criteria_met\"",
+    r"\[\[\s*(?:A|B|C|TIE)\s*\]\]|(?:assistant|助手)\s*[12AB]\s*(?:is (?:better|worse)|优于|劣于)|\"criteria_met\""
+    r"|\bignore (?:all |the |any )?(?:of the )?(?:previous|above|prior|earlier|other)"
+    r"\b.{0,20}\b(?:instructions?|prompts?|answers?)"
+    r"|\b(?:instructions?|prompts?) above\b|\b(?:dear|note to(?: the)?) (?:judge|grader|evaluator)\b|\bas the winner\b"
+    r"|\b(?:choose|pick|rate|select|prefer)\b.{0,12}\b(?:me|this (?:answer|response))\b"
+    r"|评委|裁判|评分(?:员|者|模型)|(?:忽略|无视)(?:以上|上面|前面|之前)|(?:给|打|判)[^，。]{0,6}(?:满分|最高分)"
+    r"|判[^，。]{0,6}(?:我|本回答|这个回答)[^，。]{0,4}(?:胜|更好)",
     re.I,
 )
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)

@@ -53,7 +53,7 @@ def score_pairs(folder: Path, people: Path | None, how: Scoring, out: Path, titl
     verdicts = verdicts_of(folder)
     experts = verdicts_of(people) if people else []
     if any(one.by == "human" for one in verdicts):  # a study of experts alone
-        verdicts, experts = [], [*verdicts, *experts]
+        verdicts, experts = [], list({one.id: one for one in (*verdicts, *experts)}.values())
     made = score.figures(verdicts, experts, how)
     about = {"title": title, "kind": "pairs", "rule": how.rule}
     answers = [*read(folder, "answers", JudgedAnswer)]

@@ -1,13 +1,16 @@
 """Experts compare too: blind sheets with both orders of every pair, and what comes back as verdicts.
 
-Nothing on a sheet says whose answer it is; the key to it stays beside the sheets as a data set. Each expert's first
-half holds one order of every pair, drawn by hash, and the second half the other.
+Nothing on a sheet says whose answer it is; the key to it, and the secret behind the blind ids, stay beside the sheets.
+Each expert's first half holds one order of every pair, drawn by hash, and the second half the other.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import hmac
 import io
+import secrets
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,6 +59,7 @@ def write(pairs: Sequence[Pair], annotators: Sequence[str], folder: Path, seed: 
         raise InputError(f"all {len(pairs)} pairs of answers are alike: there is nothing to compare")
     (folder / "sheets").mkdir(parents=True, exist_ok=True)
     made = []
+    secret = _secret(folder)
     key = content_id(_STAGE, str(seed), *annotators, *(p.left.response_id + p.right.response_id for p in asked))
     every = {one.response_id: one for pair in asked for one in pair}
     with store.writing(folder / "key", stage=_STAGE, key=key, seed=seed) as out:
@@ -64,7 +68,7 @@ def write(pairs: Sequence[Pair], annotators: Sequence[str], folder: Path, seed: 
         for annotator in annotators:
             rows = [list(COLUMNS)]
             for pair, first in _order(asked, annotator, seed):
-                blind = _blind(pair, first, annotator, seed)
+                blind = _blind(secret, pair, first, annotator)
                 empty = Provenance(by="human")
                 read = Read(None, NOT_RETURNED)
                 out.write("verdicts", verdict(pair, first, annotator, read, "", empty, "human", blind))
@@ -84,8 +88,21 @@ def _cell(text: str) -> str:
     return cell
 
 
-def _blind(pair: Pair, first: Side, annotator: str, seed: int) -> str:
-    return content_id("blind", str(seed), annotator, pair.left.response_id, pair.right.response_id, first)[:12]
+def _secret(folder: Path) -> bytes:
+    """The secret of a study, made the first time: sheets that are written again keep their ids.
+
+    Without it an expert who guesses a model's name could compute the id and see that the guess was right.
+    """
+    path = folder / "secret.txt"
+    if not path.exists():
+        write_atomic(path, secrets.token_hex(32) + "\n")
+        path.chmod(0o600)
+    return bytes.fromhex(path.read_text(encoding="utf-8").strip())
+
+
+def _blind(secret: bytes, pair: Pair, first: Side, annotator: str) -> str:
+    text = "\0".join(("blind", annotator, pair.left.response_id, pair.right.response_id, first))
+    return hmac.new(secret, text.encode("utf-8"), hashlib.sha256).hexdigest()[:12]
 
 
 def _order(pairs: Sequence[Pair], annotator: str, seed: int) -> Iterator[tuple[Pair, Side]]:

@@ -212,6 +212,13 @@ def agreements(context: Context) -> list[Figure]:
 
 # ---------------------------------------------------------------- mixed model
 
+SEPARATED = 12.0
+"""Effect in logits beyond which two models' scores do not overlap: odds of 160,000 to 1. The likelihood then rises
+without end, and what the fit stopped at says nothing."""
+
+NO_FINITE = "no finite estimate: the scores of the two models do not overlap"
+"""Method of a mixed model's effect that has no number."""
+
 
 def mixed(context: Context) -> list[Figure]:
     """The mixed model's effects of models and annotators in each dimension, in logits; without, the reason."""
@@ -238,6 +245,8 @@ def _fitted(context: Context, name: str, cells: Cells) -> Iterable[Figure]:
     for model, effect, error in zip(known[1:], found.effects, found.errors, strict=True):
         half = stats.Z * error
         estimate = stats.Estimate(effect, effect - half, effect + half, n, method)
+        if abs(effect) > SEPARATED:
+            estimate = stats.Estimate(None, None, None, n, NO_FINITE)
         made.append(context.figure(name, f"{model} - {known[0]}", "effect", estimate))
     for annotator, effect in zip(names, found.annotators, strict=True):
         made.append(context.plain(name, annotator, "leniency effect", effect, n, method))

@@ -19,8 +19,22 @@ from huatuo.store import content_id, read
 COLUMNS = ("question", "model", "answer")
 """Columns that a table must have; ``id`` (of the question) is read where it is there."""
 
-ORDINARY = frozenset({"base", "ours", "model", "checkpoint", "adapter", "merged", "final", "latest", "模型"})
+ORDINARY = frozenset({
+    "base", "ours", "model", "models", "checkpoint", "adapter", "merged", "final", "latest", "chat", "instruct",
+    "teacher", "student", "judge", "medical", "clinical", "health", "doctor", "patient", "baseline", "answer",
+    "answers", "test", "demo", "small", "large", "tiny", "new", "old", "first", "second", "zero", "shot",
+    "english", "chinese", "mini", "plus", "turbo", "pro", "max", "lite", "flash", "preview", "assistant", "模型",
+    "基线", "教师", "学生",
+})  # fmt: skip
 """Names of models and their folders that are words of the language: they are not looked for in answers."""
+
+FAMILIES = (
+    "ChatGPT", "GPT-3.5", "GPT-4", "GPT-4o", "GPT-5", "OpenAI", "ChatGLM", "HuatuoGPT", "HuaTuo", "华佗GPT", "LLaMA",
+    "Alpaca", "Vicuna", "Qwen", "通义千问", "通义", "Baichuan", "百川智能", "ERNIE", "文心一言", "Claude", "Anthropic",
+    "Gemini", "DeepSeek", "深度求索", "Mistral", "InternLM", "MedGPT", "DISC-MedLLM", "BenTsao", "智谱",
+)  # fmt: skip
+"""Names of model families and their makers that the papers compare with: a model says these more often than the name
+of its file. None is a word that a medical answer needs: GPT alone is an enzyme, 本草 a book."""
 
 SHORTEST_NAME = 3
 """Characters of the shortest name that is looked for."""
@@ -187,21 +201,54 @@ def drawn(whole: dict[str, dict[str, Answer]], count: int, seed: int) -> tuple[l
 def masked(answers: Iterable[Answer], hide: Sequence[str], language: str) -> tuple[list[Answer], int]:
     """(answers, how many of them named a model): names of the models and those in ``hide`` are taken out of the text.
 
-    A model that says who it is would end the blindness. Names of fewer than three characters and those in `ORDINARY`
-    stay.
+    A model that says who it is would end the blindness, and it rarely says it as its file is called: the first part of
+    a name (ChatGLM of ChatGLM-6B), other marks between parts (gpt4), `FAMILIES` and who trained it go too. Names of
+    fewer than three characters and those in `ORDINARY` stay.
     """
     every = list(answers)
     names = {name for answer in every for name in (answer.model, *answer.names)} | set(hide)
-    wanted = sorted(
-        (name for name in names if len(name) >= SHORTEST_NAME and name.lower() not in ORDINARY), key=len, reverse=True
-    )
-    if not wanted:
-        return every, 0
-    # a name within a longer Latin word is none: no letter or digit of ASCII on either side
-    pattern = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in wanted), re.I)
+    pattern = re.compile("|".join(map(_spelled, _wanted(names))), re.I)
     mask = MASK["en" if language == "en" else "zh"]
-    made = [replace(a, text=pattern.sub(mask, a.text), question=pattern.sub(mask, a.question)) for a in every]
+
+    def hidden(text: str) -> str:
+        return _MAKER.sub(lambda match: f"{match[1] or match[4]}{mask}{match[3] or ''}", pattern.sub(mask, text))
+
+    made = [replace(a, text=hidden(a.text), question=hidden(a.question)) for a in every]
     return made, sum(old.text != new.text for old, new in zip(every, made, strict=True))
+
+
+_CUTS = re.compile(r"[\s_\-–./:@+()（）]+")
+_MAKER = re.compile(
+    r"((?:我是|我由|作为|模型|助手)[^。\n]{0,20}?由)([^。，,.；\s]{2,24}?)((?:公司|团队|实验室)?(?:共同|联合|独立|自主)?"
+    r"(?:开发|训练|研发|研制|推出|打造|创建))"
+    r"|(\b(?:I'm|I am|I was|AI|model|assistant)\b[^.\n]{0,60}?\b(?:developed|created|trained|made|built) by )"
+    r"((?:the )?[A-Z][\w.&-]*(?: (?:and |of )?[A-Z][\w.&-]*){0,3})"
+)
+"""Who made a model, as it says of itself."""
+
+
+def _wanted(names: Iterable[str]) -> list[str]:
+    """The names to look for, longest first: whole, and their first part where it is a name by itself."""
+    found = {name for name in names if len(name) >= SHORTEST_NAME and name.lower() not in ORDINARY}
+    for name in list(found):
+        first = next(iter(part for part in _CUTS.split(name) if part), "")
+        stem = first.rstrip("0123456789")
+        for part in (first, stem):
+            if len(part) > SHORTEST_NAME and not part.isdigit() and part.lower() not in ORDINARY:
+                found.add(part)
+    return sorted(found | set(FAMILIES), key=lambda name: (-len(name), name))
+
+
+def _spelled(name: str) -> str:
+    """The pattern of a name with any marks between its parts, and the size or version behind it.
+
+    A name within a longer Latin word is none: no letter of ASCII on either side.
+    """
+    joint = r"[\s_\-–.]{0,2}".join(re.escape(part) for part in _CUTS.split(name) if part)
+    if name[-1].isdigit():
+        return rf"(?<![A-Za-z0-9]){joint}(?:[oO]|[\s_\-–.]?(?:mini|turbo))*(?![A-Za-z0-9])"
+    size = r"(?:[\s_\-–.]?(?:[IVX]{1,3}|v?\d+(?:\.\d+)?[BbKkMmoO]?)(?![A-Za-z0-9]))*"
+    return rf"(?<![A-Za-z0-9]){joint}{size}(?![A-Za-z0-9])"
 
 
 def as_rows(dropped: Iterable[Dropped]) -> list[tuple[Any, ...]]:

@@ -1,0 +1,208 @@
+"""Training on several processes: PyTorch's own sharding (FSDP2), started by ``torchrun``.
+
+Every process plans the same steps, so what a step learns does not depend on how many there are: only which process
+computes which micro-batch does. One process is the same code with nobody to wait for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from huatuo.errors import TrainingError
+from huatuo.train.pack import Integers
+
+PATIENCE = timedelta(days=7)
+"""How long a process waits for the first, which makes everything that training reads before it starts."""
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a run, seen from one of them."""
+
+    rank: int = 0
+    """Number of this process."""
+    size: int = 1
+    """How many there are."""
+    device: torch.device = CPU
+    """Where this process computes."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what the run leaves behind."""
+        return self.rank == 0
+
+    def sums(self, *values: float) -> list[float]:
+        """Each value summed over the processes, in fp64."""
+        if self.size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(total)
+        return [float(value) for value in total.tolist()]
+
+    def gathered(self, value: Any) -> list[Any]:
+        """The value of each process, by rank."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(found, value)
+        return found
+
+    def told(self, value: Any = None) -> Any:
+        """What the first process says, at every process; the others' own values do not count."""
+        if self.size == 1:
+            return value
+        said = [value]
+        torch.distributed.broadcast_object_list(said, src=0)
+        return said[0]
+
+    def wait(self) -> None:
+        """Return when all processes are here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+
+def device_of(wanted: str, local_rank: int = 0) -> torch.device:
+    """Where training computes: a GPU of this machine where there is one and the recipe does not say ``cpu``.
+
+    Raises TrainingError where it says ``cuda`` and there is none for this process.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise TrainingError(
+            f'train.device = "{wanted}": process {local_rank} of this machine found {torch.cuda.device_count()} GPUs; '
+            'next: start as many processes as there are GPUs (torchrun --nproc_per_node), or set train.device = "cpu"'
+        )
+    return torch.device("cuda", local_rank)
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Ranks]:
+    """This process among those that ``torchrun`` started; alone otherwise."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Ranks(device=device_of(device))
+        return
+    here = device_of(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if here.type == "cuda":
+        torch.cuda.set_device(here)
+    torch.distributed.init_process_group("gloo" if here.type == "cpu" else "cuda:nccl,cpu:gloo", timeout=PATIENCE)
+    try:
+        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), here)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+# ---------------------------------------------------------------- who computes what
+
+
+def dealt(micro_batches: Sequence[Integers], lengths: Integers, ranks: Ranks) -> list[tuple[Integers, bool]]:
+    """This process's micro-batches of a step, and whether each counts; every process gets the same number.
+
+    Sharded layers are gathered by all processes at once, so all must run as often. Micro-batches are halved until
+    there is one for each; where the last round lacks some, one is run again and counts nothing.
+    """
+    if ranks.size == 1:
+        return [(micro, True) for micro in micro_batches]
+    parts = list(micro_batches)
+    while len(parts) % ranks.size:
+        largest = max(range(len(parts)), key=lambda k: (len(parts[k]) > 1, int(lengths[parts[k]].sum()), -k))
+        if len(parts[largest]) < 2:
+            break
+        half = len(parts[largest]) // 2
+        parts[largest : largest + 1] = [parts[largest][:half], parts[largest][half:]]
+    parts.sort(key=lambda part: -int(lengths[part].sum()))  # those of one round take about as long
+    rounds = -(-len(parts) // ranks.size)
+    places = [turn * ranks.size + ranks.rank for turn in range(rounds)]
+    return [(parts[place], True) if place < len(parts) else (parts[0], False) for place in places]
+
+
+# ---------------------------------------------------------------- sharding
+
+
+def sharded(model: nn.Module, ranks: Ranks, precision: str) -> nn.Module:
+    """The model on its device, its weights, gradients and optimiser states split among the processes.
+
+    With several processes and ``bf16``, weights are gathered in bf16 (half the traffic) and gradients summed in fp32.
+    """
+    model.to(ranks.device)
+    if ranks.size == 1:
+        return model
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    mesh = init_device_mesh(ranks.device.type, (ranks.size,))
+    gathered = torch.bfloat16 if precision == "bf16" else None
+    policy = MixedPrecisionPolicy(param_dtype=gathered, reduce_dtype=torch.float32 if gathered else None)
+    for layer in _layers(model):
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(model, mesh=mesh, mp_policy=policy)
+    return model
+
+
+def _layers(model: Any) -> list[nn.Module]:
+    """The blocks that transformers says must not be split; else the members of the longest list of modules."""
+    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+    names = set(getattr(inner, "_no_split_modules", None) or ())
+    found = [module for module in inner.modules() if type(module).__name__ in names]
+    if found:
+        return found
+    lists = [list(module) for module in inner.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=len, default=[])
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor in full, wherever its parts are; every process must ask for it at the same time."""
+    from torch.distributed.tensor import DTensor
+
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_weights(model: nn.Module, ranks: Ranks) -> dict[str, Any] | None:
+    """All weights by name in the first process's memory, empty in the others; None where the model has them itself."""
+    if ranks.size == 1:
+        return None
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+
+
+def part_of(full: Tensor, like: Tensor) -> Tensor:
+    """The part of a full tensor, known to every process, that belongs to this one: split as ``like`` is."""
+    mesh = getattr(like, "device_mesh", None)
+    if mesh is None:
+        return full
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(full, mesh, like.placements, src_data_rank=None)  # type: ignore[attr-defined]
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """The states of the generators that a step may draw from, as a checkpoint may hold them."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    found: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],
+    }
+    if device.type == "cuda":
+        found["cuda"] = torch.cuda.get_rng_state(device)
+    return found
+
+
+def set_random_states(states: dict[str, Any], device: torch.device) -> None:
+    """Put the generators back."""
+    torch.set_rng_state(states["torch"])
+    name, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,157 @@
+"""Several runs side by side: what differs, whose numbers, and first of all who is worse than the base."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from huatuo import store
+from huatuo.cli import cli
+from huatuo.compare import compare
+from huatuo.errors import InputError
+from huatuo.eval import between
+from huatuo.recipe import ScoreSettings
+from huatuo.records import Figure, Option, Provenance, Question, Response, Score
+from huatuo.records_trained import SourceCount, StepLog
+
+N = 1_000
+SIGNATURE = "metric:accuracy|extractor:test|unscored:wrong|huatuo:0"
+OPTIONS = tuple(Option(label=label, text=f"option {label}") for label in "ABCD")
+
+
+def a_run(
+    folder: Path,
+    right: dict[str, float],
+    recipe: dict[str, object] | None = None,
+    seed: int = 1,
+    n: int = N,
+    signature: str = SIGNATURE,
+    base: str = "b" * 32,
+) -> Path:
+    """A finished run: ``right`` is each model's share of right answers; losses fall from 5."""
+    questions = [
+        Question(id=f"q{i:05d}", exam="exam", kind="single", stem=f"{i}?", options=OPTIONS, gold=("A",))
+        for i in range(n)
+    ]
+    with store.writing(folder / "questions", stage="questions", key="k") as out:
+        for question in questions:
+            out.write("questions", question)
+    with store.writing(folder / "train", stage="train", key="k", recipe=recipe or {}, seed=seed) as out:
+        counts = (SourceCount(source="kg", samples=4),)
+        for step in range(1, 401):
+            loss = 5.0 / step**0.5
+            row = {"loss": loss, "learning_rate": 1e-3, "gradient_norm": 1.0, "seconds": 0.1 * step}
+            held_out = loss + 0.2 if step % 100 == 0 else None
+            numbers = {"step": step, "tokens": 100, "learned_tokens": 40, "validation_loss": held_out, **row}
+            out.write("steps", StepLog(**numbers, sources=counts))
+        out.figures.update({"parameters": 1e6, "validation_loss_before": 7.0, "validation_loss_after": 0.5})
+    draw = random.Random(f"{folder.name} {seed}")
+    with (
+        store.writing(folder / "ask", stage="ask", key="k") as asked,
+        store.writing(folder / "score", stage="score", key="k", recipe={}, seed=seed) as scored,
+    ):
+        for model, share in right.items():
+            hits = set(draw.sample(range(n), round(share * n)))
+            for i, question in enumerate(questions):
+                one = f"{model}{i}"
+                digest = base if model == "base" else folder.name
+                asked.write(
+                    "responses",
+                    Response(
+                        id=one, question_id=question.id, model=model, messages=(), text="A", finish_reason="stop",
+                        prompt_tokens=1, completion_tokens=1, provenance=Provenance(by="model", digest=digest),
+                    ),
+                )  # fmt: skip
+                made = Score(
+                    id=one, response_id=one, question_id=question.id, model=model, metric="accuracy",
+                    value=float(i in hits), signature=signature,
+                )  # fmt: skip
+                scored.write("scores", made)
+        scored.write(
+            "figures",
+            Figure(name="exam", model="baseline: random", metric="accuracy", value=0.25, low=None, high=None, n=n),
+        )
+    return folder
+
+
+def figures_of(*folders: Path) -> list[Figure]:
+    runs = {folder.name: folder for folder in folders}
+    return list(between.figures(runs, dict.fromkeys(runs, "base"), ScoreSettings(), 3))
+
+
+def test_every_model_is_scored_once_and_every_two_are_compared(tmp_path: Path) -> None:
+    one = a_run(tmp_path / "one", {"base": 0.3, "ours": 0.6})
+    two = a_run(tmp_path / "two", {"ours": 0.4})
+    found = {(f.model, f.metric): f for f in figures_of(one, two)}
+    assert {model for model, metric in found if metric == "accuracy"} == {"base", "one", "two", "baseline: random"}
+    assert found["base", "accuracy"].value == pytest.approx(0.3)
+    assert found["one", "accuracy"].value == pytest.approx(0.6)
+    assert found["two - one", "difference"].value == pytest.approx(-0.2)
+    assert found["two - one", "difference"].high < 0  # type: ignore[operator]
+    assert found["one - base", "p Holm"].value < 0.001  # type: ignore[operator]
+    assert found["two - one", "difference"].n == N
+
+
+def test_only_questions_that_all_were_asked_count(tmp_path: Path) -> None:
+    one, two = a_run(tmp_path / "one", {"ours": 0.6}), a_run(tmp_path / "two", {"ours": 0.6}, n=700)
+    assert {f.n for f in figures_of(one, two) if f.metric == "difference" or f.model in ("one", "two")} == {700}
+
+
+def test_other_rules_of_scoring_are_refused(tmp_path: Path) -> None:
+    one = a_run(tmp_path / "one", {"ours": 0.6})
+    two = a_run(tmp_path / "two", {"ours": 0.6}, signature="metric:accuracy|extractor:other")
+    with pytest.raises(InputError, match="counted by other rules"):
+        figures_of(one, two)
+
+
+def test_the_page_says_first_who_is_worse_than_the_base(tmp_path: Path) -> None:
+    one = a_run(tmp_path / "one", {"base": 0.5, "ours": 0.8}, {"learning_rate": 0.003, "window": 512})
+    two = a_run(tmp_path / "two", {"base": 0.5, "ours": 0.2}, {"learning_rate": 0.01, "window": 512}, seed=9)
+    text = compare([one, two], tmp_path / "out", "en").read_text(encoding="utf-8")
+    warned = text[text.index('role="alert"') : text.index("<h1>")]
+    assert "<li>two: exam" in warned
+    assert "<li>one:" not in warned
+    recipes = list(csv.reader((tmp_path / "out" / "recipes.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert recipes == [
+        ["stage", "key", "one", "two"],
+        ["run", "seed", "1", "9"],
+        ["train", "learning_rate", "0.003", "0.01"],
+    ]
+    curves = list(csv.DictReader((tmp_path / "out" / "curves.csv").read_text(encoding="utf-8-sig").splitlines()))
+    held_out = [(r["tokens"], r["value"]) for r in curves if r["run"] == "one" and r["what"] == "validation loss"]
+    assert held_out[0] == ("0.0", "7.0")
+    assert held_out[-1] == ("40000.0", "0.5")
+    assert len(held_out) == 6
+    assert {r["tokens"] for r in curves} >= {"40000.0"}
+    for name in ("leaderboard.csv", "comparisons.csv", "leaderboard.tex"):
+        assert "one" in (tmp_path / "out" / name).read_text(encoding="utf-8-sig")
+
+
+def test_without_the_untouched_base_the_page_says_that_nobody_can_tell(tmp_path: Path) -> None:
+    one, two = (a_run(tmp_path / name, {"ours": 0.5}) for name in ("one", "two"))
+    text = compare([one, two], tmp_path / "out", "en").read_text(encoding="utf-8")
+    assert "No run asked the untouched base" in text
+    assert 'role="alert"' not in text
+
+
+def test_runs_from_different_bases_are_not_measured_against_one(tmp_path: Path) -> None:
+    one = a_run(tmp_path / "one", {"base": 0.9, "ours": 0.95})
+    two = a_run(tmp_path / "two", {"base": 0.1, "ours": 0.5}, base="c" * 32)
+    text = compare([one, two], tmp_path / "out", "en").read_text(encoding="utf-8")
+    assert "The runs start from different bases" in text
+    assert "base of one" in text
+    assert "base of two" in text
+    assert 'role="alert"' not in text  # two is below the base of one, which is not its own
+
+
+def test_what_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
+    a_run(tmp_path / "runs" / "one", {"ours": 0.5})
+    done = CliRunner().invoke(cli, ["report", "one", "nothing", "--runs", str(tmp_path / "runs")])
+    assert done.exit_code
+    assert "nothing: no finished stage questions" in str(done.exception or done.output)
+    with pytest.raises(InputError, match="was given before"):
+        compare([tmp_path / "runs" / "one", tmp_path / "runs" / "one"], tmp_path / "out", "en")

@@ -1,0 +1,138 @@
+"""Two processes learn what one learns, and each goes on where the other stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import TINY, Stages, made_pairs
+from huatuo import store
+from huatuo.models import load as models
+from huatuo.models import scratch, tokenizers
+from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo.records_trained import StepLog
+from huatuo.train.ranks import Ranks, dealt
+
+Make = Callable[..., TrainSettings]
+
+CHILD = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from huatuo import store
+from huatuo.recipe import RunSettings, TrainSettings
+from huatuo.train import loop
+from huatuo.train.together import together
+root, settings, name, stop = Path(sys.argv[2]), TrainSettings.model_validate(json.loads(sys.argv[3])), *sys.argv[4:]
+run = RunSettings(name="test", seed=5)
+check = loop._check_finite
+def stopping(loss, norm, number, rate, state):
+    if number == int(stop):
+        raise SystemExit(3)
+    check(loss, norm, number, rate, state)
+loop._check_finite = stopping
+with together(settings) as found:
+    if found.ranks.is_first:
+        with store.writing(root / name, stage="train", key="k", resumable=True) as out:
+            found.lead(settings, run, root / "tokenise", root / "order", out)
+    else:
+        found.follow(settings, run)
+"""
+
+
+def on_two(stages: Stages, chosen: TrainSettings, name: str, stop: int = 0) -> Path:
+    """The folder of a run on two processes; it ends in the middle of step ``stop``."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["--no-python", sys.executable, "-c", CHILD, str(Path(__file__).parent), str(stages.root)]
+    command += [json.dumps(chosen.model_dump(mode="json")), name, str(stop)]
+    environment = {**os.environ, "HUATUO_QUIET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert (done.returncode == 0) == (stop == 0), done.stderr[-3000:]
+    return stages.root / name
+
+
+def curve(folder: Path) -> np.ndarray:
+    return np.array([(row.loss, row.gradient_norm) for row in store.read(folder, "steps", StepLog)])
+
+
+def base_in(stages: Stages) -> str:
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    model = scratch.build(TINY, len(tokenizer), **ids, seed=9, window=64)
+    models.save(model, tokenizer, "huatuo2", stages.root / "b", {})
+    return str(stages.root / "b")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["tied, packed", "muon", "lora"])
+def test_two_processes_learn_what_one_learns(stages: Stages, settings: Make, way: str) -> None:
+    changes: dict[str, object] = {"checkpoint_every": 1000, "weight_decay": 0.1, "steps": 12, "batch_tokens": 100}
+    stages.prepare(made_pairs(300), settings(**changes))
+    if way == "lora":
+        changes |= {"base": base_in(stages), "lora": LoraSettings(dropout=0.0)}
+        stages.prepare(made_pairs(300), settings(**changes))
+    changes |= {"tied, packed": {"layout": "packed"}, "muon": {"optimiser": "muon"}}.get(way, {})
+    chosen = settings(**changes)
+    one, two = stages.train(chosen, "one"), on_two(stages, chosen, "two")
+    assert np.abs(curve(one) - curve(two)).max() < 1e-5
+    figures = [store.read_manifest(folder).figures for folder in (one, two)]
+    assert figures[0]["validation_loss_after"] == pytest.approx(figures[1]["validation_loss_after"], abs=1e-5)
+    assert figures[0]["parameters"] == figures[1]["parameters"]
+    loaded = [models.load(folder / "model").model for folder in (one, two)]
+    assert type(loaded[0]) is type(loaded[1])
+    pairs = zip(loaded[0].state_dict().items(), loaded[1].state_dict().items(), strict=True)
+    assert all(a == b and torch.allclose(x, y, atol=2e-4) for (a, x), (b, y) in pairs)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_two_goes_on_with_one_and_the_reverse(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(checkpoint_every=5, steps=14, weight_decay=0.1)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    on_two(stages, chosen, "two then one", stop=8)
+    one = stages.train(chosen, "two then one")
+    from test_resume import KilledError, stop_at
+
+    with monkeypatch.context() as patched:
+        stop_at(patched, 8)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "one then two")
+    two = on_two(stages, chosen, "one then two")
+    for folder in (one, two):
+        assert store.read_manifest(folder).figures["resumed_at_step"] == 5
+        assert np.abs(curve(folder) - curve(whole)).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_two_processes_resume_to_the_bit_with_dropout(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(300), settings())
+    chosen = settings(base=base_in(stages), lora=LoraSettings(dropout=0.3), checkpoint_every=5, steps=12)
+    stages.prepare(made_pairs(300), chosen)
+    whole = on_two(stages, chosen, "whole")
+    on_two(stages, chosen, "broken", stop=8)
+    broken = on_two(stages, chosen, "broken")
+    assert store.read_manifest(broken).figures["resumed_at_step"] == 5
+    assert (curve(broken) == curve(whole)).all()
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+@pytest.mark.parametrize("shape", [[1], [5], [9, 4, 1], [3, 3, 3, 3]])
+def test_every_sample_counts_once_and_all_run_as_often(size: int, shape: list[int]) -> None:
+    ends = np.cumsum(shape)
+    micro = [np.arange(end - n, end) for end, n in zip(ends, shape, strict=True)]
+    lengths = np.arange(100) % 7 + 1
+    shares = [dealt(micro, lengths, Ranks(rank, size)) for rank in range(size)]
+    assert len({len(share) for share in shares}) == 1
+    counted = [int(i) for share in shares for part, counts in share if counts for i in part]
+    assert sorted(counted) == list(range(sum(shape)))
+    assert all(len(part) for share in shares for part, _ in share)
