@@ -137,6 +137,11 @@ def test_show_check_and_runs(tmp_path: Path) -> None:
     assert len(shown.stdout.splitlines()) == 2
     ledger = huatuo("show", "runs/t", "--facts", "-n", "1", cwd=tmp_path)
     assert "2,000 of 2,000 facts are taught" in ledger.stdout
+    assert "huatuo show runs/t/unify pairs --id FACT" in ledger.stdout
+    fact = ledger.stdout.splitlines()[-1].split()[0]
+    teaching = huatuo("show", "runs/t/unify", "pairs", "--id", fact, "-n", "1000", cwd=tmp_path).stdout.splitlines()
+    assert teaching
+    assert all(any(parent.startswith(fact) for parent in json.loads(line)["parents"]) for line in teaching)
     assert "unify" in huatuo("runs", cwd=tmp_path).stdout
     assert huatuo("check", "runs/t", cwd=tmp_path).stdout.count("whole") == 5
     (tmp_path / "runs/t/unify/pairs-00000.parquet").unlink()

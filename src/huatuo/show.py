@@ -113,6 +113,7 @@ def ledger(run: Path, count: int, wanted: str = "") -> Iterator[str]:
         yield f"  not taught, {reason}: {n:,}"
     for said, facts in zip(("least", "most"), least_and_most(chosen, LEAST_AND_MOST), strict=True):
         yield from (f"  {said} taught: {_taught(fact, chosen[fact])}" for fact in facts)
+    yield f"  the pairs that teach one: huatuo show {run / 'unify'} pairs --id FACT"
     shown = dict(islice(chosen.items(), count))
     read = quotes(run / "ingest", shown)
     for fact, entry in shown.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huatuo.checks import pieces, redflags, safety_rules
 
@@ -117,3 +119,21 @@ def test_short_answers_are_no_boilerplate_and_courtesy_in_new_words_is() -> None
     empty = ["这个情况需要结合检查来判断，建议去医院看看医生怎么说。", "具体情况请以医生的诊断为准，祝健康。",
              "Everyone is different, so please seek advice from a qualified professional."]  # fmt: skip
     assert [text for text in empty if not safety_rules.boilerplate_only("怎么办？", text)] == []
+
+
+@given(st.text(alphabet="胸口痛喘不上气突然0123456789.,%/ +-()（），。～×℃→", max_size=80))
+def test_without_letters_the_chinese_patterns_alone_find_the_same(text: str) -> None:
+    for table in ("signs", "harm"):
+        both, chinese = pieces.parts(table), pieces.parts(table, letters=False)
+        for name, pattern in both.items():
+            assert [m.span() for m in pattern.finditer(text)] == [m.span() for m in chinese[name].finditer(text)]
+
+
+def test_every_described_text_is_found_the_same_with_and_without_the_english_patterns() -> None:
+    texts = [text for row in pieces.sets("signs") for text in (*row.described, *row.spoken_of)]
+    uncased = [text for text in texts if not pieces.has_letters(text)]
+    assert len(uncased) > 100
+    both, chinese = pieces.parts("signs"), pieces.parts("signs", letters=False)
+    for text in uncased:
+        for name, pattern in both.items():
+            assert [m.span() for m in pattern.finditer(text)] == [m.span() for m in chinese[name].finditer(text)]

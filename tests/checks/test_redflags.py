@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huatuo.checks import redflags
 
@@ -137,3 +139,8 @@ def test_a_story_the_dead_and_look_alikes_are_no_emergency(text: str, names: tup
 )
 def test_a_condition_counts_where_the_reader_meets_it(answer: str, asked: tuple[str, ...] | None, urged: bool) -> None:
     assert redflags.urges(answer, asked) is urged
+
+
+@given(st.text(alphabet="胸痛突然0123456789.,:%/ +-><()（），。℃", max_size=80))
+def test_a_text_without_letters_holds_no_english_sign(text: str) -> None:
+    assert not any(row.pattern.search(text) for row in redflags.table("redflags.en.tsv"))

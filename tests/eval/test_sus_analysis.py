@@ -137,6 +137,12 @@ def test_models_are_compared_within_question_and_person(study, figures):
     holm = [f for f in figures.values() if f.metric == "p Holm"]
     assert len(holm) == 4 * 6
     assert "Holm over 24 tests" in holm[0].method
+    plain = [figures[f.name, f.model, "p"] for f in holm]
+    assert {f.n for f in plain} == {60}  # what is flipped is a question, whoever rated it
+    running = 0.0
+    for place, (p, adjusted) in enumerate(sorted((p.value, f.value) for p, f in zip(plain, holm, strict=True))):
+        running = max(running, min(1.0, p * (24 - place)))
+        assert adjusted == pytest.approx(running)
 
 
 @pytest.mark.slow

@@ -217,10 +217,12 @@ def table(name: str) -> tuple[Row, ...]:
 
 
 @lru_cache
-def _any() -> re.Pattern[str]:
-    """Any sign of both tables: most texts hold none, and are done with one look."""
-    patterns = (row.pattern.pattern for name in TABLES for row in table(name))
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+def _any(letters: bool) -> re.Pattern[str]:
+    """Any sign of both tables, or of the Chinese one for a text without ``letters``: most texts hold none, and are done
+    with one look."""
+    names = TABLES if letters else TABLES[:1]
+    patterns = (row.pattern.pattern for name in names for row in table(name))
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE if letters else 0)
 
 
 def signs(text: str) -> list[Sign]:
@@ -232,8 +234,9 @@ def signs(text: str) -> list[Sign]:
         status = _status_of_pieces(sentences, one.spans)
         if found.get((first, one.name), _NOWHERE).status != "present":
             found[first, one.name] = Sign(one.name, text[first:last], first, status)
-    for start, sentence in sentences if _any().search(text) else ():
-        for name in TABLES:
+    letters = pieces.has_letters(text)
+    for start, sentence in sentences if _any(letters).search(text) else ():
+        for name in TABLES if letters else TABLES[:1]:
             for row in table(name):
                 for match in row.pattern.finditer(sentence):
                     status = _status(sentence, match.start(), match.end())
