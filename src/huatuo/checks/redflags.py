@@ -250,6 +250,7 @@ def emergency(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sign.name for sign in signs(text) if sign.status == "present"))
 
 
+@lru_cache(maxsize=65_536)  # a graph says the same symptom of many diseases
 def red_flags(term: str) -> tuple[str, ...]:
     """Names of the signs that a term is (a symptom of a graph: 胸骨后疼痛), whatever stands around it."""
     said = [row.name for name in TABLES for row in table(name) if row.pattern.search(term)]
