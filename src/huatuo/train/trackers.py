@@ -50,7 +50,9 @@ def tracking(
 
 @contextmanager
 def _tensorboard(folder: Path, run: str, settings: Mapping[str, Any], done: int) -> Iterator[Log]:
-    writer = require("tensorboardX", "tensorboard").SummaryWriter(logdir=str(folder / run), purge_step=done + 1)
+    made = require("tensorboardX", "tensorboard").SummaryWriter
+    # The name of a file holds the second it was made in: what goes on within that second must not write over it.
+    writer = made(logdir=str(folder / run), purge_step=done + 1, filename_suffix=f".from-{done}")
 
     def log(step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
