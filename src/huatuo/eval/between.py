@@ -8,6 +8,7 @@ from pathlib import Path
 
 from huatuo.errors import InputError
 from huatuo.eval.compared import Measured, comparisons
+from huatuo.eval.questions import read_questions
 from huatuo.eval.score import METRICS, WITH_BASELINES, Metric, clusters_of, group_of, groups_of, model_figure
 from huatuo.recipe import ScoreSettings
 from huatuo.records import Figure, Question, Score
@@ -37,10 +38,10 @@ def figures(runs: Mapping[str, Path], bases: Mapping[str, str], settings: ScoreS
     models on the questions that both answered.
 
     ``runs``: the folder of each run by its name; ``bases``: what its untouched model is called. Only the metric that
-    leads a group is taken. Raises InputError where a run has no scores, where no question is shared by all, or where a
-    metric was counted by other rules.
+    leads a group is taken. Raises InputError where no question is shared by all runs, or a metric was counted by
+    other rules.
     """
-    questions = {name: _questions(name, folder) for name, folder in runs.items()}
+    questions = {name: read_questions(folder / "questions") for name, folder in runs.items()}
     shared = set.intersection(*(set(own) for own in questions.values()))
     if not shared:
         raise InputError(
@@ -93,12 +94,3 @@ def _figures(
         clusters = {question.id: names for question, names in zip(questions, each, strict=True)}
         measured.append(Measured(group, signatures[metric], clusters, own))
     yield from comparisons(measured, settings.resamples, seed)
-
-
-def _questions(name: str, folder: Path) -> dict[str, Question]:
-    for stage in ("questions", "score"):
-        if not (folder / stage / "manifest.json").exists():
-            raise InputError(
-                f"{folder}: run {name} has no finished stage {stage}; next: huatuo run its recipe to the end"
-            )
-    return {question.id: question for question in read(folder / "questions", "questions", Question)}

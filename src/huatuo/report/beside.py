@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from huatuo.records import Figure
 from huatuo.records_scored import PartFigure
-from huatuo.report.tables import SAFETY, Band, Cell, Table, bands, interval, is_baseline, percent, tex_escape
+from huatuo.report.tables import SAFETY, Band, Cell, Table, bands, interval, is_baseline, percent, tex_escape, tex_table
 
 NUMBERS = ("value", "low", "high", "n", "unscored", "signature")
 """Columns of a figure, shares from 0 to 1."""
@@ -30,18 +30,9 @@ def tex_of(
     the signatures stand in comments above it."""
     every = list(lines)
     signatures = dict.fromkeys(figure.signature for _, figure in every if figure is not None and figure.signature)
-    made = [
-        "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
-        *(f"% {' '.join(signature.split())}" for signature in signatures),
-        f"\\begin{{tabular}}{{{'l' * len(heads)}rrr}}",
-        "\\toprule",
-        " & ".join([*map(tex_escape, heads), "Value", "95\\,\\% interval", "$n$"]) + " \\\\",
-        "\\midrule",
-    ]
-    for labels, figure in every:
-        cells = [*labels, said(figure), ends(figure) or "–", f"{figure.n:,}" if figure else "–"]
-        made.append(" & ".join(tex_escape(cell) for cell in cells) + " \\\\")
-    return "\n".join([*made, "\\bottomrule", "\\end{tabular}", ""])
+    rows = [(*labels, said(f), ends(f) or "–", f"{f.n:,}" if f else "–") for labels, f in every]
+    names = [*map(tex_escape, heads), "Value", "95\\,\\% interval", "$n$"]
+    return tex_table("l" * len(heads) + "rrr", names, rows, [" ".join(one.split()) for one in signatures])
 
 
 def _numbers(figure: Figure) -> tuple[Cell, ...]:
@@ -111,20 +102,14 @@ def parts_tex(made: Iterable[Parts]) -> str:
 
 def _one_tex(one: Parts) -> str:
     figures = [figure for part in one.parts for figure in part.models if figure is not None]
-    lines = [
-        "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
-        f"% {' '.join(one.group.split())} by {one.by}",
-        *(f"% {signature}" for signature in dict.fromkeys(figure.signature for figure in figures)),
-        f"\\begin{{tabular}}{{lr{'r' * (len(one.models) + 1)}}}",
-        "\\toprule",
-        " & ".join([tex_escape(one.group), "$n$", *map(tex_escape, one.models), "Guessing"]) + " \\\\",
-        "\\midrule",
-    ]
+    signatures = dict.fromkeys(figure.signature for figure in figures)
+    rows = []
     for part in one.parts:
         shown = [f"{percent(f.value)} {interval(f)}".rstrip() if f else "–" for f in part.models]
-        cells = [part.name or "–", str(part.n), *shown, percent(part.guess.value if part.guess else None)]
-        lines.append(" & ".join(tex_escape(cell) for cell in cells) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+        rows.append([part.name or "–", str(part.n), *shown, percent(part.guess.value if part.guess else None)])
+    heads = [tex_escape(one.group), "$n$", *map(tex_escape, one.models), "Guessing"]
+    said = [f"{' '.join(one.group.split())} by {one.by}", *signatures]
+    return tex_table(f"lr{'r' * (len(one.models) + 1)}", heads, rows, said)
 
 
 # ---------------------------------------------------------------- the band of extractors

@@ -16,7 +16,7 @@ from huatuo.files import write_atomic
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.report import names
 from huatuo.report.figures import INK, MUTED, PALETTE, WIDTH, Canvas, short, standalone
-from huatuo.report.tables import tex_escape
+from huatuo.report.tables import tex_table
 from huatuo.report.words import Label, named, spoken
 from huatuo.text.cells import clean
 from huatuo.text.pages import page_template
@@ -168,18 +168,11 @@ def to_csv(counts: Iterable[FunnelCount]) -> str:
 def to_tex(every: Sequence[Row]) -> str:
     """What is left of each kind of text after every step, as LaTeX (booktabs, and ctex for Chinese words)."""
     heads = ["Source", "Texts", "Characters", *(words[1].capitalize() for _, words, _ in STEPS[1:]), "Passages"]
-    lines = [
-        "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
-        f"\\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
-        "\\toprule",
-        " & ".join(heads) + " \\\\",
-        "\\midrule",
-    ]
+    rows = []
     for row in every:
         name = ", ".join(part for part in row.kind if part) or "all"
-        numbers = (f"{row.texts:,}", f"{row.chars[0]:,}", *map(percent, row.shares[1:]), f"{row.passages:,}")
-        lines.append(" & ".join(tex_escape(cell) for cell in (name, *numbers)) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+        rows.append([name, f"{row.texts:,}", f"{row.chars[0]:,}", *map(percent, row.shares[1:]), f"{row.passages:,}"])
+    return tex_table("l" + "r" * (len(heads) - 1), heads, rows)
 
 
 def figure(left: Sequence[float], language: str) -> Markup:

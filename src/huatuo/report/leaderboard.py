@@ -18,6 +18,7 @@ from huatuo.report.tables import (
     is_difference,
     percent,
     tex_escape,
+    tex_table,
 )
 
 RUN_MODELS = ("base", "ours", "pairs")
@@ -182,13 +183,7 @@ def comparison_table(made: Iterable[Board]) -> Table:
 def to_tex(made: Sequence[Board]) -> str:
     """All boards as one LaTeX table (package booktabs, and ctex where there are Chinese words)."""
     models = list(dict.fromkeys(one.figure.model for board in made for one in board.standings))
-    lines = [
-        "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
-        f"\\begin{{tabular}}{{lr{'r' * (len(models) + 1)}}}",
-        "\\toprule",
-        " & ".join(["Questions", "$n$", *map(tex_escape, models), "Guessing"]) + " \\\\",
-        "\\midrule",
-    ]
+    lines = []
     for board in made:
         found = {one.figure.model: one.figure for one in board.standings}
         cells = [f"{board.group} ({board.metric})", str(max((f.n for f in found.values()), default=0))]
@@ -196,5 +191,6 @@ def to_tex(made: Sequence[Board]) -> str:
             figure = found.get(model)
             cells.append(f"{percent(figure.value)} {interval(figure)}" if figure else "–")
         cells.append(percent(max((f.value or 0.0 for f in board.baselines), default=None)))
-        lines.append(" & ".join(tex_escape(cell) for cell in cells) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+        lines.append(cells)
+    heads = ["Questions", "$n$", *map(tex_escape, models), "Guessing"]
+    return tex_table(f"lr{'r' * (len(models) + 1)}", heads, lines)

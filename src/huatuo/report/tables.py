@@ -364,15 +364,25 @@ def tex_escape(text: str) -> str:
     )  # after \\\\ these would be read as its argument
 
 
-def to_tex(rows: Iterable[Row], language: str = "en") -> str:
-    """The first table as LaTeX (packages booktabs, and ctex where there are Chinese words)."""
+def tex_table(columns: str, heads: Sequence[str], rows: Iterable[Sequence[str]], said: Iterable[str] = ()) -> str:
+    """A LaTeX table (packages booktabs, and ctex where there are Chinese words): ``heads`` are LaTeX already, the cells
+    of ``rows`` are escaped; ``said`` stands above it as comments, a line each."""
     lines = [
         "% needs \\usepackage{booktabs} and, for Chinese words, \\usepackage{ctex} with XeLaTeX or LuaLaTeX",
-        "\\begin{tabular}{lrrrrl}",
+        *(f"% {comment}" for comment in said),
+        f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        "Questions & $n$ & Base & Ours & Difference (95\\,\\% interval) & Verdict \\\\",
+        " & ".join(heads) + " \\\\",
         "\\midrule",
+        *(" & ".join(map(tex_escape, cells)) + " \\\\" for cells in rows),
     ]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def to_tex(rows: Iterable[Row], language: str = "en") -> str:
+    """The first table as LaTeX (packages booktabs, and ctex where there are Chinese words)."""
+    heads = ("Questions", "$n$", "Base", "Ours", "Difference (95\\,\\% interval)", "Verdict")
+    lines = []
     for row in rows:
         change = f"{points(row.difference.value)} {interval(row.difference, signed=True)}" if row.difference else "–"
         cells = [
@@ -383,5 +393,5 @@ def to_tex(rows: Iterable[Row], language: str = "en") -> str:
             change.strip(),
             verdict_words(row)[language == "en"],
         ]
-        lines.append(" & ".join(tex_escape(cell) for cell in cells) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+        lines.append(cells)
+    return tex_table("lrrrrl", heads, lines)
