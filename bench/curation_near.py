@@ -128,7 +128,8 @@ def truth(texts: Sequence[str]) -> tuple[Places, Places]:
         if band % 10 == 9:
             pairs = [np.unique(np.concatenate(pairs))]
     later, before = np.divmod(pairs[0], len(texts))
-    later, before, _, _ = near.verified(later, before, lambda p: [texts[place] for place in p.tolist()], near.TENTHS)
+    found = near.near_pairs(later, before, lambda p: [texts[place] for place in p.tolist()], near.TENTHS)
+    later, before, _, _ = np.concatenate(list(found), axis=1)
     return later, before
 
 

@@ -28,10 +28,11 @@ def content_id(*parts: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def content_ids(head: Iterable[str], parts: Iterable[str]) -> list[str]:
-    """`content_id` of what is in ``head`` and each part, many at once."""
+def content_ids(head: Iterable[str], *columns: Iterable[str]) -> list[str]:
+    """`content_id` of what is in ``head`` and one part of each column, row by row."""
     before = b"".join(map(_with_length, head))
-    return [hashlib.sha256(before + _with_length(part)).hexdigest()[:32] for part in parts]
+    rows = zip(*(map(_with_length, column) for column in columns), strict=True)
+    return [hashlib.sha256(b"".join((before, *parts))).hexdigest()[:32] for parts in rows]
 
 
 def _with_length(part: str) -> bytes:

@@ -12,7 +12,8 @@ from huatuo.corpus.dedup import duplicate_batch, key, key_batch, keys
 from huatuo.corpus.engines import smallest
 from huatuo.corpus.normalise import RADICALS, SUPPLEMENT, normalise, normalise_batch
 from huatuo.corpus.quality import quality_batch
-from huatuo.corpus.rows import added, with_reason
+from huatuo.corpus.rows import added
+from huatuo.corpus.unanswered import question_batch
 
 ROWS = [{"id": f"{i:04d}", "text": f"第{i % 300}段，{'长' * (i % 40)}。" if i % 7 else ""} for i in range(1500)]
 
@@ -38,8 +39,13 @@ def test_an_empty_batch_stays_empty() -> None:
 
 
 def test_the_first_reason_stands() -> None:
-    batch = pa.RecordBatch.from_pylist([{"text": "a", "reason": "x: 1"}, {"text": "b", "reason": None}])
-    assert with_reason(batch, lambda text: f"y: {text}", "text").column("reason").to_pylist() == ["x: 1", "y: b"]
+    rows = [
+        {"normal": "多久一次？", "reason": "x: 1"},
+        {"normal": "多久一次？", "reason": None},
+        {"normal": "每日一次。", "reason": ""},
+    ]
+    why = question_batch(pa.RecordBatch.from_pylist(rows)).column("reason").to_pylist()
+    assert [reason.partition(":")[0] for reason in why] == ["x", "question_alone", ""]
 
 
 def test_a_column_of_another_length_is_refused() -> None:

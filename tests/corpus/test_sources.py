@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from huatuo.corpus import sources
+from huatuo.corpus import sources, tables
 from huatuo.corpus.sources import SCHEMA, check, read_all, shards
 from huatuo.errors import InputError
 from huatuo.recipe_curate import CorpusSource
@@ -165,6 +165,35 @@ def test_parquet_is_read_by_column(tmp_path: Path) -> None:
     assert [r["reason"].partition(":")[0] for r in found] == ["", "missing_field", "empty_text", "", "too_large"]
     assert [r["title"] for r in found] == ["a", "", "c", "", ""]
     assert [r["origin"]["place"] for r in found][:2] == ["row 1", "row 2"]
+
+
+@pytest.mark.parametrize("more", [{}, {"title": "name"}, {"id": "key"}, {"id": "word", "title": "name"}])
+def test_a_parquet_read_by_columns_gives_the_rows_of_one_read_record_by_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    count = 4_000
+    texts = [f"{n} 患者 takes 2.5 mg\n每日一次。" for n in range(count)]
+    texts[3_100:3_104] = ["", "\u3000\n", "\x1c", " 甲" * 20]  # their thousand is read record by record
+    names = [None if n % 7 == 0 else f"名 {n}" for n in range(count)]
+    keys = [None if n % 11 == 0 else n for n in range(count)]
+    words = pa.array([f"w{n}" for n in range(count)], pa.large_string())
+    table = pa.table({"text": texts, "name": names, "key": pa.array(keys, pa.int64()), "word": words})
+    pq.write_table(table, tmp_path / "a.parquet")
+    fast = rows(tmp_path / "a.parquet", **more)
+    asked: list[int] = []
+    monkeypatch.setattr(tables, "plain", lambda batch, *_: asked.append(batch.num_rows))
+    assert rows(tmp_path / "a.parquet", **more) == fast
+    assert sum(asked) == len(fast) == count
+    assert [n for n, row in enumerate(fast) if row["reason"]] == [3_100, 3_101, 3_102]
+
+
+def test_a_text_of_a_parquet_that_is_no_utf8_is_dropped_alone(tmp_path: Path) -> None:
+    wrong = pa.array([b"abc" * 20, b"ab\xff\xfe" * 20, "甲".encode() * 20]).view(pa.string())
+    pq.write_table(pa.table({"text": wrong}), tmp_path / "a.parquet")
+    found = rows(tmp_path / "a.parquet")
+    assert [r["reason"].partition(":")[0] for r in found] == ["", "undecodable_bytes", ""]
+    assert "40 places are not valid utf-8 (byte 2, 3," in found[1]["reason"]
+    assert [r["text"] for r in found] == ["abc" * 20, "", "甲" * 20]
 
 
 def test_a_parquet_without_the_column_is_an_error_before_anything_is_read(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from huatuo import store
 from huatuo.corpus import earlier, funnel, semantic
 from huatuo.corpus.band_table import BandTable
 from huatuo.corpus.calibration import least_of
-from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, read_rows
+from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, own_memory, read_rows
 from huatuo.corpus.near import Neighbour, neighbours
 from huatuo.corpus.nearby import near_rows
 from huatuo.corpus.passes import (
@@ -106,7 +106,7 @@ def curate(settings: CorpusSettings, root: Path, questions: Path | None = None, 
     run = Bulk(settings, root, questions, engine)
     check(settings.sources)
     _load(settings)
-    with locked(root):
+    with locked(root), own_memory():
         for stage, work in _WORK.items():
             store.recover(root / stage)
             done = _finished(run, stage, work)

@@ -132,12 +132,9 @@ class Chunk:
         return np.concatenate([self.looked_up(_lower()), np.full(LONGEST_PHRASE, 0x0A, dtype=np.uint32)])
 
     @cached_property
-    def heads(self) -> tuple[Counts, Counts]:
-        """Number of a table's entry for the two, and for the four characters that begin at each place of `lower`."""
-        two = head_hashes(self.lower)
-        four = two[:-2] * _FOURTH + two[2:]
-        count = len(self.codes)
-        return (two[:count] >> _HEAD_SHIFT).astype(np.intp), (four[:count] >> _HEAD_SHIFT).astype(np.intp)
+    def heads(self) -> Hashes:
+        """Hash of the two characters that begin at each place of `lower`."""
+        return head_hashes(self.lower)
 
     def found(self, phrases: tuple[str, ...]) -> tuple[Counts, Counts]:
         """Where phrases stand, in either case of letters: the text and the number of the phrase, of each that does.
@@ -145,9 +142,13 @@ class Chunk:
         The phrases are in lower case and have two characters at least; those that begin in ASCII have four.
         """
         known = _known(phrases)
-        heads = [np.take(table, head) for table, head in zip(known.tables, self.heads, strict=True)]
-        place = np.concatenate([np.flatnonzero(head) for head in heads])
-        head = np.concatenate([found[found > 0] for found in heads])
+        begins = (self.heads[: len(self.codes)] >> _HEAD_SHIFT).astype(np.intp)
+        place = np.flatnonzero(np.take(known.begins, begins))  # few: what follows is of those alone
+        two, four = self.heads[place], self.heads[place] * _FOURTH + self.heads[place + 2]
+        heads = [
+            table[(of >> _HEAD_SHIFT).astype(np.intp)] for table, of in zip(known.tables, (two, four), strict=True)
+        ]
+        place, head = np.concatenate([place[head > 0] for head in heads]), np.concatenate([h[h > 0] for h in heads])
         sizes = known.sizes[head]
         place, number = np.repeat(place, sizes), known.numbers[_ranges(known.firsts[head], sizes)]
         for offset in range(known.letters.shape[1]):
@@ -177,6 +178,8 @@ def head_hashes(codes: npt.NDArray[np.uint32]) -> Hashes:
 class _Known:
     """Phrases, to be found by their first characters."""
 
+    begins: Marks
+    """Whether a hash of two characters may be the beginning of a phrase."""
     tables: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
     """Number of the head that a hash of two, and of four characters may be; 0: of none."""
     numbers: Counts
@@ -192,11 +195,13 @@ class _Known:
 @lru_cache
 def _known(phrases: tuple[str, ...]) -> _Known:
     two, four = (np.zeros(1 << _HEAD_BITS, dtype=np.int16) for _ in range(2))
+    begins = np.zeros(1 << _HEAD_BITS, dtype=bool)
     by_head: list[list[int]] = [[]]
     letters = np.zeros((len(phrases), max(map(len, phrases))), dtype=np.uint32)
     for number, phrase in enumerate(phrases):
         letters[number, : len(phrase)] = [ord(character) for character in phrase]
         hashes = head_hashes(letters[number])
+        begins[hashes[0] >> _HEAD_SHIFT] = True
         table, head = (four, (hashes[:-2] * _FOURTH + hashes[2:])[0]) if phrase[0].isascii() else (two, hashes[0])
         entry = int(head >> _HEAD_SHIFT)
         if not table[entry]:
@@ -204,7 +209,9 @@ def _known(phrases: tuple[str, ...]) -> _Known:
             by_head.append([])
         by_head[table[entry]].append(number)
     sizes = np.array([len(numbers) for numbers in by_head])
-    return _Known((two, four), np.concatenate(by_head).astype(np.int64), np.cumsum(sizes) - sizes, sizes, letters)
+    return _Known(
+        begins, (two, four), np.concatenate(by_head).astype(np.int64), np.cumsum(sizes) - sizes, sizes, letters
+    )
 
 
 def _ranges(firsts: Counts, sizes: Counts) -> Counts:

@@ -85,6 +85,8 @@ def _runs(text: str, by_letters: bool) -> set[str]:
 
 def contaminated_batch(batch: pa.RecordBatch, made: list[ExamIndex]) -> pa.RecordBatch:
     """The batch with ``reason`` set where ``normal`` holds a question, and the question's id in ``witness``."""
+    if not made:
+        return batch
     texts = batch.column("normal").to_pylist()
     why, witness = reasons(batch), ["" if w is None else w for w in batch.column("witness").to_pylist()]
     for index in made:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from huatuo.corpus.rows import added, mapped, with_reason
+from huatuo.corpus.rows import added, reasons
 from huatuo.files import content_ids
 from huatuo.store import content_id
 from huatuo.text.grams import Places, folded_table, joined_codes, lookup, spelt_out
@@ -152,16 +152,10 @@ def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 def duplicate_batch(batch: pa.RecordBatch, survivors: Mapping[str, str]) -> pa.RecordBatch:
     """The batch with ``reason`` set where another id survives for the row's key, and that id in ``witness``."""
 
-    def why(row_id: str, text_key: str) -> str:
-        return "" if survivors.get(text_key, row_id) == row_id else "duplicate: the same text as the witness"
-
-    made = with_reason(batch, why, "id", "key")
-    return mapped(
-        made,
-        "witness",
-        pa.string(),
-        lambda row_id, text_key, reason: survivors[text_key] if reason.startswith("duplicate:") else "",
-        "id",
-        "key",
-        "reason",
-    )
+    why, witness = reasons(batch), [""] * batch.num_rows
+    ids, keys_ = batch.column("id").to_pylist(), batch.column("key").to_pylist()
+    for place, (row_id, text_key) in enumerate(zip(ids, keys_, strict=True)):
+        first = survivors.get(text_key, row_id)
+        if first != row_id and not why[place]:
+            why[place], witness[place] = "duplicate: the same text as the witness", first
+    return added(added(batch, "reason", pa.string(), why), "witness", pa.string(), witness)

@@ -165,7 +165,15 @@ class _Files:
         if rows.num_rows:
             path = self.out / f"{self.stem}-{self.written:05d}.parquet"
             try:
-                pq.write_table(rows, path, compression="zstd", use_dictionary=False, row_group_size=SHARD_ROWS)
+                # lz4: a tenth of the whole run faster than zstd, in files a third larger that live as long as the run
+                pq.write_table(
+                    rows,
+                    path,
+                    compression="lz4",
+                    use_dictionary=False,
+                    write_statistics=False,
+                    row_group_size=SHARD_ROWS,
+                )
             except OSError as error:  # Arrow does not say which file
                 raise OSError(error.errno or errno.EIO, str(error), str(path)) from None
             self.written += 1
@@ -197,6 +205,18 @@ def smallest(batches: Iterator[pa.RecordBatch], key: str, value: str) -> dict[st
     return dict(zip(found[key].to_pylist(), found[f"{value}_min"].to_pylist(), strict=True))
 
 
+@contextmanager
+def own_memory() -> Iterator[None]:
+    """Arrow's memory comes from the C library for the length of the block, which keeps freed pages for the next batch:
+    Arrow's own pool returns them and takes them again, a tenth of the time of a run."""
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+
+
 @dataclass(frozen=True)
 class Here:
     """This process."""
@@ -223,6 +243,7 @@ def _begin(pickled: bytes) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends the pool
+    pa.set_memory_pool(pa.system_memory_pool())
     _WORK[:] = [pickle.loads(pickled)]
 
 

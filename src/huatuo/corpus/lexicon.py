@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from huatuo.corpus.calibrate import Threshold
 from huatuo.corpus.calibrate import best as best
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import InputError, require
 from huatuo.text.zh import is_cjk
 
@@ -135,13 +135,15 @@ class Lexicon:
     def _terms(self, lows: Sequence[str]) -> tuple[Places, Places]:
         """The terms with Han characters in the joined texts (number, first byte, one past the last), and the text that
         each stands in, where its bytes count from 0."""
-        parts = [low.encode("utf-8", "surrogatepass") for low in lows]
-        ends = np.cumsum([len(part) + 1 for part in parts])
+        places = np.array([place for place, low in enumerate(lows) if not low.isascii()], dtype=np.int64)
+        parts = [lows[place].encode("utf-8", "surrogatepass") for place in places.tolist()]
+        sizes = np.array([len(part) + 1 for part in parts], dtype=np.int64)
+        ends = np.cumsum(sizes)
         hits = self._han.find_matches_as_indexes(b"\n".join(parts)) if self._han_weights else []
         found = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
         owner = np.searchsorted(ends, found[:, 1], side="right")
-        found[:, 1:] -= (ends - [len(part) + 1 for part in parts])[owner, None]
-        return found, owner
+        found[:, 1:] -= (ends - sizes)[owner, None]
+        return found, places[owner]
 
     def _spans(self, low: str, found: Places) -> Spans:
         """The found terms of one text by their characters."""
@@ -184,9 +186,10 @@ def _covered(spans: Spans) -> int:
     return total
 
 
-def density_batch(batch: pa.RecordBatch, lexicon: Lexicon) -> pa.RecordBatch:
-    """The batch with a column ``density`` of ``normal``: what the terms cover, and the characters."""
-    made = lexicon.densities([text or "" for text in batch.column("normal").to_pylist()])
+def density_batch(batch: pa.RecordBatch, lexicon: Lexicon, normal: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The batch with a column ``density`` of ``normal``: what the terms cover, and the characters. ``normal``: the
+    texts of that column, where they are at hand."""
+    made = lexicon.densities(of_column(batch, "normal") if normal is None else normal)
     covered, chars = ([row[place] for row in made] for place in (0, 1))
     arrays = [pa.array(covered, pa.int64()), pa.array(chars, pa.int64())]
     columns = {name: batch.column(name) for name in batch.schema.names}

@@ -8,9 +8,9 @@ be kept, so no decision hangs on another one: what is added later changes none o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,12 @@ from huatuo.text.minhash import BANDS, are_near, bands, gram_sets, overlaps
 TENTHS = 7
 """Tenths of Jaccard similarity from which two texts are near."""
 
-AT_ONCE = 8192
-"""Pairs whose texts are read and compared together: about 40 MB of grams."""
+AT_ONCE = 4096
+"""Pairs whose texts are read and compared together: about 20 MB of grams."""
+
+_MERGED = 7
+"""Bands after which the pairs that they share are made one list: most pairs share several bands, and all of these
+lists together would be the largest part of the memory."""
 
 _STEPS = 4
 """Doublings of the steps by which texts are put in groups."""
@@ -48,6 +52,28 @@ class Neighbour(NamedTuple):
     def jaccard(self) -> float:
         """Share of the grams that both hold, 0 to 1."""
         return self.shared / self.either
+
+
+class Names(Sequence[str]):
+    """Ids in the memory that Arrow gives them, less than half of that of strings."""
+
+    def __init__(self, column: pa.StringArray):
+        self._column = column
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """The id at a place, or those of a slice."""
+        found: str | list[str] = (
+            self._column[place].to_pylist() if isinstance(place, slice) else self._column[place].as_py()
+        )
+        return found
 
 
 @dataclass(frozen=True)
@@ -151,14 +177,13 @@ def neighbours(rows: Rows, earlier: Earlier | None = None, tenths: int = TENTHS)
         ours = rows.texts(places[split:] - old)
         return [*(earlier.texts(places[:split]) if earlier is not None and split else []), *ours]
 
-    later, before, shared, either = verified(later, before, texts, tenths)
-    first = np.flatnonzero(np.diff(later, prepend=-1) > 0)
-    found, nearest = later[first] - old, before[first]
+    later, nearest, shared, either = verified(later, before, texts, tenths)
+    found = later - old
     names: dict[int, str] = {}
     if earlier is not None:
         asked = np.unique(nearest[nearest < old])
         names = dict(zip(asked.tolist(), earlier.ids(asked), strict=True))
-    rest = zip(found.tolist(), nearest.tolist(), shared[first].tolist(), either[first].tolist(), strict=True)
+    rest = zip(found.tolist(), nearest.tolist(), shared.tolist(), either.tolist(), strict=True)
     return {
         rows.ids[place]: Neighbour(names[other] if other < old else rows.ids[other - old], both, any_)
         for place, other, both, any_ in rest
@@ -173,17 +198,26 @@ def candidates(columns: Iterable[Hashes], count: int, old: int = 0) -> tuple[Pla
     """
     found = [np.zeros(0, dtype=np.int64)]
     bits = max(count, 1).bit_length()  # of a place; two of them in one number, where a division would take longest
-    for keys in columns:
+    for number, keys in enumerate(columns):
         order, same, heads = _shared(keys, bits)
         later, previous, heads = order[1:][same], order[:-1][same], heads[1:][same]
         new = later >= old
         later, heads, previous = later[new], heads[new], previous[new]
         apart = heads != previous
         found += [(later << bits) | heads, (later[apart] << bits) | previous[apart]]
+        if number % _MERGED == _MERGED - 1:
+            found = [_different(found)]
+    pairs = _different(found)
+    return pairs >> bits, pairs & ((1 << bits) - 1)
+
+
+def _different(found: list[Places]) -> Places:
+    """The different numbers, ascending."""
     pairs = np.concatenate(found)
     pairs.sort()
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-    return pairs >> bits, pairs & ((1 << bits) - 1)
+    new = np.ones(len(pairs), dtype=bool)
+    np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
+    return pairs[new]
 
 
 def _shared(keys: Hashes, bits: int) -> tuple[Places, npt.NDArray[np.bool_], Places]:
@@ -205,9 +239,18 @@ def _shared(keys: Hashes, bits: int) -> tuple[Places, npt.NDArray[np.bool_], Pla
 def verified(
     later: Places, before: Places, texts: Callable[[Places], Sequence[str]], tenths: int
 ) -> tuple[Places, Places, Places, Places]:
-    """The pairs that are near, with their shared grams and the grams of either: by the later text, the nearest first,
-    of those alike the earliest first. ``texts`` is asked for ascending places."""
-    kept = []
+    """The near pair of each later text with its nearest, of those alike its earliest one, by the later text; with their
+    shared grams and the grams of either. ``texts`` is asked for ascending places."""
+    kept = [_nearest(pairs) for pairs in near_pairs(later, before, texts, tenths)]
+    pairs = _nearest(np.concatenate([np.zeros((4, 0), dtype=np.int64), *kept], axis=1))
+    return pairs[0], pairs[1], pairs[2], pairs[3]
+
+
+def near_pairs(
+    later: Places, before: Places, texts: Callable[[Places], Sequence[str]], tenths: int
+) -> Iterator[Places]:
+    """All pairs that are near, some at a time: rows of the later text, the earlier one, the grams that both hold, and
+    those that either does."""
     order = np.lexsort((later, _roots(later, before)[later]))  # those of one group together: each is read about once
     for begin in range(0, len(order), AT_ONCE):
         part = order[begin : begin + AT_ONCE]
@@ -216,10 +259,14 @@ def verified(
         hashes, starts = gram_sets(texts(places))
         shared, either = overlaps(hashes, starts, where[: len(one)], where[len(one) :])
         near = are_near(shared, either, tenths)
-        kept.append(np.stack([one[near], other[near], shared[near], either[near]]))
-    pairs = np.concatenate([np.zeros((4, 0), dtype=np.int64), *kept], axis=1)
+        yield np.stack([one[near], other[near], shared[near], either[near]])
+
+
+def _nearest(pairs: Places) -> Places:
+    """Of the pairs (later, earlier, shared, either; each a row) that of each later text with the highest share, and of
+    those alike with the earliest."""
     pairs = pairs[:, np.lexsort((pairs[1], -(pairs[2] / pairs[3]), pairs[0]))]
-    return pairs[0], pairs[1], pairs[2], pairs[3]
+    return pairs[:, np.flatnonzero(np.diff(pairs[0], prepend=-1))]
 
 
 def _roots(later: Places, before: Places) -> Places:

@@ -110,9 +110,10 @@ class Clean:
 
     def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         settings = self.settings
-        texts = [text or "" for text in batch.column("text").to_pylist()]
+        whole = pc.fill_null(batch.column("text"), "")
+        texts = whole.to_pylist()
         made = normalise_chunk(chunk(texts))
-        judged = added(batch, "normal", pa.string(), made.texts)
+        judged = added(batch, "normal", pa.string(), whole if made.texts is texts else made.texts)
         judged = language_batch(judged, settings.languages, detector(settings.doubtful), made)
         if settings.lexicon is not None:
             from huatuo.corpus.lexicon import Lexicon, density_batch, domain_batch
@@ -121,15 +122,16 @@ class Clean:
             assert isinstance(terms, Lexicon)
             of_field = frozenset(source.name for source in settings.sources if source.of_field)
             assert isinstance(settings.lexicon.least, int)  # `huatuo.corpus.bulk.curate` has read the file
-            judged = domain_batch(density_batch(judged, terms), settings.lexicon.least, of_field)
-        judged = question_batch(quality_batch(judged, settings.min_text, made))
+            judged = domain_batch(density_batch(judged, terms, made.texts), settings.lexicon.least, of_field)
+        judged = question_batch(quality_batch(judged, settings.min_text, made), made.texts)
         if settings.filter is not None:
             judged = filter_batch(judged, filter_of(settings.filter))
-        judged = cut_batch(judged, settings.max_chars)
-        why = judged.column("reason").to_pylist()
-        kept = [text[:EXCERPT] if reason else text for text, reason in zip(texts, why, strict=True)]
-        judged = added(judged, "chars", pa.int64(), [len(text) for text in texts])
-        return cast(added(judged, "text", pa.string(), kept), CLEAN)
+        judged = cut_batch(judged, settings.max_chars, texts)
+        judged = added(judged, "chars", pa.int64(), pc.utf8_length(whole).cast(pa.int64()))
+        refused = pc.not_equal(judged.column("reason"), "")
+        if pc.any(refused).as_py():
+            whole = pc.if_else(refused, pc.utf8_slice_codeunits(whole, 0, EXCERPT), whole)
+        return cast(added(judged, "text", pa.string(), whole), CLEAN)
 
 
 # ---------------------------------------------------------------- passages
@@ -137,13 +139,15 @@ class Clean:
 
 def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> pa.RecordBatch:
     """Passages with the columns ``normal``, ``reason`` and ``key``; those that are ``fit`` have been judged before."""
-    texts = normalise_many([text or "" for text in batch.column("text").to_pylist()])
+    given = pc.fill_null(batch.column("text"), "")
+    whole = given.to_pylist()
+    texts = normalise_many(whole)
     why = [""] * len(texts)
     open_ = [place for place in range(len(texts)) if not (fit and fit[place])]
     for place, reason in zip(open_, refused([texts[place] for place in open_], min_chars), strict=True):
         why[place] = reason
-    made = added(added(batch, "normal", pa.string(), texts), "reason", pa.string(), why)
-    return added(made, "key", pa.string(), keys(texts))
+    made = added(batch, "normal", pa.string(), given if texts == whole else texts)
+    return added(added(made, "reason", pa.string(), why), "key", pa.string(), keys(texts))
 
 
 @dataclass(frozen=True)
@@ -175,9 +179,11 @@ class Segmented:
     def _judged(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         made = judged(rows, self.min_chars, rows.column("fit").to_pylist())
         made = band_batch(made) if self.near else added(made, "bands", BANDS_TYPE, [None] * made.num_rows)
-        sources = made.column("origin").field("source").to_pylist()
-        ids = zip(sources, made.column("id").to_pylist(), strict=True)
-        ranks = [f"{self.priorities.get(source, 0):04d}{row}" for source, row in ids]
+        sources = made.column("origin").field("source").dictionary_encode()
+        heads = pa.array(
+            [f"{self.priorities.get(name, 0):04d}" for name in sources.dictionary.to_pylist()], pa.string()
+        )
+        ranks = pc.binary_join_element_wise(heads.take(sources.indices), made.column("id"), "")
         return cast(added(made, "rank", pa.string(), ranks), SEGMENT)
 
 

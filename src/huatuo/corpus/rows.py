@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,12 +19,9 @@ def added(batch: pa.RecordBatch, name: str, kind: pa.DataType, values: Sequence[
     return batch.set_column(place, pa.field(name, kind), made)
 
 
-def mapped(
-    batch: pa.RecordBatch, name: str, kind: pa.DataType, make: Callable[..., Any], *given: str
-) -> pa.RecordBatch:
-    """The batch with a column of ``make`` applied to the columns ``given``, row by row."""
-    inputs = [batch.column(column).to_pylist() for column in given]
-    return added(batch, name, kind, [make(*row) for row in zip(*inputs, strict=True)])
+def of_column(batch: pa.RecordBatch, name: str) -> list[str]:
+    """The texts of a column, an empty one for a null."""
+    return [text or "" for text in batch.column(name).to_pylist()]
 
 
 def reasons(batch: pa.RecordBatch) -> list[str]:
@@ -32,10 +29,3 @@ def reasons(batch: pa.RecordBatch) -> list[str]:
     if "reason" not in batch.schema.names:
         return [""] * batch.num_rows
     return [reason or "" for reason in batch.column("reason").to_pylist()]
-
-
-def with_reason(batch: pa.RecordBatch, make: Callable[..., str], *given: str) -> pa.RecordBatch:
-    """The batch with ``reason`` (``rule: figures``) set where it is empty and ``make`` of the columns is not."""
-    inputs = [batch.column(column).to_pylist() for column in given]
-    rows = zip(reasons(batch), *inputs, strict=True)
-    return added(batch, "reason", pa.string(), [old or make(*row) for old, *row in rows])

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from huatuo import store
 from huatuo.corpus.rows import added, reasons
+from huatuo.files import content_ids
 from huatuo.readers.markup import blocks, heading_text
 from huatuo.records import Origin
-from huatuo.store import content_id
 from huatuo.text.segment import pieces
 
 PIECES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("title", pa.string())]))
@@ -81,11 +81,12 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
     return start, start + len(inner.rstrip())
 
 
-def cut_batch(batch: pa.RecordBatch, max_chars: int) -> pa.RecordBatch:
+def cut_batch(batch: pa.RecordBatch, max_chars: int, texts: Sequence[str] | None = None) -> pa.RecordBatch:
     """The batch with a column ``pieces``: a list of start, end and title per row, empty for a row with a reason; and
-    with the reason `NO_TEXT` where there is none to cut."""
+    with the reason `NO_TEXT` where there is none to cut. ``texts``: those of its column, where they are at hand."""
     why = reasons(batch)
-    rows = zip(why, *(batch.column(name).to_pylist() for name in ("text", "title", "language")), strict=True)
+    texts = batch.column("text").to_pylist() if texts is None else texts
+    rows = zip(why, texts, *(batch.column(name).to_pylist() for name in ("title", "language")), strict=True)
     made = [[] if reason else cut(text, title, language, max_chars) for reason, text, title, language in rows]
     why = [reason or ("" if found else NO_TEXT) for reason, found in zip(why, made, strict=True)]
     flat = [piece for found in made for piece in found]
@@ -104,9 +105,8 @@ def passages(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[int]]:
     texts = batch.column("text").to_pylist()
     parent, title, origins = batch.column("id").take(take), flat.field("title"), batch.column("origin").take(take)
     cells = list(zip(rows, starts, ends, strict=True))
-    own = zip(parent.to_pylist(), starts, ends, strict=True)
     columns = {
-        "id": [content_id("passage", of, str(start), str(end)) for of, start, end in own],
+        "id": content_ids(("passage",), parent.to_pylist(), map(str, starts), map(str, ends)),
         "parent": parent,
         "title": title,
         "text": [texts[row][start:end] for row, start, end in cells],

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -32,6 +32,9 @@ from huatuo.readers.files import LONGEST_TITLE, SUFFIXES, Wanted, read_parts
 from huatuo.readers.parts import Unread
 from huatuo.recipe_curate import CorpusSource
 from huatuo.records import Document
+
+if TYPE_CHECKING:
+    from huatuo.corpus.tables import Plain
 
 BATCH_ROWS = 2_000
 """Most rows of a batch."""
@@ -191,34 +194,48 @@ class _Rows:
 
     def taken(self) -> pa.RecordBatch:
         """The rows as a batch; there are none after it."""
-        source, items, count = self.shard.source, self.items, len(self.items)
-        self.items, self.characters = [], 0
-        place = pa.array([item.place for item in items], pa.string())
-        origin = {"source": source.name, "file": self.shard.path.name, "evidence": source.evidence, "document": ""}
-        kinds = list(SCHEMA.field("origin").type)
-        parts = {name: pa.repeat(pa.scalar(value, pa.string()), count) for name, value in origin.items()}
-        parts |= {"place": place}
-        origins = [parts[kind.name] if kind.name in parts else pa.nulls(count, kind.type) for kind in kinds]
-        columns = {
-            "id": self._ids(items),
-            "source": parts["source"],
-            "language": pa.repeat(pa.scalar(source.language or "unknown", pa.string()), count),
-            "genre": pa.repeat(pa.scalar(source.genre, pa.string()), count),
-            "title": [item.title for item in items],
-            "text": [item.text for item in items],
-            "origin": pa.StructArray.from_arrays(origins, fields=kinds),
-            "reason": [item.reason for item in items],
-        }
-        return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+        items, self.items, self.characters = self.items, [], 0
+        places, titles, texts, own, why = ([item[at] for item in items] for at in range(len(Item._fields)))
+        return _batch(self.shard, places, titles, texts, own, why)
 
-    def _ids(self, items: Sequence[Item]) -> list[str]:
-        """By the record's own id where it has one, else by its place in the file."""
-        head = ("text", self.shard.source.name)
-        own = content_ids((*head, "own"), [item.own_id for item in items])
-        if all(item.own_id for item in items):
-            return own
-        placed = content_ids((*head, self.shard.within), [item.place for item in items])
-        return [one if item.own_id else other for item, one, other in zip(items, own, placed, strict=True)]
+
+def _batch(
+    shard: Shard,
+    places: Sequence[str],
+    titles: Sequence[str],
+    texts: Sequence[str],
+    own: Sequence[str],
+    why: Sequence[str],
+) -> pa.RecordBatch:
+    """The rows of `Item`s, which are given by columns."""
+    source, count = shard.source, len(places)
+    origin = {"source": source.name, "file": shard.path.name, "evidence": source.evidence, "document": ""}
+    parts: dict[str, Any] = {name: pa.repeat(pa.scalar(value, pa.string()), count) for name, value in origin.items()}
+    parts |= {"place": pa.array(places, pa.string())}
+    kinds = list(SCHEMA.field("origin").type)
+    origins = [parts[kind.name] if kind.name in parts else pa.nulls(count, kind.type) for kind in kinds]
+    columns = {
+        "id": _ids(shard, places, own),
+        "source": parts["source"],
+        "language": pa.repeat(pa.scalar(source.language or "unknown", pa.string()), count),
+        "genre": pa.repeat(pa.scalar(source.genre, pa.string()), count),
+        "title": titles,
+        "text": texts,
+        "origin": pa.StructArray.from_arrays(origins, fields=kinds),
+        "reason": why,
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+
+def _ids(shard: Shard, places: Sequence[str], own: Sequence[str]) -> list[str]:
+    """By the record's own id where it has one, else by its place in the file."""
+    head = ("text", shard.source.name)
+    if all(own):
+        return content_ids((*head, "own"), own)
+    placed = content_ids((*head, shard.within), places)
+    if not any(own):
+        return placed
+    return [a if one else b for one, a, b in zip(own, content_ids((*head, "own"), own), placed, strict=True)]
 
 
 def read(shard: Shard) -> Iterator[pa.RecordBatch]:
@@ -228,6 +245,12 @@ def read(shard: Shard) -> Iterator[pa.RecordBatch]:
     """
     rows = _Rows(shard)
     for item in _items(shard):
+        if not isinstance(item, Item):
+            if rows.items:
+                yield rows.taken()
+            why = pa.repeat(pa.scalar("", pa.string()), len(item.places))
+            yield _batch(shard, item.places, item.titles, item.texts, item.own_ids.to_pylist(), why)
+            continue
         if not item.reason and not item.text.strip():
             item = item._replace(text="", reason="empty_text: the record's text holds blanks only; expected text")
         elif not item.reason and not _is_whole(item.text):
@@ -254,7 +277,7 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _items(shard: Shard) -> Iterator[Item]:
+def _items(shard: Shard) -> Iterator[Item | Plain]:
     from huatuo.corpus import pages, tables
 
     if shard.path.stat().st_size == 0:

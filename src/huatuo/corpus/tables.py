@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from huatuo.corpus.sources import Item, broken, too_large
@@ -179,7 +180,17 @@ def _named(path: Path, source: CorpusSource, names: Sequence[str]) -> Columns:
     return Columns(tuple(there if isinstance(source.text, tuple) else there[:1]), title, source.id)
 
 
-def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
+class Plain(NamedTuple):
+    """Rows of a Parquet file that are texts as they are, by columns."""
+
+    places: list[str]
+    """See `Item`; so are the others."""
+    titles: pa.Array
+    texts: pa.Array
+    own_ids: pa.Array
+
+
+def parquet(path: Path, source: CorpusSource) -> Iterator[Item | Plain]:
     """The texts of a Parquet file, a row group at most in memory. Raises InputError as `columns`."""
     wanted = columns(path, source)
     number = 0
@@ -189,22 +200,57 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item]:
         try:
             names = dict.fromkeys(name for name in (*wanted.texts, wanted.title, wanted.id) if name)
             for batch in file.iter_batches(PARQUET_ROWS, columns=list(names)):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _of_row(f"row {number}", row, wanted, source.longest)
+                places = [f"row {at}" for at in range(number + 1, number + 1 + batch.num_rows)]
+                number += batch.num_rows
+                whole = plain(batch, places, wanted, source.longest)
+                rows = zip(places, _rows(batch), strict=True)
+                yield from [whole] if whole else (_of_row(place, row, wanted, source.longest) for place, row in rows)
         except OSError as error:
             yield broken(error, f"row {number}")
 
 
-def _of_row(place: str, row: dict[str, Any], wanted: Columns, longest: int) -> Item:
+def plain(batch: pa.RecordBatch, places: list[str], wanted: Columns, longest: int) -> Plain | None:
+    """The rows by columns, where each is a text that needs no second look; None where one may not be: it is null, ends
+    in blanks alone, is too large, or no UTF-8."""
+    texts = batch.column(wanted.texts[0])
+    if len(wanted.texts) > 1 or texts.null_count or pc.max(pc.binary_length(texts)).as_py() > longest:
+        return None
+    try:
+        batch.validate(full=True)  # Parquet's strings are any bytes
+    except pa.ArrowInvalid:
+        return None
+    firsts = pc.unique(pc.utf8_slice_codeunits(texts, 0, 1)).to_pylist()
+    own = batch.column(wanted.id) if wanted.id else pa.nulls(batch.num_rows, pa.string())
+    named = batch.column(wanted.title) if wanted.title else own
+    if not all(map(str.strip, firsts)) or not (_is_text(own) or pa.types.is_integer(own.type)):
+        return None
+    titles = named.cast(pa.string()) if wanted.title and _is_text(named) else pa.nulls(batch.num_rows, pa.string())
+    return Plain(places, pc.fill_null(titles, ""), texts.cast(pa.string()), pc.fill_null(own.cast(pa.string()), ""))
+
+
+def _is_text(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The rows, their texts as bytes."""
+    fields = [pa.field(f.name, pa.binary() if _is_text(batch.column(f.name)) else f.type) for f in batch.schema]
+    yield from batch.cast(pa.schema(fields)).to_pylist()
+
+
+def _of_row(place: str, row: Mapping[str, Any], wanted: Columns, longest: int) -> Item:
+    shown = {name: decode_as(cell, "utf-8", 0)[0] if isinstance(cell, bytes) else cell for name, cell in row.items()}
     given = [row[name] for name in wanted.texts]
-    parts = [part for part in given if part is not None]
+    parts = [part for part in (shown[name] for name in wanted.texts) if part is not None]
     if not parts:
         return Item(place, reason=f"missing_field: {' and '.join(wanted.texts)} is null; expected text")
+    for cell in (cell for cell in given if isinstance(cell, bytes)):
+        if wrong := [problem for problem in decode_as(cell, "utf-8", 0)[1] if problem.rule == "undecodable_bytes"]:
+            return Item(place, reason=f"undecodable_bytes: {wrong[0].message}")
     text = parts[0] if len(given) == 1 else "\n".join(part.strip() for part in parts if part.strip())
     if len(text) * 4 > longest and (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
         return Item(place, reason=too_large(size, longest))
-    title, own = row.get(wanted.title), row.get(wanted.id)
+    title, own = shown.get(wanted.title), shown.get(wanted.id)
     return Item(place, title if isinstance(title, str) else "", text, "" if own is None else str(own))
 
 

@@ -6,10 +6,11 @@ Texts as a whole are judged, passages are not: a question in the middle of a tex
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 
-from huatuo.corpus.rows import with_reason
+from huatuo.corpus.rows import added, of_column, reasons
 
 _ENDED = re.compile(r"[。！？!?；;\n]|\.\s")
 
@@ -20,10 +21,14 @@ def is_question_alone(text: str) -> bool:
     return text.endswith(("?", "？")) and not _ENDED.search(text[:-1])
 
 
-def question_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with ``reason`` filled where it is empty and ``normal`` is one question."""
-
-    def why(text: str | None) -> str:
-        return "question_alone: one question, expected an answer beside it" if is_question_alone(text or "") else ""
-
-    return with_reason(batch, why, "normal")
+def question_batch(batch: pa.RecordBatch, normal: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The batch with ``reason`` filled where it is empty and ``normal`` is one question. ``normal``: the texts of that
+    column, where they are at hand."""
+    texts = of_column(batch, "normal") if normal is None else normal
+    alone = [place for place, text in enumerate(texts) if is_question_alone(text)]
+    if not alone:
+        return batch
+    why = reasons(batch)
+    for place in alone:
+        why[place] = why[place] or "question_alone: one question, expected an answer beside it"
+    return added(batch, "reason", pa.string(), why)
