@@ -205,7 +205,7 @@ def test_what_cannot_be_calibrated_is_one_error(folder: Path) -> None:
     for text in ("", "[]", '{"what": "filter", "chosen": 3}', '{"what": "density", "chosen": 4000}'):
         (folder / "d.json").write_text(text)
         with pytest.raises(InputError, match=r"d\.json"):
-            calibration.least_of(LexiconSettings(files=(folder / "words.txt",), least=folder / "d.json"))
+            lexicon.least_of(LexiconSettings(files=(folder / "words.txt",), least=folder / "d.json"))
     assert curate(folder, "--train-filter", "x").exit_code == 2
     assert curate(folder, "--judge").exit_code == 2
     said = curate(folder, "--draw", str(folder / "new.csv"), "--judge")

@@ -17,8 +17,8 @@ import pyarrow as pa
 from huatuo import store
 from huatuo.corpus import earlier, funnel, semantic
 from huatuo.corpus.band_table import BandTable
-from huatuo.corpus.calibration import least_of
 from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, own_memory, read_rows
+from huatuo.corpus.lexicon import least_of
 from huatuo.corpus.near import Neighbour, neighbours
 from huatuo.corpus.nearby import near_rows
 from huatuo.corpus.passes import (

@@ -6,7 +6,6 @@ not choose it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,7 @@ from huatuo.corpus.judgements import Judged, of_sheet, read_sheet
 from huatuo.corpus.passes import lexicon_of
 from huatuo.errors import InputError, RecipeError
 from huatuo.llm.base import Model
-from huatuo.recipe_curate import CorpusSettings, LexiconSettings
+from huatuo.recipe_curate import CorpusSettings
 from huatuo.records_curated import Calibration, ThresholdCount
 
 DENSITIES = (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300)
@@ -100,26 +99,6 @@ def trained(rows: Sequence[Judged], folder: Path, least: float = 0.0) -> Calibra
     made = learned.train(rows, least=least or learned.LEAST_PRECISION)
     learned.save(made, folder)
     return of_filter(rows, made)
-
-
-def least_of(settings: LexiconSettings) -> int:
-    """The least density of a recipe, in thousandths: its number, or the one chosen in the file that it names.
-
-    Raises InputError for a file that is none.
-    """
-    if isinstance(settings.least, int):
-        return settings.least
-    try:
-        said = json.loads(settings.least.read_text(encoding="utf-8"))
-        found = said["chosen"] if said["what"] == "density" else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{settings.least}: no chosen density ({error}); next: huatuo curate RECIPE --calibrate SHEET, with a "
-            "number as corpus.lexicon.least, writes such a file"
-        ) from None
-    if not isinstance(found, int) or not 0 <= found <= 1000:
-        raise InputError(f"{settings.least}: chosen is {found!r}; expected 0 to 1000; next: calibrate anew")
-    return found
 
 
 def asked(settings: CorpusSettings, rows: Sequence[sheets.Read], model: Model) -> judgements.Asked:

@@ -134,14 +134,15 @@ def _with(
     left: npt.NDArray[np.uint32], starts: Places, odd: Places, spelt: Sequence[tuple[int, ...]]
 ) -> tuple[str, Places]:
     """What the texts leave, joined, and where each begins, with the end; ``spelt`` stands at the places ``odd``."""
-    sizes = (left != 0).astype(np.int64)
-    sizes[odd] = [len(letters) for letters in spelt]
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    made = np.repeat(left, sizes)
-    letters = [letter for part in spelt for letter in part]
-    own = sizes[odd]
-    made[np.arange(len(letters)) + np.repeat(ends[odd] - (np.cumsum(own) - own), own)] = letters
-    return made.astype(np.uint32).tobytes().decode("utf-32-le"), ends[starts]
+    plain = left != 0
+    plain[odd] = False
+    before = np.zeros(len(left) + 1, dtype=np.int32)
+    np.cumsum(plain, dtype=np.int32, out=before[1:])
+    sizes = np.array([len(letters) for letters in spelt], dtype=np.int64)
+    letters = np.array([letter for part in spelt for letter in part], dtype=np.uint32)
+    made = np.insert(left[plain], np.repeat(before[odd], sizes), letters)
+    more = np.concatenate([[0], np.cumsum(sizes)])[np.searchsorted(odd, starts)]
+    return made.tobytes().decode("utf-32-le"), before[starts] + more
 
 
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

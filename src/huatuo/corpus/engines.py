@@ -125,7 +125,8 @@ def read_rows(path: Path, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBat
 
 def cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of a schema, in its order and types (another engine writes long strings and lists)."""
-    return pa.RecordBatch.from_arrays([batch.column(f.name).cast(f.type) for f in schema], schema=schema)
+    columns = ((batch.column(f.name), f.type) for f in schema)
+    return pa.RecordBatch.from_arrays([c if c.type == kind else c.cast(kind) for c, kind in columns], schema=schema)
 
 
 def opened(batch: pa.RecordBatch) -> pa.RecordBatch:

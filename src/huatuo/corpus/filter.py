@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,13 @@ import pyarrow as pa
 
 from huatuo.corpus.calibrate import measured, precise, thresholds_of
 from huatuo.corpus.characters import chunks
-from huatuo.corpus.judgements import Judged
 from huatuo.corpus.rows import added, reasons
 from huatuo.errors import DataError, InputError
 from huatuo.files import canonical_json, content_id, hash_file, locked, write_atomic
 from huatuo.text.grams import token_hashes, windows
+
+if TYPE_CHECKING:  # judging imports the models that are asked, which a filter at work does not need
+    from huatuo.corpus.judgements import Judged
 
 VERSION = 1
 """Of features and file; a filter of another version is refused, because its scores would not mean the same."""

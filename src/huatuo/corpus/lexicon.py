@@ -8,18 +8,20 @@ everyday language weigh less (`GENERAL`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from huatuo.corpus.calibrate import Threshold
 from huatuo.corpus.calibrate import best as best
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import InputError, require
+from huatuo.recipe_curate import LexiconSettings
+from huatuo.text.grams import Places
 from huatuo.text.zh import is_cjk
 
 FULL, GENERAL = 100, 25
@@ -37,7 +39,6 @@ _LATIN_END = "\u2e80"
 _CHUNK = 500
 """Texts that are searched as one."""
 
-Places = npt.NDArray[np.int64]
 Spans = list[tuple[int, int, int]]
 
 
@@ -87,6 +88,26 @@ def of_names(names: Iterable[str], general: Collection[str] = ()) -> dict[str, i
     left out."""
     words = {name.strip().lower() for name in names}
     return {word: GENERAL if word in general else FULL for word in words if len(word) > 1}
+
+
+def least_of(settings: LexiconSettings) -> int:
+    """The least density of a recipe, in thousandths: its number, or the one chosen in the file that it names.
+
+    Raises InputError for a file that is none.
+    """
+    if isinstance(settings.least, int):
+        return settings.least
+    try:
+        said = json.loads(settings.least.read_text(encoding="utf-8"))
+        found = said["chosen"] if said["what"] == "density" else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{settings.least}: no chosen density ({error}); next: huatuo curate RECIPE --calibrate SHEET, with a "
+            "number as corpus.lexicon.least, writes such a file"
+        ) from None
+    if not isinstance(found, int) or not 0 <= found <= 1000:
+        raise InputError(f"{settings.least}: chosen is {found!r}; expected 0 to 1000; next: calibrate anew")
+    return found
 
 
 # ---------------------------------------------------------------- density
@@ -190,8 +211,7 @@ def density_batch(batch: pa.RecordBatch, lexicon: Lexicon, normal: Sequence[str]
     """The batch with a column ``density`` of ``normal``: what the terms cover, and the characters. ``normal``: the
     texts of that column, where they are at hand."""
     made = lexicon.densities(of_column(batch, "normal") if normal is None else normal)
-    covered, chars = ([row[place] for row in made] for place in (0, 1))
-    arrays = [pa.array(covered, pa.int64()), pa.array(chars, pa.int64())]
+    arrays = [pa.array(column) for column in np.array(made, dtype=np.int64).reshape(-1, 2).T]
     columns = {name: batch.column(name) for name in batch.schema.names}
     return pa.RecordBatch.from_pydict(columns | {"density": pa.StructArray.from_arrays(arrays, fields=list(DENSITY))})
 
@@ -206,14 +226,10 @@ def domain_batch(batch: pa.RecordBatch, thousandths: int, of_field: Collection[s
     ``of_field`` as a whole."""
     why = reasons(batch)
     sources = batch.column("source").to_pylist() if of_field else [""] * batch.num_rows
-    for place, row in enumerate(batch.column("density").to_pylist()):
-        if (
-            not why[place]
-            and sources[place] not in of_field
-            and not is_dense(row["covered"], row["chars"], thousandths)
-        ):
-            part = row["covered"] / FULL
-            why[place] = f"off_domain: words of the field cover {part:g} of {row['chars']} characters"
+    covered, chars = (column.to_numpy() for column in batch.column("density").flatten())
+    for place in np.flatnonzero(covered * 1000 < thousandths * FULL * chars).tolist():
+        if not why[place] and sources[place] not in of_field:
+            why[place] = f"off_domain: words of the field cover {covered[place] / FULL:g} of {chars[place]} characters"
             why[place] += f", expected {thousandths / 10:g} %"
     return added(batch, "reason", pa.string(), why)
 

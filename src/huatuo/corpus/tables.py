@@ -210,8 +210,8 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item | Plain]:
 
 
 def plain(batch: pa.RecordBatch, places: list[str], wanted: Columns, longest: int) -> Plain | None:
-    """The rows by columns, where each is a text that needs no second look; None where one may not be: it is null, ends
-    in blanks alone, is too large, or no UTF-8."""
+    """The rows by columns, where each is a text that needs no second look; None where one does: it is null or blank,
+    too large, or no UTF-8."""
     texts = batch.column(wanted.texts[0])
     if len(wanted.texts) > 1 or texts.null_count or pc.max(pc.binary_length(texts)).as_py() > longest:
         return None
@@ -219,10 +219,11 @@ def plain(batch: pa.RecordBatch, places: list[str], wanted: Columns, longest: in
         batch.validate(full=True)  # Parquet's strings are any bytes
     except pa.ArrowInvalid:
         return None
-    firsts = pc.unique(pc.utf8_slice_codeunits(texts, 0, 1)).to_pylist()
+    firsts = pc.utf8_slice_codeunits(texts, 0, 1).to_pylist()
+    blank = any(not first.strip() and not texts[at].as_py().strip() for at, first in enumerate(firsts))
     own = batch.column(wanted.id) if wanted.id else pa.nulls(batch.num_rows, pa.string())
     named = batch.column(wanted.title) if wanted.title else own
-    if not all(map(str.strip, firsts)) or not (_is_text(own) or pa.types.is_integer(own.type)):
+    if blank or not (_is_text(own) or pa.types.is_integer(own.type)):
         return None
     titles = named.cast(pa.string()) if wanted.title and _is_text(named) else pa.nulls(batch.num_rows, pa.string())
     return Plain(places, pc.fill_null(titles, ""), texts.cast(pa.string()), pc.fill_null(own.cast(pa.string()), ""))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from huatuo.errors import InputError
-from huatuo.readers import office, pdf
 from huatuo.readers.encoding import Decoded, Problem, read_text
 from huatuo.readers.html import to_text
 from huatuo.readers.jsonfile import records
@@ -149,6 +148,8 @@ def read_parts(path: Path, wanted: Wanted) -> Iterator[Part | Unread]:
 
 
 def _read(path: Path, kind: str, wanted: Wanted) -> Iterator[Part | Unread]:
+    from huatuo.readers import office, pdf  # a fifth of a second, which most corpora do not need
+
     if kind == "pdf":
         yield pdf.read_pdf(path)
     elif kind == "docx":

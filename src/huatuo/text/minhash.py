@@ -78,8 +78,10 @@ def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
     five = four[:count] * _ROLL + values[GRAM - 1 :]
     five ^= five >> np.uint64(32)
     five *= _STEP
-    first = np.cumsum(lengths) - lengths
-    return np.take(five, np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)), starts
+    inside = np.ones(count, dtype=bool)  # where a run does not reach over the end of its text
+    over = (np.cumsum(lengths)[:, None] - np.arange(1, GRAM)).ravel()
+    inside[over[(over >= 0) & (over < count)]] = False
+    return five[inside], starts
 
 
 def sums(marked: npt.NDArray[np.bool_], starts: Places) -> Places:
