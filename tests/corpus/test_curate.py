@@ -160,8 +160,8 @@ def test_radicals_full_width_and_unit_glyphs_are_repaired(run: Run) -> None:
 def test_the_longest_passage_is_bounded_and_nothing_is_lost() -> None:
     text = "".join(f"第{i}句话说明剂量为{i}.5 mg。" for i in range(2000)) + "\n\n# 下一章\n没有句号" * 50
     spans = cut(text, "标题", "zh", 160)
-    assert max(p["end"] - p["start"] for p in spans) <= 160
+    assert max(p.end - p.start for p in spans) <= 160
     outside = list(text)
     for p in spans:
-        outside[p["start"] : p["end"]] = [""] * (p["end"] - p["start"])
+        outside[p.start : p.end] = [""] * (p.end - p.start)
     assert set("".join(outside).split()) <= {"#", "下一章"}

@@ -110,7 +110,7 @@ dice = random.Random(1)
 book = "".join("".join(dice.choices("患者服用药物后症状减轻仍需定期复查血压血糖", k=30)) + "。" for _ in range(8_000))
 origin = {"source": "s", "file": "f", "place": "p", "evidence": "", "document": "", "span": None}
 given = {"source": "s", "language": "zh", "genre": "book", "title": "", "origin": origin, "reason": "", "chars": len(book)}
-pieces = cut(book, "", "zh", 400)
+pieces = [piece._asdict() for piece in cut(book, "", "zh", 400)]
 rows = [{"id": f"{i}", "text": book, "pieces": pieces, **given} for i in range(4)]
 made = Segmented(12, 40, False)(pa.RecordBatch.from_pylist(rows, schema=CLEAN))
 peak = re.search("VmHWM:\\\\s+([0-9]+)", Path("/proc/self/status").read_text())

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,18 @@ from huatuo.text.segment import pieces
 
 PIECES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("title", pa.string())]))
 """Type of the column ``pieces``."""
+
+
+class Piece(NamedTuple):
+    """Where a passage lies in its text, and its title."""
+
+    start: int
+    """First character."""
+    end: int
+    """One past the last."""
+    title: str
+    """Title of the text and headings above."""
+
 
 NO_TEXT = "no_text: the document holds headings or blanks only; expected text"
 """Reason of a text without a passage."""
@@ -42,8 +54,8 @@ _HEADING_SIGNS = ("#", "=", "--")
 """What stands in every heading; found in a tenth of the time that the pattern takes."""
 
 
-def cut(text: str, title: str, language: str, max_chars: int) -> list[dict[str, Any]]:
-    """The pieces of a document as start, end and title (headings above joined by `` > ``), in order.
+def cut(text: str, title: str, language: str, max_chars: int) -> list[Piece]:
+    """The pieces of a document, in order; its title and the headings above a piece are joined by `` > ``.
 
     A piece begins at every heading; a heading without a text of its own goes with the next one; blanks and the line of
     the heading itself stay outside the spans where text follows.
@@ -52,9 +64,6 @@ def cut(text: str, title: str, language: str, max_chars: int) -> list[dict[str, 
     # most texts of a corpus have none, and reading their blocks takes longest
     if any(sign in text for sign in _HEADING_SIGNS) and _MAYBE_HEADING.search(text):
         headings = [block for block in blocks(text) if block.kind == "heading"]
-    elif len(text) <= max_chars:
-        span = _trimmed(text, 0, len(text))
-        return [{"start": span[0], "end": span[1], "title": title}] if span else []
     found = []
     path: list[tuple[int, str]] = []
     edges = [0, *(block.start for block in headings), len(text)]
@@ -68,7 +77,7 @@ def cut(text: str, title: str, language: str, max_chars: int) -> list[dict[str, 
         for start, stop in pieces(text[begin:end], max_chars, "en" if language == "en" else "zh"):
             span = _trimmed(text, begin + start, begin + stop)
             if span:
-                found.append({"start": span[0], "end": span[1], "title": name})
+                found.append(Piece(*span, name))
     return found
 
 
@@ -86,13 +95,23 @@ def cut_batch(batch: pa.RecordBatch, max_chars: int, texts: Sequence[str] | None
     with the reason `NO_TEXT` where there is none to cut. ``texts``: those of its column, where they are at hand."""
     why = reasons(batch)
     texts = batch.column("text").to_pylist() if texts is None else texts
-    rows = zip(why, texts, *(batch.column(name).to_pylist() for name in ("title", "language")), strict=True)
-    made = [[] if reason else cut(text, title, language, max_chars) for reason, text, title, language in rows]
-    why = [reason or ("" if found else NO_TEXT) for reason, found in zip(why, made, strict=True)]
-    flat = [piece for found in made for piece in found]
+    titles, languages = (batch.column(name).to_pylist() for name in ("title", "language"))
+    flat: list[Piece] = []
+    edges = [0]
+    for place, text in enumerate(texts):
+        if not why[place]:
+            if len(text) <= max_chars and not any(sign in text for sign in _HEADING_SIGNS):  # nothing to cut
+                span = _trimmed(text, 0, len(text))
+                flat += [Piece(*span, titles[place])] if span else []
+            else:
+                flat += cut(text, titles[place], languages[place], max_chars)
+            if len(flat) == edges[-1]:
+                why[place] = NO_TEXT
+        edges.append(len(flat))
     fields = list(PIECES.value_type)
-    parts = [pa.array([piece[field.name] for piece in flat], field.type) for field in fields]
-    offsets = pa.array(np.cumsum([0, *map(len, made)]), pa.int32())
+    columns = zip(*flat, strict=True) if flat else ((), (), ())
+    parts = [pa.array(list(column), field.type) for column, field in zip(columns, fields, strict=True)]
+    offsets = pa.array(edges, pa.int32())
     pieces_ = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(parts, fields=fields)).cast(PIECES)
     return added(added(batch, "pieces", PIECES, pieces_), "reason", pa.string(), why)
 
