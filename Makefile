@@ -32,6 +32,9 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, docs
 bench: $(VENV)/.dev ## every benchmark, or ONLY=name
 	$(BIN)/python bench/run.py $(ONLY)
 
+ablation: $(VENV)/.demo ## one stage against two, then forgetting, on three seeds each; or ONLY=ablation, ONLY=forgetting
+	for study in $(or $(ONLY),ablation forgetting); do $(BIN)/huatuo study $$study --runs $(RUNS) || exit 1; done
+
 docs: $(VENV)/.dev ## write the generated reference pages again
 	$(BIN)/python docs/generate.py
 

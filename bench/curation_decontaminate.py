@@ -21,7 +21,8 @@ import corpora
 import pyarrow as pa
 from run import Outcome
 
-from huatuo.corpus.decontaminate import contaminated_batch, indexes
+from huatuo.checks.exam_copies import indexes
+from huatuo.corpus.decontaminate import contaminated_batch
 from huatuo.corpus.rows import reasons
 from huatuo.readers import tables
 from huatuo.records import Question

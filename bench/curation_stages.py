@@ -92,7 +92,7 @@ class Clock:
 def _watched(clock: Clock) -> None:
     """Put the clock into the kernels of curation."""
     from huatuo import store
-    from huatuo.corpus import bulk, characters, engines, funnel, lexicon, nearby, passes, quality
+    from huatuo.corpus import bulk, characters, engines, funnel, lexicon, nearby, passes, quality, spared
 
     kernels: dict[str, list[tuple[Any, str]]] = {
         "normalise": [(passes, "normalise_chunk"), (passes, "normalise_many")],
@@ -108,6 +108,7 @@ def _watched(clock: Clock) -> None:
         "write Parquet": [(engines._Files, "flush")],
         FURTHER + "language": [(passes, "language_batch")],
         FURTHER + "question without an answer": [(passes, "question_batch")],
+        FURTHER + "what near passages say more": [(spared.Spared, "alike")],
         FURTHER + "account, digest and samples": [(bulk, "_account")],
         FURTHER + "digest of inputs, manifests": [(bulk, "_inputs"), (store.Writer, "adopt"), (store, "verify")],
         FURTHER + "documents of the passages": [(bulk, "as_documents")],

@@ -58,6 +58,7 @@ def main() -> int:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         print(f"== {name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
         outcome = module.run()

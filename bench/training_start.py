@@ -2,13 +2,17 @@
 
 Made pairs of 40 characters go through the stages order and tokenise once; then training is started in a process of its
 own, as often as there are sizes, up to its first step. Memory is that of the process itself, without pages of mapped
-files, which the system takes back when it needs them.
+files, which the system takes back when it needs them. Bound: 15 CPU-seconds with a million pairs.
+
+Besides: CPU-seconds of a step by its tokens (forward and backward pass of the default model from scratch, samples of
+one length). ``linear``: the cost of a token in the largest step over that in the smallest; not much above 1.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +26,10 @@ from run import Outcome
 SIZES = (10_000, 1_000_000)
 CHARACTERS, QUESTION, ANSWER = 3_000, 16, 24
 """Vocabulary; characters of a question and of its answer."""
+
+STEP_TOKENS = (1_024, 2_048, 4_096, 8_192)
+SAMPLE, TIMES = 64, 7
+"""Tokens of a step; of each of its samples; how often it is measured."""
 
 CHILD = """
 import json, sys, time
@@ -100,6 +108,31 @@ def first_step(root: Path) -> dict[str, float]:
     return found
 
 
+def cost_of_a_step() -> dict[int, float]:
+    """CPU-seconds of a step by its tokens, medians; one thread."""
+    import torch
+
+    from huatuo.models import scratch
+    from huatuo.recipe import ScratchSettings
+    from huatuo.train.forward import answer_head
+    from huatuo.train.pack import lay_out
+
+    torch.set_num_threads(1)
+    model = scratch.build(ScratchSettings(), CHARACTERS, eos_id=1, pad_id=0, seed=1, window=SAMPLE).train()
+    rng, flags = np.random.default_rng(0), np.repeat([0, 1], SAMPLE // 2)
+    batches = {n: [rng.integers(3, CHARACTERS, SAMPLE) for _ in range(n // SAMPLE)] for n in STEP_TOKENS}
+    seconds: dict[int, list[float]] = {n: [] for n in STEP_TOKENS}
+    with answer_head(model, torch.device("cpu"), trim=True) as head:
+        for turn in range(TIMES + 1):
+            for n, ids in batches.items():
+                batch, start = lay_out(ids, [flags] * len(ids), "bucketed"), time.process_time()
+                head.loss_sum(batch).backward()
+                model.zero_grad(set_to_none=True)
+                if turn:  # the first warms the caches
+                    seconds[n].append(time.process_time() - start)
+    return {n: statistics.median(found) for n, found in seconds.items()}
+
+
 def run() -> Outcome:
     """The figures of both sizes, and what the larger one costs beside the smaller."""
     figures: dict[str, float] = {}
@@ -114,4 +147,8 @@ def run() -> Outcome:
         figures[f"memory at first step with {n:,} pairs, mb"] = round(started["mb"])
     few, many = (figures[f"memory at first step with {n:,} pairs, mb"] for n in SIZES)
     figures["bytes of memory for each further pair"] = round((many - few) * 2**20 / (SIZES[1] - SIZES[0]))
-    return Outcome(figures, {}, SIZES[-1], [f"{name:<50}{value:>12,.2f}" for name, value in figures.items()])
+    costs = cost_of_a_step()
+    figures |= {f"step of {n:,} tokens, cpu_s": round(seconds, 4) for n, seconds in costs.items()}
+    few, many = STEP_TOKENS[0], STEP_TOKENS[-1]
+    ratios = {"linear": round(costs[many] / many / (costs[few] / few), 3)}
+    return Outcome(figures, ratios, SIZES[-1], [f"{name:<50}{value:>12,.2f}" for name, value in figures.items()])

@@ -8,7 +8,7 @@ from typing import Any
 
 import sentencepiece
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
     BloomConfig,
@@ -40,6 +40,10 @@ TEXTS = [
     "问答前后有空白也格式的标记只是文字完一二三四五六七你名生祝早康复还呢好怎么办哪些剂量每次受体阻滞剂β≤/kg😀\t",
     *(text for fmt in formats.FORMATS.values() for text in formats.vocabulary(fmt)),
 ]
+"""What the tokenizers are made of."""
+
+UNMARKED = [text for text in TEXTS if text not in {fmt.begin for fmt in formats.FORMATS.values()}]
+"""Without the control tokens that stand alone, so that none becomes a word of a vocabulary."""
 
 
 def talk(*contents: str, system: str | None = None) -> list[Message]:
@@ -54,20 +58,34 @@ def characters(folder: Path) -> Any:
 
 
 def byte_level(folder: Path) -> Any:
-    """A byte-level BPE like GPT-2's and Qwen's, with ChatML's control tokens; adds no BOS."""
+    """A byte-level BPE like Qwen's, with ChatML's control tokens; adds no BOS."""
+    return byte_level_with(CONTROLS, folder)
+
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen2 and Qwen3 (tokenizer.json) cut a text into words; Llama 3 and GLM-4 differ in the digits only."""
+
+
+def byte_level_with(controls: list[str], folder: Path) -> Any:
+    """A byte-level BPE whose control tokens are ``controls``, the first of them EOS and PAD."""
     backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    cut = pre_tokenizers.Split(Regex(WORDS), "isolated")
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, initial_alphabet=alphabet, special_tokens=CONTROLS, show_progress=False
+        vocab_size=600, initial_alphabet=alphabet, special_tokens=controls, show_progress=False
     )
-    backend.train_from_iterator(TEXTS, trainer)
+    backend.train_from_iterator(UNMARKED, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
-        eos_token="<|endoftext|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=CONTROLS[1:],
+        eos_token=controls[0],
+        pad_token=controls[0],
+        additional_special_tokens=controls[1:],
         clean_up_tokenization_spaces=False,
     )
     tokenizers.save_tokenizer(tokenizer, folder)

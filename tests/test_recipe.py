@@ -73,7 +73,7 @@ def test_a_bom_and_crlf_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_names_the_shipped_ones() -> None:
-    with pytest.raises(RecipeError, match="demo, huatuo-2023, huatuogpt2-2023"):
+    with pytest.raises(RecipeError, match="ablation, demo, forgetting, huatuo-2023, huatuogpt2-2023"):
         recipe_file.find("nonsense")
 
 

@@ -17,6 +17,7 @@ from huatuo.cli_judge import judge
 from huatuo.cli_lines import OVERRIDES, RECIPE, RUNS
 from huatuo.cli_lines import run_stages as _run
 from huatuo.cli_lines import say as _say
+from huatuo.cli_study import study
 from huatuo.cli_sus import sus
 from huatuo.errors import HuatuoError, WaitingError
 
@@ -234,6 +235,9 @@ def report(recipes: tuple[str, ...], runs: Path, overrides: tuple[str, ...], out
     folders = [Path(name) if Path(name).is_dir() else runs / name for name in recipes]
     target = out or Path("compared-" + "-".join(folder.resolve().name for folder in folders))
     click.echo(f"\nReport: {compare(folders, target, 'both').resolve()}")
+
+
+cli.add_command(study)
 
 
 @cli.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def describe(manifest: Any, skipped: bool = False) -> str:
     for word, counts in (("dropped", manifest.dropped), ("left", manifest.left)):
         if counts:
             parts.append(f"{word} " + ", ".join(f"{n:,} {rule}" for rule, n in counts.items()))
-    parts += _without_pair(manifest.figures)
+    parts += _without_pair(manifest.figures) + _near(manifest.figures)
     state = "finished before" if skipped else f"{manifest.cpu_seconds:.1f} CPU-s"
     return f"{manifest.stage:<10} {'; '.join(parts)} ({state})"
 
@@ -45,6 +45,13 @@ def _without_pair(figures: Mapping[str, float | None]) -> list[str]:
     return [f"{total:,.0f} of {figures['replies']:,.0f} {word} ({said})"]
 
 
+def _near(figures: Mapping[str, float | None]) -> list[str]:
+    """The near passages that were kept because they say more than their neighbour; nothing where there are none."""
+    word = "near, but kept: "
+    said = [f"{count:,.0f} {name.removeprefix(word)}" for name, count in figures.items() if name.startswith(word)]
+    return [f"kept though near: {', '.join(said)}"] if said else []
+
+
 def _made(manifest: Any) -> str:
     """What a stage made, in the words of its reader."""
     files = {entry.name for entry in manifest.files}
@@ -57,7 +64,7 @@ def _made(manifest: Any) -> str:
         return "report.html, tables and cards"
     if "funnel.json" in files:
         return f"{manifest.kept:,} of {sum(table.rows for table in manifest.tables.values()):,} kept"
-    nouns = {"order": "places in the order"}
+    nouns = {"order": "places in the order", "composition": "expected counts"}
     tables = ((nouns.get(name, name), table.rows) for name, table in manifest.tables.items() if name != "dropped")
     return ", ".join(f"{rows:,} {name}" for name, rows in tables)
 
@@ -80,7 +87,19 @@ def run_stages(
         click.echo(f"note: {name} was made with other settings than this recipe's and is read as it is", err=True)
     for done in running.run(loaded, root, stages):
         say(describe(done.manifest, done.skipped))
+        if done.stage.name == "train":
+            for line in _noted(root / "train"):
+                say(line)
     return root
+
+
+def _noted(train: Path) -> Iterator[str]:
+    """A line for everything that looks wrong with a training run."""
+    from huatuo.records import Finding
+    from huatuo.store import read
+
+    for finding in read(train, "findings", Finding):
+        yield f"{'':<10} looks wrong: {finding.rule}, {finding.place}: {finding.message}"
 
 
 def say(line: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from huatuo.files import regular_files
 from huatuo.manifest import read_manifest
 from huatuo.plan_train import train_says
-from huatuo.recipe import Recipe
+from huatuo.recipe import Recipe, TrainSettings
 
 BYTES_PER_CHAR = 2.6
 """Bytes of UTF-8 per character of mixed Chinese and English text with JSON around it (3 for Chinese, 1 for ASCII)."""
@@ -43,11 +43,16 @@ def estimates(recipe: Recipe) -> dict[str, str]:
         "curate": f"about {passages:,} passages of at most {recipe.curate.max_chars} characters",
         "synth": _synth_says(recipe, groups, passages, generated),
         "unify": f"{len(recipe.unify.imports)} imported data set(s), about {int(imported):,} pairs from their sizes",
-        "order": f"{recipe.train.order} order of {len(recipe.train.priority)} weighted source(s)",
+        "order": _order(recipe.train),
         "tokenise": f"window of {recipe.train.window} tokens, longer pairs: {recipe.train.overlong}",
         "train": _train_says(recipe, generated, imported),
         "ask": _ask_says(recipe),
     }
+
+
+def _order(train: TrainSettings) -> str:
+    weighed = f"weights of {train.preset}" if train.preset else f"{len(train.priority)} weighted source(s)"
+    return f"{train.order} order of {weighed}" if train.order == "priority" else f"{train.order} order"
 
 
 def _expected(recipe: Recipe) -> tuple[int, int]:

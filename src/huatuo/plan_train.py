@@ -31,6 +31,8 @@ CARD = f"{GPU_BYTES / GB:.0f} GB"
 
 def train_says(settings: TrainSettings, samples: int, tokens: float) -> str:
     """What training ``samples`` samples of ``tokens`` tokens needs; of a base in a folder in several lines."""
+    if settings.tokens and tokens > settings.tokens:
+        samples, tokens = max(1, int(samples * settings.tokens / tokens)), float(settings.tokens)
     steps = settings.steps or -(-samples // settings.batch_samples)
     says = f"about {steps:,} steps of {settings.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
     shape = shape_of(settings)

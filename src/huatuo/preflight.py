@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from huatuo.errors import FormatError
+from huatuo.errors import FormatError, ModelError, TrainingError
 from huatuo.plan import curated_passages, is_curated
 from huatuo.recipe import Recipe, TeacherSettings
 
@@ -193,10 +193,18 @@ def _tokenise(recipe: Recipe) -> Iterator[str]:
     train = recipe.train
     yield from _format("train.format", train.format)
     if train.base == "scratch":
-        if train.lora is not None:
-            yield "train.lora: needs a trained base, found base = 'scratch'"
         return
-    yield from _checkpoint("train.base", Path(train.base))
+    found = list(_checkpoint("train.base", Path(train.base)))
+    yield from found or _weights("train.base", Path(train.base), train.allow_pickle)
+
+
+def _train(recipe: Recipe) -> Iterator[str]:
+    from huatuo.train.refusals import check_settings
+
+    try:
+        check_settings(recipe.train)
+    except TrainingError as error:
+        yield str(error)
 
 
 def _format(key: str, name: str) -> Iterator[str]:
@@ -206,6 +214,16 @@ def _format(key: str, name: str) -> Iterator[str]:
     try:
         wordings.get(name)
     except FormatError as error:
+        yield f"{key}: {error}"
+
+
+def _weights(key: str, folder: Path, allow_pickle: bool) -> Iterator[str]:
+    """What is wrong with the weight files of a base."""
+    from huatuo.models.load import check_files
+
+    try:
+        check_files(folder, allow_pickle)
+    except ModelError as error:
         yield f"{key}: {error}"
 
 
@@ -232,5 +250,6 @@ _CHECKS: dict[str, Callable[[Recipe], Iterator[str]]] = {
     "unify": _unify,
     "order": _order,
     "tokenise": _tokenise,
+    "train": _train,
     "ask": _ask,
 }

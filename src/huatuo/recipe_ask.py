@@ -74,6 +74,9 @@ class AskSettings(Settings):
     """Questions answered together."""
     limit: int = Field(0, ge=0)
     """Ask at most this many questions of each group, drawn by hash; 0: all."""
+    held_out: int = Field(0, ge=0)
+    """Held-out pairs whose last question is asked too, drawn by hash; the answers stand beside the reference (table
+    ``held_out``, and the report) and are never scored."""
     overlong: Literal["refuse", "cut_end", "cut_start"] = "refuse"
     """A prompt that a local model's positions do not hold. refuse: the call fails, which is counted as such. cut_end,
     cut_start: of the text before the question (PubMedQA's abstract, CMB-Clin's case, ``context`` of an own exam) the

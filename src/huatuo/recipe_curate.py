@@ -105,6 +105,11 @@ class CorpusSettings(Settings):
     """The model that judges texts for the filter, where no person does."""
     near: int = Field(7, ge=0, le=10)
     """Tenths of Jaccard similarity (character 5-grams) from which the later of two passages is dropped; 0: keep all."""
+    near_keeps: tuple[Literal["number", "stance", "name", "question"], ...] = ()
+    """A passage that is near an earlier one is kept where it says one of these that the earlier one does not: a number
+    (a dose, a share), a ban, caution or denial, a name in Latin letters (a gene, a disease), a question; fit for
+    monographs and answers, which differ in a dose. ``[]``: Jaccard similarity alone decides, as in the papers; fit for
+    a crawl, whose templates differ in names and numbers."""
     semantic: int = Field(0, ge=0, le=100)
     """Hundredths of cosine (vectors of character runs, weighed by rarity) from which the later of two passages is
     dropped; 0: keep all."""

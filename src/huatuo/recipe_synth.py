@@ -86,9 +86,10 @@ class SynthSettings(Settings):
     """File of fact ids, one a line or JSON Lines with an ``id``: only calls that hold one of these are made."""
     pairs_per_call: int = Field(5, ge=1)
     """Pairs asked for in one call of a model teacher (HuaTuo: five per record); a call for a dialogue asks for one."""
-    passage_shapes: tuple[Literal["passage", "passage_dialogue"], ...] = Field(("passage",), min_length=1)
+    passage_shapes: tuple[Literal["passage", "passage_dialogue", "text"], ...] = Field(("passage",), min_length=1)
     """Kinds of pairs made from passages. passage: a question and its answer. passage_dialogue: a conversation of two to
-    four turns about its conclusion (HuaTuo's literature data)."""
+    four turns about its conclusion (HuaTuo's literature data). text: the passage as it is, below its headings, as the
+    answer to an empty question: every token of it is learned, as in continued pre-training, and no model is asked."""
     passage_language: Literal["source", "zh", "en"] = "source"
     """Language of the pairs made from passages (HuatuoGPT-II: always Chinese)."""
     self_instruct: SelfInstructSettings = SelfInstructSettings()

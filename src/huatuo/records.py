@@ -175,6 +175,10 @@ class Message(Record):
     """What is said."""
 
 
+TEXT = "text"
+"""Shape of a pair that is a passage as it stands, after an empty question: every token of it is learned."""
+
+
 class Pair(Record):
     """One training conversation in the unified format: ends with an assistant turn."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from huatuo.records import Record
+from typing import Literal
+
+from huatuo.records import Message, Record
 
 
 class Order(Record):
@@ -18,6 +20,17 @@ class Order(Record):
     """The pair's source."""
     weight: float
     """Priority weight of that source."""
+
+
+class Composition(Record):
+    """How much of one source its weight lets expect up to a position of the order."""
+
+    position: int
+    """Places before it."""
+    source: str
+    """The source."""
+    expected: float
+    """Places of the source among them, by the closed form."""
 
 
 class SourceCount(Record):
@@ -50,3 +63,24 @@ class StepLog(Record):
     """Samples per source in the step."""
     validation_loss: float | None = None
     """Mean loss per learned token of the validation samples after the step, where it was measured."""
+
+
+class HeldOutAnswer(Record):
+    """What a model said to the last question of a pair that was kept from training."""
+
+    pair_id: str
+    """The pair."""
+    source: str
+    """Its source."""
+    messages: tuple[Message, ...]
+    """What was asked: the pair without its last answer."""
+    reference: str
+    """That answer."""
+    model: str
+    """Name of the model in the recipe."""
+    text: str
+    """What it answered, as it is."""
+    finish_reason: Literal["stop", "length", "refused", "error"]
+    """Why it ended."""
+    digest: str
+    """Digest of its weights."""

@@ -276,7 +276,7 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
     """
     from huatuo.llm.cache import Cached
     from huatuo.llm.teachers import doctor_of, teacher_of
-    from huatuo.stages import judge_on
+    from huatuo.synth.judge import judge_on
     from huatuo.synth.preview import lines, look
 
     if not recipe.ingest.graphs and not recipe.ingest.documents:
@@ -291,7 +291,7 @@ def preview(recipe: Recipe, root: Path, count: int) -> Iterator[str]:
         doctor = doctor_of(recipe.synth, root / CALLS, teacher)
         caches = [Cached(model, root / CALLS) for model in (teacher, doctor) if model is not None]
         found = look(recipe.synth, *read, caches[0], recipe.run.seed, count, *caches[1:])
-        yield from lines(recipe.synth, found, count, read, judge_on(recipe, root, *read))
+        yield from lines(recipe.synth, found, count, read, judge_on(recipe.synth.judge, root / CALLS, *read))
 
 
 # ---------------------------------------------------------------- curation at scale
@@ -305,7 +305,7 @@ def curate_corpus(recipe: Recipe, root: Path) -> Iterator[tuple[Manifest, bool]]
 
     Raises RecipeError for a file of the recipe that is missing, and what `huatuo.corpus.bulk.curate` raises.
     """
-    from huatuo.corpus.bulk import curate, funnel_of
+    from huatuo.corpus.bulk import curate, funnel_of, spared_of
     from huatuo.report.curation import write
 
     _refuse_problems(recipe, select(only="questions"), "this run; nothing was computed")
@@ -313,7 +313,8 @@ def curate_corpus(recipe: Recipe, root: Path) -> Iterator[tuple[Manifest, bool]]
     exams = _exams(recipe, folder) if recipe.corpus.decontaminate and recipe.questions.exams else None
     for done in curate(recipe.corpus, folder, exams):
         yield done.manifest, done.skipped
-    write(folder, recipe.run.title or recipe.run.name, recipe.report.language, *funnel_of(folder))
+    title = recipe.run.title or recipe.run.name
+    write(folder, title, recipe.report.language, *funnel_of(folder), spared_of(folder))
 
 
 def _exams(recipe: Recipe, folder: Path) -> Path:

@@ -115,24 +115,12 @@ def _synth(job: Job) -> None:
 
 
 def _unify(job: Job) -> None:
+    from huatuo.synth.judge import judge_on
     from huatuo.synth.unify import unify
 
     folders, knowledge = (job.folder("synth"), job.folder("questions")), job.folder("ingest")
-    judge = judge_on(job.recipe, job.root, knowledge, job.folder("curate"))
+    judge = judge_on(job.recipe.synth.judge, job.root / CALLS, knowledge, job.folder("curate"))
     unify(job.recipe.unify, *folders, job.recipe.run.seed, job.out, knowledge, judge)
-
-
-def judge_on(recipe: Recipe, root: Path, knowledge: Path, passages: Path) -> Any:
-    """The judge that the recipe names, with what facts and passages say; None where it names none."""
-    settings = recipe.synth.judge
-    if settings is None:
-        return None
-    from huatuo.llm.cache import Cached
-    from huatuo.llm.teachers import judge_of
-    from huatuo.synth.judge import Judge, source_texts
-
-    cached = Cached(judge_of(settings, root / CALLS), root / CALLS)
-    return Judge(cached, settings, source_texts(knowledge, passages))
 
 
 def _order(job: Job) -> None:
@@ -161,6 +149,7 @@ def _train(job: Job) -> None:
 def _ask(job: Job) -> None:
     from huatuo.eval.ask import ask
     from huatuo.eval.ask_estimate import expected_answers
+    from huatuo.eval.held_out import ask_held_out
     from huatuo.llm.cache import Cached
     from huatuo.llm.teachers import asked_of
 
@@ -169,9 +158,12 @@ def _ask(job: Job) -> None:
     models: dict[str, Any] = {
         name: others.get(name) or Cached(checkpoint(recipe, job.root, name), answers) for name in recipe.asked
     }
-    for line in expected_answers(recipe.ask, job.folder("questions"), others, recipe.run.seed):
-        say(f"ask: {line}")
-    ask(recipe.ask, job.folder("questions"), models, recipe.run.seed, job.out)
+    if recipe.questions.asks:
+        for line in expected_answers(recipe.ask, job.folder("questions"), others, recipe.run.seed):
+            say(f"ask: {line}")
+        ask(recipe.ask, job.folder("questions"), models, recipe.run.seed, job.out)
+    if recipe.ask.held_out and recipe.trains:
+        ask_held_out(recipe.ask, job.folder("unify"), models, recipe.run.seed, job.out)
 
 
 def _score(job: Job) -> None:
@@ -327,7 +319,7 @@ STAGES: tuple[Stage, ...] = (
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),
-    Stage("curate", 5, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage("curate", 6, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
         7,
@@ -340,14 +332,21 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "unify",
-        7,
+        8,
         "all pairs in one format",
         ("synth", "questions", "ingest", "curate"),
         _unify_table,
         _unify,
         lambda r: [*(source.path for source in r.unify.imports), *_judge_files(r)],
     ),
-    Stage("order", 1, "priority order", ("unify",), _some_of_train("order", "priority", "copies", "epochs"), _order),
+    Stage(
+        "order",
+        2,
+        "priority order",
+        ("unify",),
+        _some_of_train("order", "priority", "preset", "copies", "epochs", "second_stage"),
+        _order,
+    ),
     Stage(
         "tokenise",
         2,
@@ -358,12 +357,12 @@ STAGES: tuple[Stage, ...] = (
         _base_files,
         resumable=True,
     ),
-    Stage("train", 1, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
+    Stage("train", 2, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
         "ask",
-        3,
+        4,
         "ask the models",
-        ("questions", "train"),
+        ("questions", "unify", "train"),
         _ask_table,
         _ask,
         _ask_files,
@@ -372,7 +371,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("score", 8, "score the answers", SCORED, _table("score"), _score),
     Stage(
         "report",
-        6,
+        7,
         "one page",
         ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
         lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},
@@ -385,16 +384,14 @@ NAMES = tuple(stage.name for stage in STAGES)
 def is_wanted(stage: Stage, recipe: Recipe) -> bool:
     """Whether a stage has anything to do in this recipe: SFT sets alone are no knowledge to ask about, and where other
     models are examined nothing is trained."""
-    asked = recipe.questions
-    has_questions = bool(asked.exams or asked.made or asked.probe.relations)
     has_knowledge = bool(recipe.ingest.graphs or recipe.ingest.documents)
     wanted = {
         "ingest": has_knowledge,
-        "questions": has_questions,
+        "questions": recipe.questions.asks,
         "curate": has_knowledge,
         "synth": has_knowledge and recipe.trains,
         **dict.fromkeys(("unify", "order", "tokenise", "train"), recipe.trains),
-        "ask": has_questions,
-        "score": has_questions,
+        "ask": recipe.questions.asks or bool(recipe.ask.held_out and recipe.trains),
+        "score": recipe.questions.asks,
     }
     return wanted.get(stage.name, True)

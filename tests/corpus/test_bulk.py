@@ -27,7 +27,7 @@ from huatuo import recipe_file, run, store
 from huatuo.corpus import bulk, engines, funnel
 from huatuo.corpus.engines import ROWS, Daft, Here, Pass, Pool, engine_of
 from huatuo.corpus.passes import CLEAN, Segmented
-from huatuo.errors import BusyError, ConservationError, DataError, InputError, RecipeError
+from huatuo.errors import BusyError, ConservationError, DataError, InputError, RecipeError, StageError
 from huatuo.knowledge import documents
 from huatuo.knowledge.ingest import ingest
 from huatuo.manifest import Manifest
@@ -356,6 +356,29 @@ def test_what_is_no_cluster_is_one_error(says: bytes, tmp_path: Path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
+def test_a_cluster_that_greets_and_then_fails_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy, say, speaks HTTP/2 for every address, and Ray finds out only later."""
+
+    class Fake:
+        @staticmethod
+        def set_runner_ray(address: str, noop_if_initialized: bool) -> None:
+            raise ConnectionError(f"Failed to connect to Ray cluster at {address}\nand more")
+
+    monkeypatch.setattr(engines, "check_address", lambda address: None)
+    monkeypatch.setattr(engines, "require", lambda name, extra: Fake)
+    source = lines(tmp_path / "in.jsonl", RECORDS[:10])
+    with pytest.raises(InputError, match=r"at h:1; nothing was computed; next: start the cluster"):
+        list(bulk.curate(settings(source, engine="ray://h:1"), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_is_left_the_error_names_the_stage_that_dropped_it(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("没有这个词\n", encoding="utf-8")
+    lexicon = {"files": [tmp_path / "words.txt"], "least": 900}
+    with pytest.raises(StageError, match=r"no passage is left: \d+ off_domain.*; next: look.*clean.funnel\.json"):
+        go(settings(lines(tmp_path / "in.jsonl", RECORDS[:50]), lexicon=lexicon), tmp_path / "out")
+
+
 def test_telemetry_of_engines_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("daft")
     names = ("DAFT_ANALYTICS_ENABLED", "DO_NOT_TRACK", "RAY_USAGE_STATS_ENABLED")
@@ -431,6 +454,7 @@ def test_what_cannot_be_read_is_counted_and_nothing_else_is_lost(tmp_path: Path)
     packed = gzip.compress(whole)
     (folder / "cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
     (folder / "empty.jsonl").write_bytes(b"")
+    (folder / "packed-empty.jsonl.gz").write_bytes(gzip.compress(b""))
     (folder / "long.jsonl").write_bytes(
         b'{"id": "l1", "text": "' + b"x" * 5_000 + b'"}\n' + whole.splitlines()[3] + b"\n"
     )
@@ -438,6 +462,7 @@ def test_what_cannot_be_read_is_counted_and_nothing_else_is_lost(tmp_path: Path)
     sources = [{"name": "web", "path": folder, "id": "id", "longest": 4_096}]
     made = go(CorpusSettings.model_validate({"sources": sources}), tmp_path / "out")
     assert {"truncated", "empty_file", "line_too_long", "undecodable_bytes"} <= set(made["texts"].dropped)
+    assert made["texts"].dropped["empty_file"] == 2
     assert made["texts"].kept >= 300
     assert made["clean"].dropped.items() >= made["texts"].dropped.items()
     counts, samples = bulk.funnel_of(tmp_path / "out")

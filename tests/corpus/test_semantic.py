@@ -92,6 +92,20 @@ def test_a_cluster_found_over_blocks_is_what_plain_python_finds() -> None:
     assert len(found) > 500
 
 
+def test_earlier_texts_are_witnesses_and_are_not_judged_again() -> None:
+    one = np.array([127, 3, 9], np.int8)
+
+    class Before:
+        def cluster(self, number: int) -> tuple[list[str], npt.NDArray[np.int8]]:
+            return ["old0", "old1"], np.stack([one, one])
+
+    rows = [{"id": name, "vector": one.tobytes(), "cluster": 4} for name in ("a", "b")]
+    assert alike([pa.RecordBatch.from_pylist(rows)], earlier=Before()) == {
+        "a": Alike("old0", pytest.approx(1.0)),
+        "b": Alike("old0", pytest.approx(1.0)),
+    }
+
+
 def test_priority_goes_before_the_id_and_opposites_are_not_near() -> None:
     one, other = np.array([127, 3, 9], np.int8).tobytes(), np.array([-127, -3, -9], np.int8).tobytes()
     rows = [

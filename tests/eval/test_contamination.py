@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from huatuo.corpus.decontaminate import contaminated_batch, indexes
+from huatuo.checks.exam_copies import indexes
+from huatuo.corpus.decontaminate import contaminated_batch
 from huatuo.eval.contamination import between, contaminated, hits, lines
 from huatuo.recipe import ExamSource
 from huatuo.records import Message, Option, Pair, Provenance, Question

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 import huatuo
-from huatuo.corpus.decontaminate import contaminated_batch, indexes
+from huatuo.checks.exam_copies import indexes
+from huatuo.corpus.decontaminate import contaminated_batch
 from huatuo.errors import InputError
 from huatuo.eval import exam_made
 from huatuo.eval.exam_items import question_of

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from huatuo.checks.says_more import KINDS
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.report import names
-from huatuo.report.curation import percent, reasons, rows, write
+from huatuo.report.curation import SAID, percent, reasons, rows, write
 
 
 def count(stage: str, rule: str, texts: int, chars: int, source: str = "web", language: str = "zh") -> FunnelCount:
@@ -85,6 +86,14 @@ def test_the_page_shows_samples_as_text(language: str, tmp_path: Path) -> None:
     assert tex.count(" \\\\\n") == 1 + len(rows(COUNTS))
     assert "\\end{tabular}" in tex
     assert (tmp_path / "funnel.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_near_passages_that_were_kept_are_told_with_what_they_say_more(tmp_path: Path) -> None:
+    assert set(SAID) == set(KINDS)
+    page = write(tmp_path, "A", "en", COUNTS, [], {"number": 1200, "stance": 3})[0].read_text(encoding="utf-8")
+    assert "1,203 more passages are near an earlier one" in page
+    assert "1,200 another number, 3 a ban, a caution or a denial" in page
+    assert "near an earlier one" not in write(tmp_path, "A", "en", COUNTS, [])[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,29 @@ def test_a_small_source_that_ends_early_is_a_line_of_its_own_and_its_end_is_said
         ("documents", 20, 500.0),
     ]
     assert found[1].learned[3] == (300.0, 0.6)
-    picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), ("均匀", "evenly"), "en")
+    even = figures.Beside(("均匀", "evenly"))
+    picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), even, "en")
     assert "documents: 20, learned by 500" in picture
     drawn = [node for node in ET.fromstring(picture).iter() if node.tag.endswith("polyline")]
     assert len({node.get("stroke-dasharray") for node in drawn}) == 3  # can be told apart in grey
     heights = [float(place.split(",")[1]) for place in (drawn[2].get("points") or "").split()]
     assert heights[0] - heights[-1] == figures.HEIGHT - figures.BOTTOM - figures.TOP  # from 0 to 100 %
+
+
+def test_what_the_weights_let_expect_is_a_line_in_the_source_that_it_is_about():
+    found = figures.sources([("graph", [0.9] * 10), ("documents", [0.1] * 10)], 1000)
+    wanted = [(0.0, 0.0), (500.0, 0.5), (1000.0, 1.0)]
+    beside = figures.Beside(("均匀", "evenly"), ("期望", "closed form"), {"documents": wanted})
+    picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), beside, "en")
+    assert "closed form" in picture
+    drawn = [node for node in ET.fromstring(picture).iter() if node.tag.endswith("polyline")]
+    ends = [[node.get("points", "").split()[at] for at in (0, -1)] for node in drawn]
+    assert len(drawn) == 4  # evenly, graph, documents, documents expected
+    assert ends[3] == ends[2]
+    without = figures.progress(
+        found, 1000, ("学到", "learned"), ("位置", "position"), figures.Beside(beside.even), "en"
+    )
+    assert without.count("<polyline") == 3
 
 
 def test_the_flow_as_a_picture_can_be_read_on_a_phone_and_is_not_blown_up():

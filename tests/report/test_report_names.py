@@ -14,6 +14,7 @@ from huatuo.report import names
 from huatuo.report.words import named
 from huatuo.stages import NAMES
 from huatuo.synth import lint
+from huatuo.train import notes
 
 SOURCE = Path(huatuo.__file__).parent
 
@@ -38,7 +39,7 @@ def rules_in_code() -> set[str]:
 def test_every_rule_has_a_chinese_label():
     known = rules_in_code()
     assert {"contaminated", "not_drawn", "foreign", "no_answer", "overlong", "answer is no option"} <= known
-    known |= {*check.RULES, *lint.RULES, "too_short", "mostly_symbols", "repetitive", "unreadable"}
+    known |= {*check.RULES, *lint.RULES, *notes.RULES, "too_short", "mostly_symbols", "repetitive", "unreadable"}
     assert {rule for rule in known if not chinese(names.rule(rule)[0])} == set()
 
 

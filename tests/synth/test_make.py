@@ -243,3 +243,29 @@ def test_the_pair_of_a_passage_names_both_prompts(maker: Any) -> None:
     assert made["passage"].prompt_id == "passage_question.zh+passage_answer.zh"
     assert made["passage"].prompt_hash == content_id(question.hash, answer.hash)
     assert made["direct"].prompt_hash == prompts.load("graph_direct.zh").hash
+
+
+def test_passages_as_they_are_need_no_model_and_lose_nothing(maker: Any) -> None:
+    def refuses(block: dict[str, Any]) -> Reply:
+        raise AssertionError(block)
+
+    knowledge = maker.knowledge([maker.fact("病0010", "检查", "查体", flags=("withheld",))])
+    passages = [maker.passage(f"手册 > 第{n}章", f"第{n}号文字说明休息。\n剂量 0.5 mg。") for n in range(1_000)]
+    passages.append(maker.passage("病0010", "这段文字说的是病0010。"))
+    cut = maker.write("c", {"passages": passages})
+    folder = run(maker, knowledge, cut, Scripted(refuses), passage_shapes=("text",), shapes=())
+    pairs = {pair.parents[0]: pair for pair in read(folder, "pairs", Pair)}
+    assert outcomes(folder)[passages[-1].id] == ("left", "withheld")
+    assert len(pairs) == 1_000
+    for n, passage in enumerate(passages[:-1]):
+        question, answer = pairs[passage.id].messages
+        assert (question.content, answer.content) == ("", f"手册\n第{n}章\n{passage.text}")
+        assert (pairs[passage.id].shape, pairs[passage.id].source) == ("text", "guide")
+
+
+def test_a_heading_that_the_text_repeats_is_not_written_twice(maker: Any) -> None:
+    cut = maker.write("c", {"passages": [maker.passage("手册 > 休息", "休息\n多休息。"), maker.passage("", "无题。")]})
+    knowledge = maker.knowledge([maker.fact("甲", "检查", "查体")])
+    folder = run(maker, knowledge, cut, OfflineTeacher(maker.phrasings, 1), passage_shapes=("text",))
+    texts = {pair.messages[1].content for pair in read(folder, "pairs", Pair) if pair.shape == "text"}
+    assert texts == {"手册\n休息\n多休息。", "无题。"}

@@ -236,3 +236,67 @@ def test_near_duplicates_of_an_import_go_and_name_the_earlier_one(maker: Any, tm
     assert dropped[-1].rule == "near_duplicate"
     assert dropped[-1].witness in kept
     assert "line 500" in dropped[-1].reason
+
+
+def test_passages_as_they_are_are_neither_tied_by_their_empty_question_nor_flagged_for_it(maker: Any) -> None:
+    def text(number: int, document: str) -> Pair:
+        pair: Pair = maker.pair("", f"第{number}号文字说明休息。")
+        parents = (f"passage{number}", document)
+        return pair.model_copy(update={"shape": "text", "parents": parents, "entities": ()})
+
+    pairs = [text(n, f"document{n // 10}") for n in range(1_000)]
+    found = rows(run(maker, pairs, validation_share=0.2, decontaminate=False))
+    held = {p.parents[1] for p in found if p.split == "validation"}
+    assert len(found) == 1_000
+    assert 0.15 < sum(p.split == "validation" for p in found) / 1_000 <= 0.2
+    assert not held & {p.parents[1] for p in found if p.split == "train"}
+    assert not any(p.flags for p in found)
+    asked = maker.pair("", "这是一个回答。")
+    assert rows(run(maker, [asked], decontaminate=False))[0].flags == ("empty",)
+
+
+# ---------------------------------------------------------------- so many pairs, twins on one side
+
+
+def test_exactly_so_many_pairs_are_held_out_with_twins_on_one_side(maker: Any, tmp_path: Path) -> None:
+    records = [(f"第{i * 7919}号病房的{i * i}床患者应当怎样护理？", f"按第{i}号常规护理。") for i in range(900)]
+    twins = [(question.replace("？", "呢？"), f"另一种说法{i}。") for i, (question, _) in enumerate(records[:300])]
+    apart, _, out = imported(maker, tmp_path, records + twins, validation_pairs=100)
+    pairs, _, tied = imported(maker, tmp_path, records + twins, validation_pairs=100, validation_twins=0.8)
+    for found in (apart, pairs):
+        assert sum(pair.split == "validation" for pair in found) == 100
+    sides: dict[str, set[str]] = {}
+    for pair in pairs:
+        sides.setdefault(pair.messages[0].content.replace("呢", ""), set()).add(pair.split)
+    assert all(len(side) == 1 for side in sides.values())
+    assert tied.figures["questions near an earlier one"] >= 300
+    assert "questions near an earlier one" not in out.figures
+    torn = {pair.messages[0].content.replace("呢", "") for pair in apart if pair.split == "validation"}
+    assert torn & {pair.messages[0].content.replace("呢", "") for pair in apart if pair.split == "train"}
+
+
+def test_twins_pass_over_passages_and_tie_chains(maker: Any) -> None:
+    chain = [maker.pair("很长的同一个问题说了一遍又一遍" + "啊" * n, f"第{n}个回答。") for n in range(1, 6)]
+    others = [maker.pair(f"第{n * 7919}问，{n * n}？", f"第{n}个别的回答。") for n in range(1000)]
+    texts = [
+        maker.pair("", f"第{n}号文字说明休息。").model_copy(
+            update={"shape": "text", "parents": (f"p{n}",), "entities": ()}
+        )
+        for n in range(50)
+    ]
+    folder = run(maker, chain + others + texts, validation_pairs=200, validation_twins=0.9, decontaminate=False)
+    found = {pair.id: pair.split for pair in rows(folder)}
+    assert len({found[pair.id] for pair in chain}) == 1
+    assert list(found.values()).count("validation") == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"validation_share": 0.1, "validation_pairs": 5}, "both set"),
+        ({"validation_twins": 0.7}, "none is held out"),
+    ],
+)
+def test_a_validation_set_that_cannot_be_meant_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        UnifySettings(**settings)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadMo
 from huatuo.errors import ModelError
 from huatuo.models import scratch
 from huatuo.recipe import ScratchSettings
-from huatuo.train.forward import AnswerHead, packing_isolates
+from huatuo.train.forward import AnswerHead, answer_head, packing_isolates
 from huatuo.train.pack import lay_out
 
 VOCABULARY = 97
@@ -109,3 +112,50 @@ def test_logits_are_computed_at_learned_positions_only() -> None:
 def test_a_model_without_head_is_refused() -> None:
     with pytest.raises(ModelError, match="no output head"), AnswerHead(torch.nn.Linear(2, 2)).attached():
         pass
+
+
+@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+def test_the_last_layer_on_chosen_positions_gives_the_same_loss_and_gradients(layout: str) -> None:
+    ids, learned = made_samples(6)
+    batch = lay_out(ids, learned, layout)
+    found = []
+    for trim in (False, True):
+        model = tiny().train()
+        with answer_head(model, torch.device("cpu"), trim) as head:
+            loss = head.loss_sum(batch)
+            (loss / 3).backward()  # type: ignore[no-untyped-call]
+        found.append((float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    assert len(found[0][1]) == len(found[1][1]) > 0
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[0][1], found[1][1], strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_the_loss_and_its_gradient_are_torchs(rows: int) -> None:
+    torch.manual_seed(rows)
+    labels = torch.randint(0, VOCABULARY, (rows,))
+    ours, theirs = (torch.randn(rows, VOCABULARY, generator=torch.Generator().manual_seed(1)) * 5 for _ in range(2))
+    model = Fixed(ours.requires_grad_(), tiny())
+    batch = lay_out([np.zeros(rows + 1, dtype=np.int64)], [np.ones(rows + 1, dtype=np.uint8)], "bucketed")
+    batch = replace(batch, labels=labels.numpy())
+    loss = AnswerHead(model).loss_sum(batch)
+    expected = torch.nn.functional.cross_entropy(theirs.requires_grad_(), labels, reduction="sum")
+    for one in (loss, expected):
+        (one * 0.25).backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
+    with torch.no_grad():
+        assert float(AnswerHead(model).loss_sum(batch)) == pytest.approx(float(expected.detach()), rel=1e-6)
+
+
+class Fixed(torch.nn.Module):
+    """A model whose logits are given."""
+
+    def __init__(self, logits: torch.Tensor, real: torch.nn.Module):
+        super().__init__()
+        self.real, self.fixed = real, logits
+
+    def forward(self, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.fixed[None])

@@ -17,7 +17,7 @@ from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
-from huatuo.train import loop
+from huatuo.train import loop, refusals
 
 Make = Callable[..., TrainSettings]
 
@@ -204,7 +204,7 @@ def test_a_model_that_mixes_packed_samples_is_trained_bucketed(
 )
 def test_settings_that_learn_nothing_are_refused(settings: Make, changes: dict[str, object], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        loop.check_settings(settings(**changes))
+        refusals.check_settings(settings(**changes))
 
 
 def test_an_order_without_tokens_is_refused(stages: Stages, settings: Make) -> None:

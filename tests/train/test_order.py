@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from huatuo import store
+from huatuo import recipe_file, store
 from huatuo.errors import RecipeError, TrainingError
 from huatuo.recipe import TrainSettings
 from huatuo.records import Message, Pair, Provenance
-from huatuo.records_trained import Order
+from huatuo.records_trained import Composition, Order
 from huatuo.train import order as o
 
 NAMES = list(o.RELEASED_COUNTS)
@@ -164,6 +165,71 @@ def test_stage_orders_training_pairs_and_leaves_the_others(tmp_path: Path) -> No
     assert manifest.figures == {"items of kg": 900.0, "items of sft": 400.0}
     assert np.mean([row.source == "kg" for row in rows[:300]]) > 0.85
     assert {row.weight for row in rows if row.source == "sft"} == {1.0}
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_the_order_writes_what_its_weights_let_expect_and_keeps_to_it(tmp_path: Path, epochs: int) -> None:
+    pairs = [pair(i, "kg") for i in range(4_000)] + [pair(i, "sft") for i in range(1_000)]
+    data = write_pairs(tmp_path / "unify", pairs)
+    settings = TrainSettings(priority={"kg": 8, "sft": 1}, copies={"sft": 2}, epochs=epochs)
+    with store.writing(tmp_path / "order", stage="order", key="k") as out:
+        o.make_order(settings, data, 5, out)
+    drawn = np.array([row.source == "kg" for row in store.read(tmp_path / "order", "order", Order)])
+    rows = list(store.read(tmp_path / "order", "composition", Composition))
+    assert len(rows) == 2 * (o.POINTS + 1)
+    for row in rows:
+        found = int(drawn[: row.position].sum()) if row.source == "kg" else int((~drawn[: row.position]).sum())
+        assert abs(found - row.expected) < 0.005 * len(drawn), row
+    assert [row.expected for row in rows[-2:]] == [4_000 * epochs, 2_000 * epochs]
+
+
+@pytest.mark.parametrize("order", ["sequential", "two-stage"])
+def test_an_order_without_weights_expects_nothing(tmp_path: Path, order: str) -> None:
+    data = write_pairs(tmp_path / "unify", [pair(i, name) for name in ("kg", "sft") for i in range(50)])
+    with store.writing(tmp_path / "order", stage="order", key="k") as out:
+        o.make_order(TrainSettings(order=order), data, 5, out)  # type: ignore[arg-type]
+    assert "composition" not in store.read_manifest(tmp_path / "order").tables
+
+
+@pytest.mark.parametrize(
+    ("preset", "web", "sft"), [("huatuogpt2-2023-12-15", 32.0, 1.0), ("huatuogpt2-2023-11-30", 16.0, 1.0)]
+)
+def test_a_preset_in_the_recipe_reaches_the_order(tmp_path: Path, preset: str, web: float, sft: float) -> None:
+    kinds = ("web_zh", "Literature_en", "encyclopedia", "books_zh", "sft")
+    data = write_pairs(tmp_path / "unify", [pair(i, name) for name in (*kinds, "own") for i in range(200)])
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f'[run]\nname = "r"\n[train]\npreset = "{preset}"\n[train.priority]\nown = 3.5\n', "utf-8")
+    chosen = recipe_file.load(recipe).train
+    with store.writing(tmp_path / "order", stage="order", key="k") as out:
+        o.make_order(chosen, data, 5, out)
+    rows = list(store.read(tmp_path / "order", "order", Order))
+    weights = {row.source: row.weight for row in rows}
+    assert weights == {
+        "web_zh": web, "Literature_en": web / 2, "encyclopedia": web / 4, "books_zh": web / 8, "sft": sft, "own": 3.5,
+    }  # fmt: skip
+    counts = Counter(row.source for row in rows)
+    assert counts == {**dict.fromkeys(weights, 200), "sft": 600}
+    firsts = Counter(row.source for row in rows[:200])
+    assert firsts["web_zh"] > firsts["books_zh"] > 0
+
+
+def test_what_the_recipe_says_counts_before_the_preset(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "unify", [pair(i, name) for name in ("web", "sft") for i in range(100)])
+    chosen = TrainSettings(preset="huatuogpt2-2023-12-15", priority={"web": 2}, copies={"sft": 1})
+    with store.writing(tmp_path / "order", stage="order", key="k") as out:
+        o.make_order(chosen, data, 5, out)
+    rows = list(store.read(tmp_path / "order", "order", Order))
+    assert {row.source: row.weight for row in rows} == {"web": 2.0, "sft": 1.0}
+    assert len(rows) == 200
+
+
+def test_a_preset_leaves_other_sources_without_a_weight(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "unify", [pair(1, "web"), pair(2, "kg")])
+    with (
+        pytest.raises(RecipeError, match="no weight for source 'kg'"),
+        store.writing(tmp_path / "order", stage="order", key="k") as out,
+    ):
+        o.make_order(TrainSettings(preset="huatuogpt2-2023-12-15"), data, 5, out)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ A folder of Parquet files that only grows: two files for each corpus that was ad
 last; a file that it does not name does not count). ``bands-*`` holds, in the total order of its corpus, id, text and
 one column per band, so that reading one band of everything takes 8 bytes a text; ``keys-*`` holds key and id of every
 text that is no exact duplicate. Texts that were dropped as near-duplicates belong into it as well: otherwise a
-neighbour of a dropped text would pass later.
+neighbour of a dropped text would pass later. Where corpora are searched for texts of nearly the same words, a third
+file holds the vectors of each (`huatuo.corpus.vector_table`); a table is with vectors or without, from its first corpus
+on.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from huatuo.corpus.near import Rows
+from huatuo.corpus.vector_table import SCHEMA as VECTORS
+from huatuo.corpus.vector_table import Meaning, VectorTable, entry_of
 from huatuo.errors import BusyError, DataError
 from huatuo.files import canonical_json, content_id, locked, write_atomic
 from huatuo.text.grams import Hashes, Places
@@ -58,6 +62,25 @@ class BandTable:
         self._keys = [self._whole(entry["keys"]) for entry in entries]
         sizes = [file.metadata.num_rows for file in self._files]
         self._starts: Places = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self.meaning = self._meaning(entries)
+
+    def _meaning(self, entries: list[dict[str, Any]]) -> VectorTable | None:
+        """The vectors of these corpora; None where there are no corpora, or they were added without."""
+        if not entries or not all("vectors" in entry for entry in entries):
+            return None
+        files = [self._whole(entry["vectors"]) for entry in entries]
+        return VectorTable(self.folder, self._manifest().get("meaning", {}), files)
+
+    def refuse_without(self, semantic: bool) -> None:
+        """Nothing. Raises DataError where earlier corpora have vectors and this run makes none, or the other way
+        round: what the table lacked of one corpus, no later run could find."""
+        if self._corpora and semantic != (self.meaning is not None):
+            holds = "without vectors" if semantic else "with vectors"
+            mend = "leave corpus.semantic out" if semantic else "set corpus.semantic as the earlier runs did"
+            raise DataError(
+                f"{self.folder}: its corpora were added {holds} (corpus.semantic), and this run's would be added "
+                f"otherwise; next: {mend}, or name a new folder"
+            )
 
     def _manifest(self) -> dict[str, Any]:
         path = self.folder / "manifest.json"
@@ -86,7 +109,7 @@ class BandTable:
             metadata = pq.read_metadata(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{path}: cannot be read ({error}); next: restore it from a copy") from None
-        schema = KEYS if name.startswith("keys-") else _SCHEMA
+        schema = {"keys": KEYS, "vectors": VECTORS}.get(name.partition("-")[0], _SCHEMA)
         if metadata.num_rows != entry["rows"] or not metadata.schema.to_arrow_schema().equals(schema):
             raise DataError(f"{path}: not the file that the manifest names ({entry['rows']:,} rows); next: restore it")
         return path
@@ -94,7 +117,8 @@ class BandTable:
     @property
     def digest(self) -> str:
         """32 hexadecimal digits of what was added, in its order."""
-        return content_id("band table", str(FORMAT), ALGORITHM, *self._corpora)
+        meaning = [self.meaning.index.digest()] if self.meaning is not None else []
+        return content_id("band table", str(FORMAT), ALGORITHM, *self._corpora, *meaning)
 
     def __len__(self) -> int:
         """Texts that have bands."""
@@ -153,9 +177,10 @@ class BandTable:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(batch_size=GROUP_ROWS)
 
-    def append(self, rows: Rows, keys: Iterable[pa.RecordBatch], corpus: str) -> None:
-        """Nothing; adds the texts with bands, and ``keys`` (of `KEYS`) of all that are no exact duplicates, as the
-        corpus of that digest. They count as later than all that are in the table.
+    def append(self, rows: Rows, keys: Iterable[pa.RecordBatch], corpus: str, meaning: Meaning | None = None) -> None:
+        """Nothing; adds the texts with bands, ``keys`` (of `KEYS`) of all that are no exact duplicates, and their
+        vectors where the table has such, as the corpus of that digest. They count as later than all that are in the
+        table.
 
         Raises BusyError where another process appends or has appended since the table was opened, DataError where an
         id is in the table already.
@@ -173,6 +198,11 @@ class BandTable:
             bands, exact = (self.folder / f"{kind}-{number:05}.parquet" for kind in ("bands", "keys"))
             entry = {"corpus": corpus, "bands": _entry(bands, _write(bands, rows))}
             entry["keys"] = _entry(exact, _write_keys(exact, keys))
+            if meaning is not None:
+                vectors = self.folder / f"vectors-{number:05}.parquet"
+                entry["vectors"] = _entry(vectors, meaning.write(vectors))
+                manifest["meaning"] = entry_of(meaning.index)
+                meaning.index.save(self.folder / manifest["meaning"]["index"])
             manifest["corpora"].append(entry)
             write_atomic(self.folder / "manifest.json", canonical_json(manifest))
             self._before = ""

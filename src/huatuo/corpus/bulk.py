@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -38,6 +40,8 @@ from huatuo.corpus.passes import (
 )
 from huatuo.corpus.sources import SCHEMA as TEXT
 from huatuo.corpus.sources import check, read, shards
+from huatuo.corpus.spared import Spared
+from huatuo.corpus.vector_table import Meaning, Remembered
 from huatuo.errors import InputError, StageError
 from huatuo.files import content_id, hash_file, locked
 from huatuo.progress import bar
@@ -46,11 +50,16 @@ from huatuo.recipe_curate import CorpusSettings
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.store import InputEntry, Manifest, canonical_json
 
-VERSIONS = {"texts": 1, "clean": 2, "segments": 2, "kept": 2, "passages": 1}
+VERSIONS = {"texts": 2, "clean": 2, "segments": 2, "kept": 3, "passages": 1}
 """Stages in their order, with the number that is raised when their output changes for the same input."""
+
+SPARED = "near, but kept: "
+"""Beginning of the figures that count near passages which say more than their neighbour, by what they say."""
 
 _SEGMENT_READ = pa.schema([f for f in SEGMENT if f.name not in ("bands", "rank")])
 _RANKED = pa.schema([SEGMENT.field(name) for name in ("id", "normal", "reason", "key", "rank")])
+_JUDGED = pa.schema([KEPT.field(name) for name in ("id", "normal", "reason", "origin")])
+_INDEX = "meaning.npz"
 _KEPT_READ = pa.schema([f for f in KEPT if f.name not in ("reason", "witness", "jaccard")] + [KEPT.field("reason")])
 
 
@@ -78,7 +87,11 @@ class Bulk:
     @property
     def earlier(self) -> BandTable | None:
         """The earlier corpora, without this one; None where the recipe names no band table."""
-        return BandTable(self.settings.earlier, self.corpus) if self.settings.earlier is not None else None
+        if self.settings.earlier is None:
+            return None
+        found = BandTable(self.settings.earlier, self.corpus)
+        found.refuse_without(self.settings.semantic > 0)
+        return found
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ def _load(settings: CorpusSettings) -> None:
         filter_of(settings.filter)
 
 
-def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], None]) -> Done:
+def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], dict[str, float] | None]) -> Done:
     """A stage, made where it is not finished."""
     inputs = _inputs(run, stage)
     shown = _settings_of(run.settings, stage)
@@ -138,7 +151,7 @@ def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], None]
     total = None if stage == "texts" else sum(inputs[0].rows.values())
     with store.writing(folder, stage=stage, stage_version=VERSIONS[stage], key=key, recipe=shown, inputs=inputs) as out:
         with bar(stage, total, "texts" if stage in ("texts", "clean") else "passages") as progress:
-            work(run, out.folder, progress.advance)
+            out.figures.update(work(run, out.folder, progress.advance) or {})
         _account(run.settings, out, stage)
     return Done(stage, store.read_manifest(folder), False)
 
@@ -168,7 +181,7 @@ _READS = {
     "texts": ("sources",),
     "clean": ("languages", "lexicon", "filter", "min_text", "max_chars", "samples"),
     "segments": ("min_chars", "min_text", "near", "samples"),
-    "kept": ("near", "semantic", "decontaminate", "samples"),
+    "kept": ("near", "near_keeps", "semantic", "decontaminate", "samples"),
     "passages": (),
 }
 """Stage → the keys of ``[corpus]`` that its rows depend on; never the engine."""
@@ -250,17 +263,19 @@ def _segments(run: Bulk, out: Path, advance: Advance) -> None:
     run.engine.map(work, run.files("clean"), out, advance)
 
 
-def _kept(run: Bulk, out: Path, advance: Advance) -> None:
+def _kept(run: Bulk, out: Path, advance: Advance) -> dict[str, float]:
     files, table_ = run.files("segments"), run.earlier
     survivors = _survivors(run, files, table_)
     near: dict[str, Neighbour] = {}
+    spared = Spared(run.settings.near_keeps)
     if run.settings.near:
         with near_rows(files, survivors, out) as rows:
-            near = neighbours(rows, table_, tenths=run.settings.near)
+            near = neighbours(rows, table_, run.settings.near, spared if run.settings.near_keeps else None)
     digest = store.read_manifest(run.questions).digest if run.questions else ""
     alike = _alike(run, files, survivors, near, out) if run.settings.semantic else {}
     verdict = Verdict(survivors, near, alike, run.questions, digest)
     run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT), files, out, advance)
+    return {f"{SPARED}{kind}": float(count) for kind, count in spared.counts().items()}
 
 
 def _survivors(run: Bulk, files: list[Path], table_: BandTable | None) -> dict[str, str]:
@@ -274,21 +289,43 @@ def _add(run: Bulk) -> None:
     table_ = run.earlier
     if table_ is not None and run.corpus not in table_.added:
         files = run.files("segments")
-        earlier.add(table_, files, _survivors(run, files, table_), run.corpus, run.root)
+        meaning = _meaning(run) if run.settings.semantic else None
+        earlier.add(table_, files, _survivors(run, files, table_), run.corpus, run.root, meaning)
+
+
+def _meaning(run: Bulk) -> Meaning | None:
+    """The vectors of the judged passages, made with the index that judged them; None where nothing was judged."""
+    if not (run.root / "kept" / _INDEX).exists():
+        return None
+    index = semantic.load(run.root / "kept" / _INDEX)
+    stage = Remembered(index, _priorities(run.settings))
+    with TemporaryDirectory(dir=run.root, prefix=".vectors-") as name:
+        run.engine.map(Pass(_JUDGED, stage, VECTOR), run.files("kept"), Path(name), lambda _: None)
+        return Meaning(index, pa.Table.from_batches(_vectors(Path(name)), VECTOR))
+
+
+def _vectors(folder: Path) -> Iterator[pa.RecordBatch]:
+    for path in sorted(folder.glob("*.parquet")):
+        yield from read_rows(path, VECTOR, store.SHARD_ROWS)
 
 
 def _alike(
     run: Bulk, files: list[Path], survivors: dict[str, str], near: dict[str, Neighbour], out: Path
 ) -> dict[str, semantic.Alike]:
-    """Passages with an earlier one of nearly the same words; the vectors lie in ``out`` for as long as it takes."""
-    index = semantic.fit(_rest(files, survivors, near))
+    """Passages with an earlier one of nearly the same words; the vectors lie in ``out`` for as long as it takes. The
+    index is that of the earlier corpora, and stays beside the rows until it is added to their table."""
+    table_, rest = run.earlier, _rest(files, survivors, near)
+    before = table_.meaning if table_ is not None else None
+    first = next(rest, None)
+    if first is None:
+        return {}
+    index = semantic.fit(chain([first], rest)) if before is None else before.index
+    if table_ is not None:
+        index.save(out / _INDEX)
     folder = out / "vectors"
     folder.mkdir()
     run.engine.map(Pass(_RANKED, Vectors(survivors, near, index), VECTOR), files, folder, lambda _: None)
-    made = sorted(folder.glob("*.parquet"))
-    found = semantic.alike(
-        (batch for path in made for batch in read_rows(path, VECTOR, store.SHARD_ROWS)), run.settings.semantic
-    )
+    found = semantic.alike(_vectors(folder), run.settings.semantic, before)
     rmtree(folder)
     return found
 
@@ -305,10 +342,11 @@ def _rest(files: list[Path], survivors: dict[str, str], near: dict[str, Neighbou
 def _passages(run: Bulk, out: Path, advance: Advance) -> None:
     judged = store.read_manifest(run.root / "kept")
     if not judged.kept:
-        said = ", ".join(f"{count:,} {rule}" for rule, count in sorted(judged.dropped.items()))
+        where = "kept" if judged.dropped else "clean"
+        said = ", ".join(f"{n:,} {rule}" for rule, n in sorted(store.read_manifest(run.root / where).dropped.items()))
         raise StageError(
-            f"no passage is left: {said or 'none was made'}; next: look at the samples in {run.root / 'kept'}, mend "
-            "the settings, or give sources that hold something new"
+            f"no passage is left: {said or 'no text was read'}; next: look at the samples in "
+            f"{run.root / where / 'funnel.json'}, mend the settings, or give sources that hold something new"
         )
     run.engine.map(Pass(_KEPT_READ, as_documents, DOCUMENT, open_only=True), run.files("kept"), out, advance)
 
@@ -320,3 +358,9 @@ def funnel_of(root: Path) -> tuple[list[FunnelCount], list[FunnelSample]]:
     """The counts and samples of all finished stages of a run, in their order."""
     read_ = [funnel.read(root / stage) for stage in funnel.STAGES if (root / stage / "manifest.json").exists()]
     return [count for counts, _ in read_ for count in counts], [sample for _, samples in read_ for sample in samples]
+
+
+def spared_of(root: Path) -> dict[str, int]:
+    """What near passages of a run say that their neighbours do not → how many were kept for it."""
+    figures = store.read_manifest(root / "kept").figures
+    return {name.removeprefix(SPARED): int(n or 0) for name, n in figures.items() if name.startswith(SPARED)}

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from huatuo.corpus.band_table import KEYS, BandTable
 from huatuo.corpus.engines import read_rows
 from huatuo.corpus.nearby import near_rows
+from huatuo.corpus.vector_table import Meaning
 from huatuo.store import SHARD_ROWS
 
 _READ = pa.schema([(name, pa.string()) for name in ("id", "reason", "key")])
@@ -32,15 +33,23 @@ def exact(table: BandTable, files: Sequence[Path]) -> dict[str, str]:
     return table.exact(own["key"])
 
 
-def add(table: BandTable, files: Sequence[Path], survivors: Mapping[str, str], corpus: str, folder: Path) -> None:
-    """Nothing; the passages that are no exact duplicate of another are added to the table.
+def add(
+    table: BandTable,
+    files: Sequence[Path],
+    survivors: Mapping[str, str],
+    corpus: str,
+    folder: Path,
+    meaning: Meaning | None = None,
+) -> None:
+    """Nothing; the passages that are no exact duplicate of another are added to the table, with their vectors where
+    the run has made such.
 
     ``survivors``: of this run and of the table, ``corpus``: digest of the passages, ``folder``: for what is in between.
     Raises as `BandTable.append`.
     """
     keys = (_first(batch, survivors) for batch in _open(files))
     with TemporaryDirectory(dir=folder, prefix=".near-") as name, near_rows(files, survivors, Path(name)) as rows:
-        table.append(rows, keys, corpus)
+        table.append(rows, keys, corpus, meaning)
 
 
 def _open(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:

@@ -340,7 +340,13 @@ class Daft:
         daft = require("daft", "cluster")
         if self.address:
             require("ray", "cluster")
-            daft.set_runner_ray(self.address, noop_if_initialized=True)
+            try:
+                daft.set_runner_ray(self.address, noop_if_initialized=True)
+            except OSError as error:
+                raise InputError(
+                    f"corpus.engine = 'ray://{self.address}': {str(error).splitlines()[0]}; nothing was computed; "
+                    "next: start the cluster (ray start --head) or mend the address"
+                ) from None
 
     def map(self, work: Pass, files: Sequence[Any], out: Path, advance: Advance) -> None:
         """See `Engine.map`."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.spared import Spared
 from huatuo.text.grams import Hashes, Places
 from huatuo.text.minhash import BANDS, are_near, bands, gram_sets, overlaps
 
@@ -158,8 +159,11 @@ def ordered(batches: Iterable[pa.RecordBatch]) -> Rows:
     )
 
 
-def neighbours(rows: Rows, earlier: Earlier | None = None, tenths: int = TENTHS) -> dict[str, Neighbour]:
-    """The nearest earlier neighbour of each text that has one, by id; a function of the set and its order.
+def neighbours(
+    rows: Rows, earlier: Earlier | None = None, tenths: int = TENTHS, spared: Spared | None = None
+) -> dict[str, Neighbour]:
+    """The nearest earlier neighbour of each text that has one, by id; a function of the set and its order. With
+    ``spared``, a neighbour counts only where it says all that the text says.
 
     Raises ValueError where ``tenths`` is not 1 to 10.
     """
@@ -177,7 +181,7 @@ def neighbours(rows: Rows, earlier: Earlier | None = None, tenths: int = TENTHS)
         ours = rows.texts(places[split:] - old)
         return [*(earlier.texts(places[:split]) if earlier is not None and split else []), *ours]
 
-    later, nearest, shared, either = verified(later, before, texts, tenths)
+    later, nearest, shared, either = verified(later, before, texts, tenths, spared)
     found = later - old
     names: dict[int, str] = {}
     if earlier is not None:
@@ -237,28 +241,40 @@ def _shared(keys: Hashes, bits: int) -> tuple[Places, npt.NDArray[np.bool_], Pla
 
 
 def verified(
-    later: Places, before: Places, texts: Callable[[Places], Sequence[str]], tenths: int
+    later: Places,
+    before: Places,
+    texts: Callable[[Places], Sequence[str]],
+    tenths: int,
+    spared: Spared | None = None,
 ) -> tuple[Places, Places, Places, Places]:
     """The near pair of each later text with its nearest, of those alike its earliest one, by the later text; with their
     shared grams and the grams of either. ``texts`` is asked for ascending places."""
-    kept = [_nearest(pairs) for pairs in near_pairs(later, before, texts, tenths)]
+    kept = [_nearest(pairs) for pairs in near_pairs(later, before, texts, tenths, spared)]
     pairs = _nearest(np.concatenate([np.zeros((4, 0), dtype=np.int64), *kept], axis=1))
     return pairs[0], pairs[1], pairs[2], pairs[3]
 
 
 def near_pairs(
-    later: Places, before: Places, texts: Callable[[Places], Sequence[str]], tenths: int
+    later: Places,
+    before: Places,
+    texts: Callable[[Places], Sequence[str]],
+    tenths: int,
+    spared: Spared | None = None,
 ) -> Iterator[Places]:
     """All pairs that are near, some at a time: rows of the later text, the earlier one, the grams that both hold, and
-    those that either does."""
+    those that either does. With ``spared``, of each later text at most the first that is its witness."""
     order = np.lexsort((later, _roots(later, before)[later]))  # those of one group together: each is read about once
     for begin in range(0, len(order), AT_ONCE):
         part = order[begin : begin + AT_ONCE]
         one, other = later[part], before[part]
         places, where = np.unique(np.concatenate([one, other]), return_inverse=True)
-        hashes, starts = gram_sets(texts(places))
+        read = texts(places)
+        hashes, starts = gram_sets(read)
         shared, either = overlaps(hashes, starts, where[: len(one)], where[len(one) :])
         near = are_near(shared, either, tenths)
+        if spared is not None and near.any():
+            pairs = where.reshape(2, -1)[:, near]
+            near[near] = spared.alike(one[near], other[near], (shared / either)[near], read, pairs)
         yield np.stack([one[near], other[near], shared[near], either[near]])
 
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo import store
+from huatuo.checks.exam_copies import indexes
 from huatuo.corpus.characters import chunk
-from huatuo.corpus.decontaminate import contaminated_batch, indexes
+from huatuo.corpus.decontaminate import contaminated_batch
 from huatuo.corpus.dedup import duplicate_batch, keys
 from huatuo.corpus.engines import ROWS, cast
 from huatuo.corpus.filter import Filter, filter_batch

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,14 @@ _BLANK, _FOLDED = 0x20, 4096
 _ROLL, _SEED = np.uint64(0xD6E8FEB86659FD93), np.uint64(0x5851F42D4C957F2D)
 _IDF_STEPS = 16
 """Inverse document frequencies are rounded to sixteenths, so that sums of them are whole numbers."""
+
+
+class Earlier(Protocol):
+    """Vectors of texts that were judged before: see `huatuo.corpus.vector_table.VectorTable`."""
+
+    def cluster(self, number: int) -> tuple[list[str], Vectors]:
+        """Ids and vectors of a cluster's texts, in their order."""
+        ...
 
 
 class Alike(NamedTuple):
@@ -254,9 +262,12 @@ def alike_batch(batch: pa.RecordBatch, found: Mapping[str, Alike]) -> pa.RecordB
 # ---------------------------------------------------------------- of the whole set
 
 
-def alike(batches: Iterable[pa.RecordBatch], hundredths: int = COSINE) -> dict[str, Alike]:
+def alike(
+    batches: Iterable[pa.RecordBatch], hundredths: int = COSINE, earlier: Earlier | None = None
+) -> dict[str, Alike]:
     """The nearest earlier text of the same cluster for each text that has one of at least that many hundredths of
-    cosine, by id; earlier in the order of ``priority`` (where there is one) and id, so a function of the set.
+    cosine, by id; earlier in the order of ``priority`` (where there is one) and id, so a function of the set. All texts
+    of ``earlier``, whose vectors were made with the same index, come before.
 
     Raises ValueError where ``hundredths`` is not 1 to 100.
     """
@@ -272,18 +283,22 @@ def alike(batches: Iterable[pa.RecordBatch], hundredths: int = COSINE) -> dict[s
     edges = [0, *(np.flatnonzero(np.diff(clusters)) + 1).tolist(), len(ids)]
     for begin, end in pairwise(edges):
         if end > begin:
+            names = ids[begin:end]
             joined = np.frombuffer(b"".join(stored[begin:end]), dtype=np.int8).reshape(end - begin, -1)
-            for place, other, cosine in _nearest(joined, hundredths):
-                found[ids[begin + place]] = Alike(ids[begin + other], cosine)
+            if earlier is not None:
+                before, vectors = earlier.cluster(int(clusters[begin]))
+                names, joined = before + names, np.concatenate([vectors, joined])
+            for place, other, cosine in _nearest(joined, hundredths, len(names) - (end - begin)):
+                found[names[place]] = Alike(names[other], cosine)
     return found
 
 
-def _nearest(vectors: Vectors, hundredths: int) -> Iterable[tuple[int, int, float]]:
-    """(place, earlier place, cosine) of each vector that has an earlier one so near."""
+def _nearest(vectors: Vectors, hundredths: int, first: int = 0) -> Iterable[tuple[int, int, float]]:
+    """(place, earlier place, cosine) of each vector from the ``first`` on that has an earlier one so near."""
     # a product of two vectors is below 2**24 up to 1,040 numbers, so that float32 holds it exactly
     whole: npt.NDArray[Any] = vectors.astype(np.float32 if vectors.shape[1] <= 1040 else np.float64)
     squares = (vectors.astype(np.int64) ** 2).sum(axis=1)
-    for start in range(0, len(vectors), 1024):
+    for start in range(first, len(vectors), 1024):
         end = min(start + 1024, len(vectors))
         dots = (whole[start:end] @ whole[:end].T).astype(np.int64)
         near = np.maximum(dots, 0) ** 2 * 10_000 >= hundredths**2 * squares[start:end, None] * squares[:end]

@@ -243,8 +243,9 @@ def read(shard: Shard) -> Iterator[pa.RecordBatch]:
 
     Raises InputError where the file as a whole is not what the source says it is.
     """
-    rows = _Rows(shard)
+    rows, count = _Rows(shard), 0
     for item in _items(shard):
+        count += 1
         if not isinstance(item, Item):
             if rows.items:
                 yield rows.taken()
@@ -258,6 +259,8 @@ def read(shard: Shard) -> Iterator[pa.RecordBatch]:
         rows.add(item)
         if rows.are_enough:
             yield rows.taken()
+    if not count:
+        rows.add(Item("whole file", reason="empty_file: the file holds no record; expected texts"))
     if rows.items:
         yield rows.taken()
 

@@ -7,7 +7,7 @@ value that the entity has under any relation, and none that contains another opt
 Facts are asked as two groups, taught and withheld, so that what was learned and what was guessed stand apart. Such a
 question has its wording in `Question.wording`, and training pairs are not searched for it: its facts are taught on
 purpose. A question made from a passage holds a sentence of it, so curation drops that passage
-(`huatuo.corpus.decontaminate`): what is asked is not read.
+(`huatuo.checks.exam_copies`): what is asked is not read.
 """
 
 from __future__ import annotations

@@ -219,7 +219,8 @@ def _crossed_variance(values: Floats, places: Sequence[Integers]) -> tuple[float
     within = _cluster_variance(deviations, cells)
     variance = max(parts[0] + parts[1] - within, *parts)
     spread = [part**2 / (count - 1) for part, count in zip([*parts, within], [*groups, cells.max() + 1], strict=True)]
-    return variance, max(min(groups) - 1, int(variance**2 / math.fsum(spread)))
+    total = math.fsum(spread)  # 0 where every cluster of both factors has the same mean
+    return variance, max(min(groups) - 1, int(variance**2 / total) if total else 0)
 
 
 def crossed_mean(values: Sequence[float], clusters: Clusters, scale: Scale) -> Estimate:

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from huatuo.errors import FormatError
-from huatuo.models.wordings import Format
+from huatuo.models.wordings import ROUND, Format
 from huatuo.records import Message
 
 # ---------------------------------------------------------------- rendering
@@ -31,11 +31,15 @@ def _parts(fmt: Format, messages: Sequence[Message], prompt: bool) -> Iterator[_
     if turns and turns[0].role == "system":
         system, turns = turns[0].content.strip(), turns[1:]
     _check_turns(fmt, turns, prompt)
+    if fmt.begin:
+        yield _Part("own", fmt.begin)
     if system:
         yield from (_Part("own", fmt.system[0]), _Part("message", system), _Part("own", fmt.system[1]))
     for place, turn in enumerate(turns):
         if turn.role == "user":
-            yield _Part("own", (fmt.between if place else "") + fmt.user[0])
+            opening = "" if fmt.folds_system and system and not place else fmt.user[0]
+            numbered = opening.replace(ROUND, str(place // 2 + 1))
+            yield _Part("own", (fmt.between if place else "") + numbered)
             yield from (_Part("message", turn.content.strip()), _Part("own", fmt.user[1]))
         else:
             yield from (_Part("own", fmt.assistant), _Part("answer", turn.content.strip()))
@@ -131,6 +135,13 @@ def _traits(tokenizer: Any) -> _Traits:
 def adds_bos(tokenizer: Any) -> bool:
     """Whether the tokenizer begins a text with BOS, so that a prompt must too."""
     return bool(_traits(tokenizer).bos)
+
+
+def opening_tokens(fmt: Format, tokenizer: Any) -> int:
+    """Control tokens that every conversation begins with: BOS, or those of the format."""
+    coder = _Coder(fmt, tokenizer)
+    coder.add(_Part("own", fmt.begin))
+    return len(coder.ids)
 
 
 def end_token(fmt: Format, tokenizer: Any) -> tuple[str, int]:

@@ -20,7 +20,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from huatuo.errors import FormatError, TrainingError
-from huatuo.models.coding import Encoded, adds_bos, encode, encode_answers, encode_many, encode_prompt, end_token
+from huatuo.models.coding import (
+    Encoded,
+    adds_bos,
+    encode,
+    encode_answers,
+    encode_many,
+    encode_prompt,
+    end_token,
+    opening_tokens,
+)
 from huatuo.models.wordings import FORMATS, Format, chat_template, get, vocabulary
 from huatuo.records import Message
 
@@ -39,6 +48,7 @@ __all__ = [
     "encode_prompt",
     "end_token",
     "get",
+    "opening_tokens",
     "show",
     "vocabulary",
 ]
@@ -64,7 +74,7 @@ def _talk(*contents: str, system: str | None = None) -> list[Message]:
 
 def _probes(fmt: Format) -> list[list[Message]]:
     """Conversations on which the template must agree; each ends with an answer."""
-    marks = (fmt.user[0] + fmt.user[1] + fmt.assistant).strip()
+    marks = (fmt.begin + fmt.user[0] + fmt.user[1] + fmt.assistant).strip()
     for control in (fmt.end, *fmt.guarded):
         marks = marks.replace(control, "") if control else marks
     return [

@@ -22,6 +22,8 @@ class ChosenHead:
     after its keys and values are known serves the same positions only, so it can be left out too.
     """
 
+    worth = WORTH
+
     def __init__(self, model: nn.Module):
         self.model = model
         self.trims = False
@@ -100,7 +102,7 @@ class _Trimmed:
         if chosen is None or not self._head.trims or len(inputs) != 1 or inputs[0].dim() != 3:
             return inputs
         rows, columns, width = inputs[0].shape
-        if len(chosen) > WORTH * rows * columns:
+        if len(chosen) > self._head.worth * rows * columns:
             return inputs
         self._shape = (rows, columns)
         return (inputs[0].reshape(-1, width).index_select(0, chosen)[None],)

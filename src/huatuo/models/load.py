@@ -14,9 +14,12 @@ from huatuo.models import formats, originals
 from huatuo.models.save import CARD_FILE, ModelCard, card, digest, quiet, save
 from huatuo.models.tokenizers import load_tokenizer
 
-__all__ = ["CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "digest", "load", "save"]
+__all__ = [
+    "CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "check_files", "digest", "load", "merged", "save",
+]  # fmt: skip
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "nf4"]
+"""nf4: matrices of the layers in 4 bits (bitsandbytes), all else in fp32; only under an adapter to be trained."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def load(
         return _load_adapter(folder, precision, base, allow_pickle)
     raw = _read_json(folder / "config.json")
     original = originals.is_original(raw)
+    if precision == "nf4":
+        _check_four_bit(folder, original)
     config = None if original else _config(folder, raw)
     weights = _weights(folder, allow_pickle)
     tokenizer = load_tokenizer(folder)
@@ -68,6 +73,30 @@ def load(
     model, note = made.model, made.note
     _check_vocabulary(folder, model, tokenizer)
     return Loaded(model, tokenizer, _checked_format(folder, tokenizer), digest(folder), _name(folder), note)
+
+
+def check_files(folder: Path, allow_pickle: bool = False) -> None:
+    """Nothing, where a model's files are all there and may be read; no weight is.
+
+    Raises ModelError for a missing or pickled file, a base of an adapter that is gone, and an architecture that has no
+    home in transformers.
+    """
+    if (folder / "adapter_config.json").exists():
+        about, config = card(folder), _read_json(folder / "adapter_config.json")
+        check_files(_base_folder(folder, about, config, None), allow_pickle)
+        return
+    originals.check_kind(folder, _read_json(folder / "config.json"))
+    _weights(folder, allow_pickle)
+
+
+def merged(model: Any) -> Any:
+    """The model with its adapter, where it has one, added into its weights; all of them can then be trained."""
+    if not hasattr(model, "merge_and_unload"):
+        return model
+    whole = model.merge_and_unload()
+    for weight in whole.parameters():
+        weight.requires_grad_(True)
+    return whole.eval()
 
 
 def _name(folder: Path) -> str:
@@ -92,7 +121,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _dtype(precision: str) -> Any:
     import torch
 
-    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "nf4": torch.float32}
     if precision not in dtypes:
         raise ModelError(f"precision {precision!r} is unknown; expected one of {', '.join(dtypes)}")
     return dtypes[precision]
@@ -160,6 +189,7 @@ def _model(folder: Path, config: Any, precision: Precision, safe: bool) -> Any:
             trust_remote_code=False,
             use_safetensors=safe,
             output_loading_info=True,
+            **_four_bit(precision),
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -171,7 +201,31 @@ def _model(folder: Path, config: Any, precision: Precision, safe: bool) -> Any:
             "would be random; "
             "next: check that config.json and the weights belong together"
         )
+    for module in model.modules() if precision == "nf4" else ():
+        # Asked once in eval mode on such a processor, bitsandbytes keeps a layout that has no backward pass: every
+        # gradient would be 0 from then on, without a word.
+        module.support_avx512bf16_for_cpu = False
     return model.eval()
+
+
+def _check_four_bit(folder: Path, original: bool) -> None:
+    require("bitsandbytes", "qlora")
+    if original:
+        raise ModelError(
+            f"{folder}: a release with code of its own is not read into 4 bits; expected a native folder; next: train "
+            'and save it once without adapter, or set base_weights = "fp32"'
+        )
+
+
+def _four_bit(precision: Precision) -> dict[str, Any]:
+    """What transformers is told to read a base as QLoRA does: NF4, its scales quantised once more."""
+    if precision != "nf4":
+        return {}
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    wanted = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    return {"quantization_config": BitsAndBytesConfig(**wanted, bnb_4bit_compute_dtype=torch.float32)}
 
 
 def _check_vocabulary(folder: Path, model: Any, tokenizer: Any) -> None:
@@ -211,9 +265,23 @@ def _load_adapter(folder: Path, precision: Precision, base: Path | None, allow_p
     own = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model"))
     tokenizer = load_tokenizer(folder) if own else ground.tokenizer
     _check_vocabulary(folder, ground.model, tokenizer)
-    model = peft.PeftModel.from_pretrained(ground.model, str(folder), local_files_only=True).eval()
+    model = peft.PeftModel.from_pretrained(merged(ground.model), str(folder), local_files_only=True).eval()
+    _check_adapter(folder, peft.get_peft_model_state_dict(model))
     name = _checked_format(folder, tokenizer)
     return Loaded(model, tokenizer, name or ground.format, digest(folder), _name(folder))
+
+
+def _check_adapter(folder: Path, used: Mapping[str, Any]) -> None:
+    """Nothing where every weight of an adapter's file is in the model: peft passes over names that it does not know."""
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
+        unused = sorted(set(file.keys()) - set(used))
+    if unused:
+        raise ModelError(
+            f"{folder}: {len(unused)} weights of the adapter fit nothing in its base, for example {unused[0]}; without "
+            "them the base would answer as if untrained; next: check that adapter and base belong together"
+        )
 
 
 def _base_folder(folder: Path, about: Mapping[str, Any], config: Mapping[str, Any], base: Path | None) -> Path:

@@ -56,7 +56,18 @@ def import_original(folder: Path, raw: Mapping[str, Any], files: list[Path], dty
     Raises ModelError for a release without a native home (ChatGLM-6B), for a config that leaves open what the model
     computes, and for weights that do not fit it.
     """
+    check_kind(folder, raw)
     return _READERS[str(raw["model_type"])](folder, raw, _tensors(files), dtype)
+
+
+def check_kind(folder: Path, raw: Mapping[str, Any]) -> None:
+    """Nothing; raises ModelError for ChatGLM-6B, which has no native home, before any weight is read."""
+    if raw.get("model_type") == "chatglm" and (raw.get("position_encoding_2d") or "inner_hidden_size" in raw):
+        raise ModelError(
+            f"{folder}: ChatGLM-6B has two-dimensional positions and a prefix mask, and no class of transformers has "
+            "them; its data and its answers over an API are supported, its weights are not; next: use ChatGLM2-6B, "
+            "ChatGLM3-6B or another base, or serve it elsewhere and give the address"
+        )
 
 
 def _tensors(files: list[Path]) -> State:
@@ -218,12 +229,6 @@ _GLM_MEANT = {
 def _chatglm(folder: Path, raw: Mapping[str, Any], state: State, dtype: Any) -> Imported:
     from transformers import GlmConfig, GlmForCausalLM
 
-    if raw.get("position_encoding_2d") or "inner_hidden_size" in raw:
-        raise ModelError(
-            f"{folder}: ChatGLM-6B has two-dimensional positions and a prefix mask, and no class of transformers has "
-            "them; its data, its format and its answers over an API are supported, its weights are not; next: use "
-            "ChatGLM2-6B, ChatGLM3-6B or another base, or serve it elsewhere and give the address"
-        )
     _check_glm(folder, raw)
     heads, width = number(folder, raw, "num_attention_heads"), number(folder, raw, "kv_channels")
     config = GlmConfig(

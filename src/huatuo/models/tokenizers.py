@@ -83,10 +83,15 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     write_atomic(path, json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
-CHATGLM_SPECIALS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
+CHATGLM_SPECIALS = ("[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>")
 CHATGLM3_SPECIALS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 """Tokens that ChatGLM2 and ChatGLM3 number after those of tokenizer.model, in this order (tokenization_chatglm.py of
-both releases; the second line is ChatGLM3's)."""
+both releases; the second line is ChatGLM3's). Written there sop and eop, here as GLM-4 writes them: a word like
+misoprostol must not hold a control token."""
+
+BAICHUAN_SPECIALS = ("<reserved_102>", "<reserved_103>", "<reserved_106>", "<reserved_107>")
+"""Pieces of tokenizer.model that say who speaks in Baichuan's (the first two) and Baichuan2's chats: special, so that a
+typed one stays text."""
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -177,9 +182,19 @@ def _from_sentencepiece(folder: Path) -> Any:
         tokenizer = _as_llama(model, {**names, "add_prefix_space": prefix})
         if not _differences(tokenizer, processor):
             break
+    speakers = [mark for mark in BAICHUAN_SPECIALS if processor.piece_to_id(mark) != processor.unk_id()]
+    if config.get("tokenizer_class") == "BaichuanTokenizer" and speakers:
+        tokenizer.add_special_tokens({"additional_special_tokens": speakers})
     if config.get("tokenizer_class") == "ChatGLMTokenizer":
         wanted = [*CHATGLM_SPECIALS, *(CHATGLM3_SPECIALS if _is_chatglm3(config) else ())]
         tokenizer.add_special_tokens({"additional_special_tokens": wanted})
+        numbers = [tokenizer.convert_tokens_to_ids(text) for text in wanted]
+        first = processor.get_piece_size()
+        if numbers != list(range(first, first + len(wanted))):
+            raise ModelError(
+                f"{folder}: the control tokens {', '.join(wanted)} have the ids {numbers}; expected {first} and "
+                "following, as the release numbers them; next: save a tokenizer.json with the release's own code"
+            )
     return tokenizer
 
 

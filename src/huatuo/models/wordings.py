@@ -18,7 +18,7 @@ class Format:
     source: str
     """Where the wording is from, and where ours departs from it."""
     user: tuple[str, str]
-    """Text before and after a user turn."""
+    """Text before and after a user turn; `ROUND` before it becomes the number of the question, from 1."""
     assistant: str
     """Text before an answer; a prompt for generation ends with it."""
     system: tuple[str, str] = ("", "\n")
@@ -31,11 +31,24 @@ class Format:
     """End token of an answer where the tokenizer has it as a special token; the tokenizer's EOS otherwise."""
     guarded: tuple[str, ...] = ()
     """Control texts, besides the end token, that the saved template breaks when a message contains them."""
+    begin: str = ""
+    """Control tokens that every conversation begins with, where the tokenizer adds none of its own."""
+    folds_system: bool = False
+    """Whether a system message stands inside the first user turn, whose opening is then the system message's."""
+
+
+ROUND = "{round}"
+"""What stands in a format's text for the number of the question."""
 
 
 _HUATUO = (
     "HuaTuo (arXiv 2304.06975), templates/{}.json; a further turn repeats the block, since the template has one turn"
 )
+_BAICHUAN = (
+    "Baichuan {}, {}; tokens 195 and 196 mark who speaks. The release shows the model no EOS between turns; here a "
+    "real EOS stands after every answer"
+)
+_GLM_ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 _FORMATS = (
     Format(
         name="huatuo2",
@@ -65,7 +78,7 @@ _FORMATS = (
     ),
     Format(
         name="chatml",
-        source="ChatML as used by Qwen, without its default system message",
+        source="ChatML as used by Qwen and Yi, without Qwen's default system message",
         user=("<|im_start|>user\n", "<|im_end|>\n"),
         assistant="<|im_start|>assistant\n",
         system=("<|im_start|>system\n", "<|im_end|>\n"),
@@ -84,6 +97,87 @@ _FORMATS = (
         assistant="### Response:\n",
         system=("", "\n\n"),
         between="\n\n",
+    ),
+    Format(
+        name="qwen3",
+        source="Qwen3 (arXiv 2505.09388), its chat template with enable_thinking=False: an empty thought stands before "
+        "the answer. The release leaves the thoughts of earlier answers out; here every answer has the empty one",
+        user=("<|im_start|>user\n", "<|im_end|>\n"),
+        assistant="<|im_start|>assistant\n<think>\n\n</think>\n\n",
+        system=("<|im_start|>system\n", "<|im_end|>\n"),
+        end="<|im_end|>",
+        guarded=("<|im_start|>", "<|im_end|>", "<think>", "</think>"),
+    ),
+    Format(
+        name="llama2",
+        source="Llama 2 (arXiv 2307.09288), chat_completion of its reference code: BOS before each question, EOS after "
+        "each answer. The blank before an answer belongs to the prompt here, and no blank stands before EOS",
+        user=("[INST] ", " [/INST] "),
+        assistant="",
+        system=("[INST] <<SYS>>\n", "\n<</SYS>>\n\n"),
+        between="<s>",
+        folds_system=True,
+        guarded=("<s>",),
+    ),
+    Format(
+        name="llama3",
+        source="Llama 3 (arXiv 2407.21783), its chat template",
+        user=("<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"),
+        assistant="<|start_header_id|>assistant<|end_header_id|>\n\n",
+        system=("<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"),
+        between="",
+        end="<|eot_id|>",
+        guarded=("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|begin_of_text|>"),
+    ),
+    Format(
+        name="baichuan",
+        source=_BAICHUAN.format(1, "generation_utils.py"),
+        user=("<reserved_102>", ""),
+        assistant="<reserved_103>",
+        system=("", ""),
+        between="",
+        guarded=("<reserved_102>", "<reserved_103>"),
+    ),
+    Format(
+        name="baichuan2",
+        source=_BAICHUAN.format(2, "fine-tune.py") + "; it learns EOS as the label of the next question's mark",
+        user=("<reserved_106>", ""),
+        assistant="<reserved_107>",
+        system=("", ""),
+        between="",
+        guarded=("<reserved_106>", "<reserved_107>"),
+    ),
+    Format(
+        name="chatglm2",
+        source="ChatGLM2-6B, build_prompt and get_prefix_tokens of tokenization_chatglm.py; the release shows the "
+        "model no EOS between turns and has no system message, which stands first here",
+        begin="[gMASK]<sop>",
+        user=("[Round {round}]\n\n问：", "\n\n"),
+        assistant="答：",
+        system=("", "\n\n"),
+        between="\n\n",
+        guarded=("[gMASK]", "<sop>"),
+    ),
+    Format(
+        name="chatglm3",
+        source="ChatGLM3-6B, build_single_message and get_prefix_tokens of tokenization_chatglm.py; the line end after "
+        "<|assistant|>, which the release lets the model write, belongs to the prompt, and EOS ends every answer",
+        begin="[gMASK]<sop>",
+        user=("<|user|>\n", ""),
+        assistant="<|assistant|>\n",
+        system=("<|system|>\n", ""),
+        between="",
+        guarded=("[gMASK]", "<sop>", *_GLM_ROLES),
+    ),
+    Format(
+        name="glm4",
+        source="GLM-4-9B-Chat (arXiv 2406.12793), build_single_message of tokenization_chatglm.py; as chatglm3",
+        begin="[gMASK]<sop>",
+        user=("<|user|>\n", ""),
+        assistant="<|assistant|>\n",
+        system=("<|system|>\n", ""),
+        between="",
+        guarded=("[gMASK]", "<sop>", *_GLM_ROLES),
     ),
     Format(
         name="huatuo1",
@@ -118,7 +212,8 @@ def get(name: str) -> Format:
 
 def vocabulary(fmt: Format) -> list[str]:
     """The texts that the format itself writes: a tokenizer made for it must know their characters."""
-    return [*fmt.user, fmt.assistant, *fmt.system, fmt.default_system, fmt.between]
+    opening = fmt.user[0].replace(ROUND, "0123456789")
+    return [fmt.begin, opening, fmt.user[1], fmt.assistant, *fmt.system, fmt.default_system, fmt.between]
 
 
 def chat_template(fmt: Format, bos: bool = False) -> str:
@@ -132,12 +227,15 @@ def chat_template(fmt: Format, bos: bool = False) -> str:
         return json.dumps(text, ensure_ascii=False)
 
     broken = "".join(f"|replace({quote(t)}, {quote(t[:1] + chr(0x200B) + t[1:])})" for t in fmt.guarded)
+    number = f"|replace({quote(ROUND)}, (loop.index0 // 2 + 1)|string)" if ROUND in fmt.user[0] else ""
+    opening = quote(fmt.user[0]) + number
     content = f"message['content']|trim|replace(eos_token, eos_token[:1] + '\\u200b' + eos_token[1:]){broken}"
     lines = [
         f"{{%- set state = namespace(system={quote(fmt.default_system)}, skip=0) -%}}",
         "{%- if messages and messages[0]['role'] == 'system' -%}{%- set message = messages[0] -%}",
         f"{{%- set state.system = {content} -%}}{{%- set state.skip = 1 -%}}{{%- endif -%}}",
         "{{- bos_token -}}" if bos else "",
+        f"{{{{- {quote(fmt.begin)} -}}}}" if fmt.begin else "",
         f"{{%- if state.system -%}}{{{{- {quote(fmt.system[0])} + state.system + {quote(fmt.system[1])} -}}}}",
         "{%- endif -%}",
         "{%- for message in messages[state.skip:] -%}",
@@ -145,7 +243,10 @@ def chat_template(fmt: Format, bos: bool = False) -> str:
         "{{- raise_exception('user and assistant alternate; a system message stands first') -}}{%- endif -%}",
         "{%- if message['role'] == 'user' -%}",
         f"{{%- if not loop.first -%}}{{{{- {quote(fmt.between)} -}}}}{{%- endif -%}}",
-        f"{{{{- {quote(fmt.user[0])} + ({content}) + {quote(fmt.user[1])} -}}}}",
+        "{%- if not (loop.first and state.system) -%}" if fmt.folds_system else "",
+        f"{{{{- {opening} -}}}}",
+        "{%- endif -%}" if fmt.folds_system else "",
+        f"{{{{- ({content}) + {quote(fmt.user[1])} -}}}}",
         f"{{%- else -%}}{{{{- {quote(fmt.assistant)} + ({content}) + eos_token -}}}}{{%- endif -%}}{{%- endfor -%}}",
         f"{{%- if add_generation_prompt -%}}{{{{- {quote(fmt.assistant)} -}}}}{{%- endif -%}}",
     ]

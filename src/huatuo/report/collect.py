@@ -14,6 +14,7 @@ from typing import Any
 from huatuo import store
 from huatuo.records import Figure, Question, Response, Score
 from huatuo.records_scored import PartFigure
+from huatuo.records_trained import HeldOutAnswer
 from huatuo.report.answers import Answers, answers
 from huatuo.report.facts import Ledger, account
 from huatuo.report.tables import primary_metric
@@ -54,6 +55,16 @@ class Sample:
     ours: str
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """One pair that was kept from training."""
+
+    question: str
+    reference: str
+    said: tuple[tuple[str, str], ...]
+    """Model and answer."""
+
+
 @dataclass
 class Found:
     """All that was read."""
@@ -62,17 +73,23 @@ class Found:
     figures: list[Figure] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     findings: list[tuple[str, str, int, str]] = field(default_factory=list)
+    noted: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """What looks wrong with the training, as `findings`."""
     entities: list[tuple[str, int]] = field(default_factory=list)
     pairs: dict[tuple[str, str], int] = field(default_factory=dict)
     ledger: Ledger | None = None
     shares: list[tuple[str, list[float]]] = field(default_factory=list)
     positions: int = 0
+    expected: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """(position, share of its items expected up to there) of each source in `shares`; none where no weights apply."""
     curve: list[tuple[float, float, float, float]] = field(default_factory=list)
     tokens: int = 0
     samples: list[Sample] = field(default_factory=list)
     exam_samples: list[Sample] = field(default_factory=list)
     answers: Answers | None = None
     """Questions with every answer, where some were asked."""
+    held_out: list[HeldOut] = field(default_factory=list)
+    """Pairs kept from training with what the models said."""
     parts: list[PartFigure] = field(default_factory=list)
     """The scores by subject, type and year."""
 
@@ -109,10 +126,14 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
     if "order" in folders:
         found.positions = found.rows("order", "order")
         found.shares = _shares(folders["order"], found.positions)
+        found.expected = _expected(folders["order"], [name for name, _ in found.shares])
     if "train" in folders:
         found.curve, found.tokens = _curve(folders["train"])
+        found.noted = _findings(folders["train"])
     if "score" in folders:
         found.figures = list(store.read(folders["score"], "figures", Figure))
+    if "ask" in folders:
+        found.held_out = _held_out(folders["ask"])
     if {"questions", "ask", "score"} <= set(folders):
         found.samples, found.exam_samples = _samples(folders, samples)
         found.answers = answers(folders)
@@ -181,6 +202,21 @@ def _shares(folder: Path, total: int) -> list[tuple[str, list[float]]]:
     return shares if bins > 1 else [(name, values * 2) for name, values in shares]
 
 
+def _expected(folder: Path, names: list[str]) -> dict[str, list[tuple[float, float]]]:
+    """What the weights let expect of each source that is drawn; of those that are lumped together, of their sum."""
+    if "composition" not in store.read_manifest(folder).tables:
+        return {}
+    items: dict[str, dict[int, float]] = {name: defaultdict(float) for name in names}
+    for row in columns(folder, "composition", "position", "source", "expected"):
+        source = str(row["source"])
+        items[source if source in items else names[-1]][int(row["position"])] += float(row["expected"])
+    return {
+        name: [(float(position), value / max(own.values())) for position, value in sorted(own.items())]
+        for name, own in items.items()
+        if own
+    }
+
+
 def _curve(folder: Path) -> tuple[list[tuple[float, float, float, float]], int]:
     """(step, mean, lowest, highest loss) per bin of steps, and the tokens in all."""
     rows = sorted(columns(folder, "steps", "step", "loss", "tokens"), key=lambda row: row["step"])
@@ -224,6 +260,16 @@ def _leading_scores(folders: Mapping[str, Path], questions: Mapping[str, Questio
             name = question.group if question.group in leading else question.exam
             if score.metric == leading.get(name):
                 yield question, score
+
+
+def _held_out(folder: Path) -> list[HeldOut]:
+    """The pairs that were kept from training and asked, in their order."""
+    pairs: dict[str, HeldOut] = {}
+    for row in store.read(folder, "held_out", HeldOutAnswer):
+        question = "\n".join(message.content for message in row.messages if message.role != "system")
+        before = pairs.get(row.pair_id, HeldOut(question, row.reference, ()))
+        pairs[row.pair_id] = HeldOut(before.question, before.reference, (*before.said, (row.model, row.text)))
+    return list(pairs.values())
 
 
 def _draw(samples: Sequence[Sample], wanted: int) -> list[Sample]:

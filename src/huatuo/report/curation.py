@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup
@@ -64,6 +65,14 @@ WORDS: dict[str, Label] = {
     "kept": ("留下", "kept"),
     "dropped": ("去掉", "dropped"),
 }
+
+SAID: dict[str, Label] = {
+    "number": ("另一个数值", "another number"),
+    "stance": ("禁忌、慎用或否定", "a ban, a caution or a denial"),
+    "name": ("另一个名称", "another name"),
+    "question": ("另一个问题", "another question"),
+}
+"""What a near passage may say that its neighbour does not."""
 
 STAGES: dict[str, Label] = {
     "texts": ("读取", "texts"),
@@ -203,13 +212,21 @@ def percent(share: float) -> str:
 
 
 def write(
-    folder: Path, title: str, language: str, counts: Sequence[FunnelCount], samples: Sequence[FunnelSample]
+    folder: Path,
+    title: str,
+    language: str,
+    counts: Sequence[FunnelCount],
+    samples: Sequence[FunnelSample],
+    spared: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Path]:
-    """The files written into ``folder``: ``report.html``, ``funnel.csv``, ``funnel.tex`` and ``funnel.svg``."""
+    """The files written into ``folder``: ``report.html``, ``funnel.csv``, ``funnel.tex`` and ``funnel.svg``.
+
+    ``spared``: what near passages say more than their neighbours (`SAID`) → how many were kept for it.
+    """
     every = rows(counts)
     drawn = figure(every[0].shares, language)
     files = {
-        "report.html": html(title, language, counts, every, reasons(counts, samples), drawn),
+        "report.html": html(title, language, counts, every, reasons(counts, samples), drawn, spared),
         "funnel.csv": to_csv(counts),
         "funnel.tex": to_tex(every),
         "funnel.svg": standalone(figure(every[0].shares, "en" if language == "both" else language), 2 * WIDTH),
@@ -226,6 +243,7 @@ def html(
     every: Sequence[Row],
     why: Sequence[Reason],
     drawn: Markup,
+    spared: Mapping[str, int],
 ) -> str:
     """The whole page; what comes from texts passes through the template's escaping."""
 
@@ -243,10 +261,22 @@ def html(
         rule=lambda name: named(names.rule(name), language),
         rows=every,
         reasons=why,
+        spared=said(spared_note(spared)) if spared else "",
         stages=_stages(counts),
         figure=drawn,
         percent=percent,
         short=short,
+    )
+
+
+def spared_note(spared: Mapping[str, int]) -> Label:
+    """How many near passages were kept because they say more than their neighbours."""
+    total = sum(spared.values())
+    chinese = "，".join(f"{SAID[kind][0]} {count:,}" for kind, count in spared.items())
+    english = ", ".join(f"{count:,} {SAID[kind][1]}" for kind, count in spared.items())
+    return (
+        f"另有 {total:,} 个段落与较早的段落近似，但说了后者没有说的内容，因此保留：{chinese}。",
+        f"{total:,} more passages are near an earlier one and were kept, for they say what it does not: {english}.",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -190,11 +190,24 @@ def sources(shares: Sequence[tuple[str, Sequence[float]]], total: int) -> list[S
     return found
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the lines of `progress`."""
+
+    even: Label
+    """Name of the diagonal: what even mixing would give."""
+    expected: Label = ("", "")
+    """Name of the closed form's lines."""
+    lines: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """(position, share expected) of each source that has such a line."""
+
+
 def progress(
-    found: Sequence[Source], total: int, title: Label, x_name: Label, even: Label, language: str = "both"
+    found: Sequence[Source], total: int, title: Label, x_name: Label, beside: Beside, language: str = "both"
 ) -> Markup:
     """A line per source: the share of its items that is learned by a position. A small source is as visible as a large
-    one, and where it ends is marked and said below; the dashed diagonal is what even mixing would give."""
+    one, and where it ends is marked and said below; a thin dotted line in it is what its weight lets expect, and the
+    dashed diagonal what even mixing would give."""
     canvas, y_ticks, scale = Canvas(language), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, float(total))
     _frame(canvas, float(total), y_ticks, x_name, share=True)
 
@@ -208,6 +221,9 @@ def progress(
         line = _points(place(x, y) for x, y in source.learned if x <= source.last)
         style = {"stroke_dasharray": DASHES[index % len(DASHES)]} if index % len(DASHES) else {}
         canvas.add("polyline", points=line, fill="none", stroke=colour, stroke_width=2.5, **style)
+        if wanted := beside.lines.get(source.name):
+            thin = {"stroke": INK, "stroke_width": 1, "stroke_dasharray": "1 3"}
+            canvas.add("polyline", points=_points(place(x, y) for x, y in wanted), fill="none", **thin)
         x, y = place(source.last, 1.0)
         canvas.add("circle", cx=_n(x), cy=_n(y), r=4.5, fill=colour, stroke="#ffffff")
         row = HEIGHT + 8 + 20 * index
@@ -219,8 +235,12 @@ def progress(
         name = fit(source.name, 12)
         canvas.text(42, row + 4, (f"{name}：{ends[0]}", f"{name}: {ends[1]}"), width=WIDTH - 44)
     row = HEIGHT + 8 + 20 * len(found)
+    if beside.lines:
+        canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=INK, stroke_width=1, stroke_dasharray="1 3")
+        canvas.text(42, row + 4, beside.expected, fill=MUTED)
+        row += 20
     canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=MUTED, stroke_width=1, stroke_dasharray="3 4")
-    canvas.text(42, row + 4, even, fill=MUTED)
+    canvas.text(42, row + 4, beside.even, fill=MUTED)
     return canvas.svg(WIDTH, row + 14, title)
 
 

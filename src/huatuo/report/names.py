@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from huatuo.report import names_probed
+from huatuo.report import names_probed, names_trained
 from huatuo.report.names_methods import METHODS
 from huatuo.report.words import Label
 
@@ -89,12 +89,15 @@ SHAPES = {
     "consultation": "问诊",
     "passage": "段落问答",
     "passage_dialogue": "段落对话",
+    "text": "段落原文",
     "imported": "导入",
 }
 
 SEVERITIES = {"error": "错误", "warning": "警告", "note": "提示"}
 
 RULES = {
+    **names_trained.RULES,
+    "few_held_out": "留出的问答对不够",
     # reading
     "bad_json": "JSON 有误",
     "duplicate_key": "键重复",
@@ -310,6 +313,7 @@ NUMBERS = {
     "validation_loss_after": "训练后的验证损失",
     "validation share": "验证份额",
     "largest tied group": "最大的连带组",
+    "questions near an earlier one": "与此前问题近似的问题",
     "packed": "是否拼接",
     "overlong_pairs": "超出窗口的问答对",
     "cut_pairs": "被截短的问答对",

@@ -264,8 +264,9 @@ def charts(found: Found, rows: list[tables.Row], language: str) -> list[tuple[st
     if groups := _bar_groups(rows):
         drawn.append(("scores", figures.bars(groups, WORDS["scores"], WORDS["baseline"], language)))
     if sources := figures.sources(found.shares, found.positions):
-        title, axis, even = WORDS["composition"], WORDS["position"], WORDS["even"]
-        drawn.append(("composition", figures.progress(sources, found.positions, title, axis, even, language)))
+        title, axis = WORDS["composition"], WORDS["position"]
+        beside = figures.Beside(WORDS["even"], WORDS["closed_form"], found.expected)
+        drawn.append(("composition", figures.progress(sources, found.positions, title, axis, beside, language)))
     if found.curve:
         drawn.append(("loss", figures.curve(found.curve, WORDS["loss"], WORDS["step"], language)))
     return drawn

@@ -123,6 +123,19 @@ class Judge:
         )
 
 
+def judge_on(settings: JudgeSettings | None, calls: Path, knowledge: Path, passages: Path) -> Judge | None:
+    """The judge that a recipe names, with what facts and passages say; None where it names none.
+
+    ``calls``: file that keeps what was asked.
+    """
+    if settings is None:
+        return None
+    from huatuo.llm.cache import Cached
+    from huatuo.llm.teachers import judge_of
+
+    return Judge(Cached(judge_of(settings, calls), calls), settings, source_texts(knowledge, passages))
+
+
 def scores_of(judgement: Judgement) -> dict[str, int]:
     """The scores by aspect; empty where the pair is unscored."""
     found = {aspect: getattr(judgement, aspect) for aspect in ASPECTS}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huatuo.progress import bar
-from huatuo.records import WITHHELD, Document, Provenance
+from huatuo.records import TEXT, WITHHELD, Document, Provenance
 from huatuo.store import Writer, content_id, read, read_batches
 from huatuo.synth import dialogue, from_text
 from huatuo.synth.calls import passage_prompt
@@ -47,6 +47,8 @@ class _Batch:
     def make(self, talks: Consultations) -> None:
         """Ask for every shape, and drop what nothing came of."""
         work, shapes = self._work, self._work.settings.passage_shapes
+        if TEXT in shapes:
+            self._as_they_are()
         if "passage" in shapes:
             self._question_and_answer()
         if "passage_dialogue" in shapes:
@@ -63,6 +65,13 @@ class _Batch:
     def _blocks(self, block: Any) -> list[dict[str, Any]]:
         both = zip(self._passages, self._languages, strict=True)
         return [block(passage, language, passage.title in self._shared) for passage, language in both]
+
+    def _as_they_are(self) -> None:
+        """The passages themselves, each below its headings, after an empty question."""
+        for passage in self._passages:
+            headings = "\n".join(part for part in passage.title.split(" > ") if part.strip() not in passage.text)
+            written = QA("", f"{headings}\n{passage.text}".strip())
+            self._write([written], passage, TEXT, Provenance(by="import"), ())
 
     def _question_and_answer(self) -> None:
         work, blocks = self._work, self._blocks(from_text.block)

@@ -1,6 +1,7 @@
 """Training or validation: no entity, document or first message stands on both sides.
 
-Pairs that share one of these are tied together (union-find); whole components go to one side, drawn by hash.
+Pairs that share one of these are tied together (union-find), and where the recipe asks for it those whose first
+messages are nearly the same; whole components go to one side, drawn by hash.
 """
 
 from __future__ import annotations
@@ -9,17 +10,28 @@ import hashlib
 from array import array
 from collections.abc import Iterable
 
-from huatuo.records import Pair
+from huatuo.records import TEXT, Pair
 from huatuo.synth.pair import fraction, normalised
+from huatuo.text.near import earlier_neighbours
 
 
 def keys_of(pair: Pair) -> list[bytes]:
     """8-byte hashes of what ties a pair to others: its entities, its documents, its first message."""
-    first = next(m.content for m in pair.messages if m.role == "user")
-    names = [f"entity {name}" for name in pair.entities] + [f"message {normalised(first)}"]
+    names = [f"entity {name}" for name in pair.entities]
+    if pair.shape != TEXT:  # passages as they are have an empty question in common
+        names.append(f"message {first_message(pair)}")
     if not pair.entities:  # facts are tied by their entity already
         names += [f"parent {parent}" for parent in pair.parents]
-    return [hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names]
+    return [_key(name) for name in names]
+
+
+def first_message(pair: Pair) -> str:
+    """What the user says first, as it is compared."""
+    return normalised(next(m.content for m in pair.messages if m.role == "user"))
+
+
+def _key(name: str) -> bytes:
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Components:
@@ -39,6 +51,20 @@ class Components:
                 self._parent.append(number)
             first = number if first < 0 else self._join(first, number)
         self._of_pair.append(first)
+
+    def tie_twins(self, messages: Iterable[str], least: float) -> int:
+        """How many of the first messages (`first_message` of pairs that were added, each once) nearly repeat an earlier
+        one, after the pairs of both were tied.
+
+        ``least``: share of their 3-grams that twins have in common (Jaccard).
+        """
+        texts = list(messages)
+        twins = 0
+        for text, earlier in zip(texts, earlier_neighbours(texts, least), strict=True):
+            twins += bool(earlier)
+            for one in earlier:
+                self._join(*(self._numbers[_key(f"message {said}")] for said in (text, texts[one.place])))
+        return twins
 
     def _root(self, number: int) -> int:
         parent = self._parent
@@ -60,10 +86,10 @@ class Components:
             found[root] = found.get(root, 0) + 1
         return found
 
-    def draw(self, share: float, seed: int) -> tuple[set[int], dict[int, int]]:
-        """Components for validation, and the sizes of all of them.
+    def draw(self, goal: float, seed: int) -> tuple[set[int], dict[int, int]]:
+        """Components for validation, together at most ``goal`` pairs, and the sizes of all of them.
 
-        Taken in the order of the hashes of their smallest keys; one that would exceed the share is passed over.
+        Taken in the order of the hashes of their smallest keys; one that would exceed the goal is passed over.
         """
         sizes = self.sizes()
         smallest: dict[int, bytes] = {}
@@ -74,7 +100,7 @@ class Components:
         order = sorted(
             sizes, key=lambda root: (fraction(str(seed), "validation", smallest[root].hex()), smallest[root])
         )
-        goal, taken, chosen = share * len(self._of_pair), 0, set[int]()
+        taken, chosen = 0, set[int]()
         for root in order:
             if taken + sizes[root] <= goal:
                 chosen.add(root)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from huatuo.checks.entities import Dictionary
+from huatuo.checks.exam_copies import Copy, copies, indexes
 from huatuo.errors import RecipeError
 from huatuo.progress import bar
 from huatuo.recipe import ImportSource, UnifySettings
-from huatuo.records import WITHHELD, Finding, Message, Pair, Question
+from huatuo.records import TEXT, WITHHELD, Finding, Message, Pair, Question
 from huatuo.store import Writer, content_id, read
 from huatuo.synth.imports import read_pairs
 from huatuo.synth.judge import JUDGED, UNSCORED, Judge
 from huatuo.synth.lint import RULES, lint
 from huatuo.synth.pair import pair_id
 from huatuo.synth.review import HELD_BACK, Reviews, reviewed
-from huatuo.synth.split import Components, keys_of
+from huatuo.synth.split import Components, first_message, keys_of
 from huatuo.synth.withheld import withheld_names
 from huatuo.synth.work import REPAIRED
 from huatuo.text import pii
@@ -68,7 +70,9 @@ def unify(
     for batch in _batches(settings, pairs, out, reviews, first=True):
         decided.look(batch)
     reviews.settle()
-    chosen, sizes = decided.components.draw(settings.validation_share, seed)
+    twins = decided.tie_twins()
+    asked_for = settings.validation_pairs or settings.validation_share * decided.kept
+    chosen, sizes = decided.components.draw(asked_for, seed)
     place = kept = 0
     for batch in _batches(settings, pairs, out, reviews, first=False):
         for item, pair in batch:
@@ -80,7 +84,7 @@ def unify(
             kept += 1
             split = "validation" if held else "train"
             out.write("pairs", pair.model_copy(update={"flags": flags, "split": split}), uses=(item,))
-    _report(settings, decided, sum(sizes[root] for root in chosen), max(sizes.values(), default=0), kept, out)
+    _report(decided, _Held(sum(sizes[root] for root in chosen), asked_for, max(sizes.values(), default=0), twins), out)
 
 
 def _candidates(settings: UnifySettings, pairs: Path, out: Writer, account: bool) -> Iterator[tuple[str, Pair]]:
@@ -178,12 +182,12 @@ class _Decided:
     ):
         self._settings, self._out, self.judge = settings, out, judge
         self._withheld = Dictionary(sorted(withheld))
-        self._index: ExamIndex | None = None
+        self._index: list[ExamIndex] = []
         self._held_out: dict[str, str] = {}
         """Ids of the probe's questions that must not be trained on, by their stems."""
         if settings.decontaminate:
             asked = list(read(questions, "questions", Question))
-            self._index = ExamIndex(asked)
+            self._index = indexes(asked)
             probe = [q for q in asked if q.kind == "knowledge" and q.group != ASKED_AS_TAUGHT]
             self._held_out = {normalise_for_comparison(question.stem): question.id for question in probe}
         self._seen: set[bytes] = set()
@@ -193,17 +197,21 @@ class _Decided:
         """Number of the pair's flags in `flags`, or -1 where it was dropped."""
         self.components = Components()
         self.counts: Counter[str] = Counter()
+        self.kept = 0
+        """Pairs that are kept."""
+        self._firsts: dict[str, None] = {}
+        """First messages of these, where near ones are to be tied."""
 
     def look(self, batch: list[tuple[str, Pair]]) -> None:
         """Decide about some pairs."""
         texts = ["\n".join(m.content for m in pair.messages) for _, pair in batch]
-        overlaps: list[Overlap | None] = list(self._index.grade_many(texts)) if self._index else [None] * len(batch)
-        open_ones = [self._look_at(item, pair, overlap) for (item, pair), overlap in zip(batch, overlaps, strict=True)]
+        held = copies(texts, self._index[0]) if self._index else [(None, None)] * len(batch)
+        open_ones = [self._look_at(item, pair, *found) for (item, pair), found in zip(batch, held, strict=True)]
         self._judge(batch, open_ones)
         for (_, pair), found in zip(batch, open_ones, strict=True):
             self.outcome.append(-1 if found is None else self._keep(pair, found))
 
-    def _look_at(self, item: str, pair: Pair, overlap: Overlap | None) -> dict[str, str] | None:
+    def _look_at(self, item: str, pair: Pair, copy: Copy | None, overlap: Overlap | None) -> dict[str, str] | None:
         """The flags of a pair, with what each says; None where it is refused."""
         shown = pair.messages[0].content
         key = bytes.fromhex(pair_id(pair.source, pair.messages))
@@ -211,14 +219,15 @@ class _Decided:
             self._out.drop(item, "duplicate", f"{pair.source} holds the same turns before", pair.id, shown)
             return None
         found = dict.fromkeys(pair.flags, "flagged before") | lint(pair.messages)
+        if pair.shape == TEXT:
+            found.pop("empty", None)  # nobody asks for a passage as it is
         self.counts.update(found.keys())
         refused = next((rule for rule in self._settings.drop_flagged if rule in found), "")
         if refused:
             self._out.drop(item, refused, found[refused], excerpt=shown)
             return None
-        if overlap and overlap.grade in ("exact", "likely"):
-            reason = f"holds {overlap.share:.0%} of an exam question's 5-grams ({overlap.grade})"
-            self._out.drop(item, "contaminated", reason, overlap.question_id, shown)
+        if copy is not None:
+            self._out.drop(item, "contaminated", copy.reason, copy.question.id, shown)
             return None
         if asked := self._asks(pair):
             self._out.drop(item, "contaminated", "asks a held-out question of the probe (exact)", asked, shown)
@@ -227,7 +236,7 @@ class _Decided:
             self._out.leave(item, WITHHELD, f"{pair.source} names the withheld entity {named}", excerpt=shown)
             return None
         self._seen.add(key)
-        if overlap and overlap.grade == "possible":
+        if overlap is not None:
             found["possible_exam_overlap"] = overlap.question_id
             self.counts["possible_exam_overlap"] += 1
         return found
@@ -253,12 +262,20 @@ class _Decided:
     def _keep(self, pair: Pair, found: dict[str, str]) -> int:
         """The number of the flags of a pair that is kept."""
         flags = tuple(sorted(found))
-        if self._settings.validation_share:
+        self.kept += 1
+        if self._settings.holds_out:
             self.components.add(keys_of(pair))
+        if self._settings.validation_twins and pair.shape != TEXT:
+            self._firsts[first_message(pair)] = None
         number = self._flag_numbers.setdefault(flags, len(self.flags))
         if number == len(self.flags):
             self.flags.append(flags)
         return number
+
+    def tie_twins(self) -> int | None:
+        """How many first messages nearly repeat an earlier one, after their pairs were tied; None where not asked."""
+        least = self._settings.validation_twins
+        return self.components.tie_twins(self._firsts, least) if least else None
 
     def _asks(self, pair: Pair) -> str:
         """Id of the held-out probe question that a user's turn asks word for word, or an empty string."""
@@ -273,7 +290,19 @@ class _Decided:
         return next(found, "")
 
 
-def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int, kept: int, out: Writer) -> None:
+@dataclass(frozen=True)
+class _Held:
+    """The validation set that was drawn."""
+
+    pairs: int
+    asked_for: float
+    largest: int
+    """Pairs of the largest tied group."""
+    twins: int | None
+    """First messages that nearly repeat an earlier one."""
+
+
+def _report(decided: _Decided, held: _Held, out: Writer) -> None:
     for rule, count in sorted(decided.counts.items()):
         out.figures[f"lint {rule}"] = float(count)
     if decided.judge is not None:
@@ -282,15 +311,16 @@ def _report(settings: UnifySettings, decided: _Decided, held: int, largest: int,
         for name, tokens in (("prompt", spent.prompt_tokens), ("completion", spent.completion_tokens)):
             out.figures[f"judge {name}_tokens"] = None if tokens is None else float(tokens)
         out.figures[f"judge cost ({spent.currency})"] = spent.cost
-    if not settings.validation_share or not kept:
+    if not held.asked_for or not decided.kept:
         return
-    reached = held / kept
-    out.figures["validation share"] = reached
-    out.figures["largest tied group"] = largest / kept
-    if reached < FAR_FROM_SHARE * settings.validation_share:
+    share, largest = held.pairs / decided.kept, held.largest / decided.kept
+    out.figures["validation share"], out.figures["largest tied group"] = share, largest
+    if held.twins is not None:
+        out.figures["questions near an earlier one"] = float(held.twins)
+    if held.pairs < FAR_FROM_SHARE * held.asked_for:
         message = (
-            f"{reached:.1%} of the pairs could be held out, {settings.validation_share:.1%} were asked for: the "
-            f"largest group of pairs that share an entity, document or question holds {largest / kept:.1%} of all; "
+            f"{share:.1%} of the pairs could be held out, {held.asked_for / decided.kept:.1%} were asked for: the "
+            f"largest group of pairs that share an entity, document or question holds {largest:.1%} of all; "
             "next: make fewer reverse and comparison pairs (synth.share), or accept the smaller set"
         )
         out.write(

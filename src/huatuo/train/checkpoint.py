@@ -7,6 +7,7 @@ and renamed; kill -9 at any moment leaves at worst a half folder beside the last
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -64,7 +65,8 @@ def save(
 ) -> Path:
     """The checkpoint written for ``step``; all but the ``keep`` newest are removed after it is whole.
 
-    Every process calls it with its parts of the tensors; ``about`` (plain values) is the first one's.
+    Every process calls it with its parts of the tensors; ``about`` (plain values) is the first one's. Raises
+    TrainingError where the disk does not take it; the checkpoints before it stay.
     """
     from torch.distributed.checkpoint.filesystem import FileSystemWriter
     from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
@@ -74,13 +76,16 @@ def save(
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
     ranks.wait()
-    with _unsaid():
-        save_tensors(tensors, storage_writer=FileSystemWriter(beside, sync_files=True), no_dist=ranks.size == 1)
     own = beside / _random_file(ranks.rank)
-    with own.open("wb") as file:
-        torch.save(random_states(ranks.device), file)
-        file.flush()
-        os.fsync(file.fileno())
+    with _full_disk_said(folder, step):
+        with _unsaid():
+            save_tensors(tensors, storage_writer=FileSystemWriter(beside, sync_files=True), no_dist=ranks.size == 1)
+        kept = io.BytesIO()
+        torch.save(random_states(ranks.device), kept)
+        with own.open("wb") as file:
+            file.write(kept.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
     mine = [own, *beside.glob(f"__{ranks.rank}_*"), *(beside.glob(".metadata") if ranks.is_first else ())]
     hashes = {
         name: value for part in ranks.gathered({p.name: hash_file(p) for p in mine}) for name, value in part.items()
@@ -236,6 +241,26 @@ def _load(path: Path, tensors: dict[str, Tensor], ranks: Ranks) -> None:
         )
     with _unsaid():
         load_tensors(tensors, storage_reader=Reader(path), no_dist=ranks.size == 1)
+
+
+@contextmanager
+def _full_disk_said(folder: Path, step: int) -> Iterator[None]:
+    """Turns what a disk that takes no more makes of writing into one TrainingError."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        yield
+    except (OSError, CheckpointException) as error:
+        found = [cause for cause, _ in error.failures.values()] if isinstance(error, CheckpointException) else [error]
+        causes = [cause for cause in found if isinstance(cause, OSError)]
+        if len(causes) < len(found):
+            raise
+        before = next(iter(_newest_first(folder, STEP)), None)
+        kept = f"the last good checkpoint is {before}" if before else "there is no checkpoint before it"
+        raise TrainingError(
+            f"{folder}: the checkpoint of step {step:,} cannot be written ({causes[0].strerror or causes[0]}); {kept}; "
+            "next: make room on the disk and give the same command, which goes on from there"
+        ) from None
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from huatuo.models.head import ChosenHead
+from huatuo.train import heap
 from huatuo.train.pack import Batch, lay_out
 
 LEAK_SHARE = 0.05
@@ -21,6 +24,8 @@ show rounding only (3e-7 against 1e-2), models that mix the samples show the who
 class AnswerHead(ChosenHead):
     """The model with its head applied where something is learned only: at the positions of questions nothing is."""
 
+    worth = 0.9  # a position left out saves its backward pass too
+
     def loss_sum(self, batch: Batch) -> Tensor:
         """Sum of the cross-entropy over the learned tokens of a batch, in fp32."""
         device = next(self.model.parameters()).device
@@ -29,7 +34,50 @@ class AnswerHead(ChosenHead):
         )
         inputs = {"input_ids": ids, "position_ids": positions}
         logits = self.output(targets, **inputs, use_cache=False).logits  # (1, targets, vocabulary)
-        return functional.cross_entropy(logits[0].float(), labels, reduction="sum")
+        rows = logits.squeeze(
+            0
+        ).float()  # an index would fill a tensor of the same size with zeros in the backward pass
+        if not torch.is_grad_enabled():
+            return functional.cross_entropy(rows, labels, reduction="sum")
+        loss: Tensor = _CrossEntropy.apply(rows, labels)  # type: ignore[no-untyped-call]
+        return loss
+
+
+@contextmanager
+def answer_head(model: nn.Module, device: torch.device, trim: bool) -> Iterator[AnswerHead]:
+    """The model with its loss; for the length of the block a step takes as little work and memory as it can.
+
+    ``trim``: the last layer works on chosen positions only, as the head does. Not where activations are computed again
+    in the backward pass, when nothing is chosen any more, and not where it is compiled, once for each choice.
+    """
+    with ExitStack() as stack:
+        if device.type == "cpu":
+            stack.enter_context(heap.kept())
+        head = stack.enter_context(AnswerHead(model).attached(trim=trim))
+        head.trims = trim
+        yield head
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """The sum of the cross-entropy, its gradient made in the memory of the probabilities.
+
+    Logits are the largest tensors of a step; torch's own keeps three of them at a time and writes a fourth.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
+        chosen = labels[:, None]
+        logged = functional.log_softmax(logits, dim=-1)
+        loss = -logged.gather(1, chosen).sum()
+        gradient = logged.exp_()
+        gradient.scatter_add_(1, chosen, gradient.new_full(chosen.shape, -1.0))
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient.mul_(gradients[0]), None
 
 
 @torch.no_grad()

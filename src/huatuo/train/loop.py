@@ -25,16 +25,19 @@ from torch import nn
 
 from huatuo import store
 from huatuo.errors import TrainingError
+from huatuo.models import formats
 from huatuo.models import load as models
 from huatuo.progress import bar, cpu_seconds
 from huatuo.recipe import RunSettings, TrainSettings
 from huatuo.records_trained import SourceCount, StepLog
-from huatuo.train import checkpoint, samples, watch
+from huatuo.train import checkpoint, notes, samples, watch
 from huatuo.train.account import account
-from huatuo.train.forward import AnswerHead
+from huatuo.train.compiled import compile_layers
+from huatuo.train.forward import AnswerHead, answer_head
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
 from huatuo.train.pack import Integers, Step, Steps, plan
 from huatuo.train.ranks import Ranks, dealt, sharded, whole, whole_weights
+from huatuo.train.refusals import check_settings
 from huatuo.train.samples import Samples
 from huatuo.train.setup import Ready, ready_model, sizes, usable_layout
 from huatuo.train.trackers import FOLDER, tracking
@@ -102,7 +105,8 @@ class Learned:
 def train(
     settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer, ranks: Ranks = ALONE
 ) -> None:
-    """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, and the table ``steps``.
+    """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, the table ``steps``, and what
+    looks wrong as ``findings``.
 
     Continues from the newest checkpoint in ``state/``, bit for bit where processes, threads, torch and processor are
     the same. Raises TrainingError where nothing can be learned or the loss is not a number; KeyboardInterrupt (Ctrl-C)
@@ -111,6 +115,8 @@ def train(
     learned = learn(settings, run, tokens, order, out.folder, ranks)
     account(learned.data, learned.sequence, learned.steps, learned.progress.done, out)
     _finish(settings, learned, tokens, out)
+    for finding in notes.looks_wrong(_evidence(settings, learned)):
+        out.write("findings", finding)
 
 
 def learn(
@@ -121,6 +127,7 @@ def learn(
     data, places, steps, total = learned.data, learned.sequence.samples, learned.steps, learned.total
     layout, lengths = learned.layout, data.lengths[places]
     model = sharded(learned.ready.model, ranks, settings.precision)
+    plain = not (settings.compile and compile_layers(model, ranks)) and not settings.gradient_checkpointing
     found = optimisers(model, settings)
     state, fingerprint = folder / STATE, _fingerprint(settings, run, tokens, order)
     progress = _resume(state, fingerprint, model, found, ranks)
@@ -130,7 +137,7 @@ def learn(
     trackers = settings.trackers if ranks.is_first else ()
     model.train()
     with (
-        AnswerHead(model).attached() as head,
+        answer_head(model, ranks.device, trim=plain) as head,
         bar("train", total, "steps", quiet=not ranks.is_first) as running,
         tracking(trackers, folder.parent / FOLDER, run.name, settings.model_dump(), progress.done) as pass_on,
         _polite_interrupt() as stop,
@@ -193,34 +200,16 @@ def _prepared(
     ready = ready_model(settings, run, tokens, folder, ranks)
     layout = usable_layout(settings, ready.model, data, sequence.samples)
     lengths = data.lengths[sequence.samples]
-    steps, total = _plan(settings.model_copy(update={"layout": layout}), run, sequence, lengths, order)
+    steps, total = planned(settings.model_copy(update={"layout": layout}), run, sequence, lengths, order)
     if ranks.rank:
         torch.manual_seed(run.seed + ranks.rank)  # each draws its own dropout
     return Learned(ready, data, sequence, steps, total, layout)
 
 
-def check_settings(settings: TrainSettings) -> None:
-    """Nothing, where the settings can train at all. Raises TrainingError."""
-    rates = {"learning_rate": settings.learning_rate}
-    if settings.optimiser == "muon":
-        rates["muon_learning_rate"] = settings.muon_learning_rate
-    for name, rate in rates.items():
-        if rate <= 0:
-            raise TrainingError(
-                f"[train] {name} = {rate}: nothing would be learned; expected a number above 0; next: for example "
-                f"{name} = {3e-4 if name == 'learning_rate' else 1.2e-2}"
-            )
-    if settings.lora is not None and settings.base == "scratch":
-        raise TrainingError(
-            "[train.lora] needs a trained base, found base = 'scratch': an adapter on random weights learns nothing; "
-            "next: set train.base to a model's folder, or remove [train.lora]"
-        )
-
-
 # ---------------------------------------------------------------- before the loop
 
 
-def _plan(
+def planned(
     settings: TrainSettings, run: RunSettings, sequence: samples.Sequence, lengths: Integers, order: Path
 ) -> tuple[Steps, int]:
     """The optimiser steps over the places of the order, and how many are taken."""
@@ -230,7 +219,8 @@ def _plan(
             f"{order}: no step to take: none of the {sequence.pairs:,} pairs of the order has tokens; "
             "next: look at the table `dropped` of stage tokenise (train.window too small?)"
         )
-    return steps, min(settings.steps, len(steps)) if settings.steps else len(steps)
+    total = min(settings.steps, len(steps)) if settings.steps else len(steps)
+    return steps, min(total, steps.until(settings.tokens)) if settings.tokens else total
 
 
 def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
@@ -368,6 +358,14 @@ def _resume(
         return Progress()
     checkpoint.restore(newest, model, found, ranks)
     return Progress(**about["progress"])
+
+
+def _evidence(settings: TrainSettings, learned: Learned) -> notes.Evidence:
+    """What `notes` looks at."""
+    steps, before = learned.progress.steps, learned.progress.validation_before
+    fmt, tokenizer = formats.get(settings.format), learned.ready.tokenizer
+    repeats = notes.repeats(learned.data, learned.sequence, fmt, tokenizer)
+    return notes.Evidence(steps, settings.clip, before, learned.after, **repeats)
 
 
 def _finish(settings: TrainSettings, learned: Learned, tokens_folder: Path, out: store.Writer) -> None:

@@ -36,6 +36,9 @@ MOST_GPUS = 64
 FP32, BF16 = 4, 2
 """Bytes."""
 
+NF4 = 0.516
+"""Bytes of a weight in NF4: 4 bits, 8 more for 64 weights and 32 for 64 x 256 (arXiv 2305.14314, quantised twice)."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -80,6 +83,11 @@ class Load:
         return self.processes > 1
 
     @property
+    def is_four_bit(self) -> bool:
+        """Whether the base lies in 4 bits under its adapter."""
+        return self.settings.lora is not None and self.settings.lora.base_weights == "nf4"
+
+    @property
     def trained(self) -> int:
         """T."""
         lora = self.settings.lora
@@ -102,7 +110,7 @@ def memory(load: Load) -> list[Term]:
     n, trained, all_weights = load.processes, load.trained, load.shape.parameters + load.adapter
     over = "/n" if load.is_sharded else ""
     terms = [
-        Term("weights", FP32 * all_weights / n, f"4 P{over}"),
+        _weights(load, all_weights),
         Term("gradients", FP32 * trained / n, f"4 T{over}"),
         _optimiser(load),
     ]
@@ -113,6 +121,14 @@ def memory(load: Load) -> list[Term]:
     terms.append(_kept(load))
     terms.append(_passing(load))
     return [term for term in terms if term.bytes]
+
+
+def _weights(load: Load, count: int) -> Term:
+    """All weights, an adapter's too; under QLoRA the matrices of the layers in 4 bits."""
+    if not load.is_four_bit:
+        return Term("weights", FP32 * count / load.processes, f"4 P{'/n' if load.is_sharded else ''}")
+    matrices = load.shape.layers * load.shape.layer_matrices
+    return Term("weights", FP32 * (count - matrices) + NF4 * matrices, f"4 (P - layers) + {NF4} layers")
 
 
 def _optimiser(load: Load) -> Term:
@@ -215,11 +231,12 @@ def _adapter_per_token(load: Load, lora: LoraSettings) -> tuple[float, str]:
 
 
 def _passing(load: Load) -> Term:
-    """The fuller of two moments: the loss (logits of the learned tokens, fp32, and their gradient twice), and the
+    """The fuller of two moments: the loss (logits of the learned tokens and their gradient), and the
     backward pass of a layer."""
     shape, tokens, learned = load.shape, load.micro_tokens, load.micro_learned
     width = BF16 if load.is_bf16 else FP32
-    loss, of_loss = 3.0 * FP32 * learned * shape.vocabulary, "12 t V"
+    logits = (BF16 if load.is_bf16 else 0) + 2 * FP32  # themselves, in fp32, and what becomes their gradient
+    loss, of_loss = float(logits * learned * shape.vocabulary), f"{logits} t V"
     backward = 1.0 * tokens * (2 * width * shape.feed_forward + FP32 * shape.hidden)
     said = f"N ({2 * width} f + 4 h)"
     if load.settings.gradient_checkpointing:
@@ -228,7 +245,7 @@ def _passing(load: Load) -> Term:
         said = f"{said} + N ({formula})"
         if load.settings.lora is None and load.is_bf16 and not load.is_sharded:
             loss += BF16 * (_copied(load) - shape.layer_matrices)  # autocast keeps all copies until the loss is there
-            of_loss = "12 t V + 2 (other layers + head)"
+            of_loss = f"{of_loss} + 2 (other layers + head)"
     if load.settings.lora is None and not load.is_sharded:
         backward += FP32 * shape.vocabulary * shape.hidden  # the head's gradient, before it is added to the others
         said = f"{said} + 4 V h"

@@ -24,7 +24,7 @@ from huatuo.columns import NO_IDS, Columns, Ids, Left, column_of, ids_of, settle
 from huatuo.errors import RecipeError, TrainingError
 from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
-from huatuo.records_trained import Order
+from huatuo.records_trained import Composition, Order
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -54,6 +54,9 @@ RELEASED_WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "2023-11-30": {name: _FIRST[name.split("_")[0]] for name in RELEASED_COUNTS},
 }
 """Weights per source of both releases of HuatuoGPT-II's code, by date (its commits a213974 and 598f227)."""
+
+PRESETS: Mapping[str, str] = {f"huatuogpt2-{date}": date for date in RELEASED_WEIGHTS}
+"""Names of ``train.preset`` with the release that each stands for."""
 
 # SplitMix64 (Steele, Lea and Flood 2014): increment and the two multipliers of its finaliser.
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -137,6 +140,18 @@ def closed_form_cumulative(counts: Sequence[float], weights: Sequence[float], pr
     return [float(k) for k in n * -np.expm1(-w * t)]
 
 
+def expected(counts: Sequence[float], weights: Sequence[float], epochs: int, points: int) -> list[tuple[int, Floats]]:
+    """Position and expected number of items of each source before it, at ``points`` equal steps of an order of
+    ``epochs`` epochs, each drawn anew; ``counts`` are items of one epoch."""
+    n = np.asarray(counts, dtype=np.float64)
+    found = []
+    for point in range(points + 1):
+        position = round(point * epochs * n.sum() / points)
+        epoch, within = divmod(position, round(n.sum()))
+        found.append((position, epoch * n + closed_form_cumulative(counts, weights, within / n.sum())))
+    return found
+
+
 def _time_of(n: Floats, w: Floats, progress: float) -> float:
     """t with sum n_k (1 - exp(-w_k t)) = progress * N, by bisection; infinite at the end."""
     if not 0 <= progress <= 1 or n.sum() <= 0 or (w <= 0).any():
@@ -216,6 +231,7 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
     TrainingError where there is no pair to learn.
     """
     known = _read(pairs)
+    settings = with_preset(settings, known.names)
     ids, codes, is_train = known.ids, known.codes, known.is_train
     left = Left(out)
     left.leave(ids[~is_train], VALIDATION, "held out to measure the loss on")
@@ -239,6 +255,8 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
     _write(out, known, rows, drawn.copies, weights)
     settle(out, len(ids), int(np.count_nonzero(np.bincount(rows, minlength=len(ids)))), out.left)
     counts = np.bincount(codes[rows], minlength=len(names)).tolist()
+    if settings.order in ("priority", "uniform"):
+        _write_expected(out, settings, names, counts, weights)
     out.figures.update({f"items of {name}": float(n) for name, n in zip(names, counts, strict=True)})
 
 
@@ -289,6 +307,41 @@ def _write(out: store.Writer, known: _Known, rows: Integers, copies: Integers, w
             }
             table.write(pa.table(columns))
             running.advance(len(some))
+
+
+POINTS = 48
+"""Positions at which the expected composition is written: a line of so many points looks smooth."""
+
+
+def _write_expected(
+    out: store.Writer, settings: TrainSettings, names: Sequence[str], counts: Sequence[int], weights: Floats
+) -> None:
+    """Write the table ``composition``: what the closed form lets expect of the order, beside which it is drawn."""
+    some = [k for k, count in enumerate(counts) if count]
+    each = [counts[k] / settings.epochs for k in some]
+    for position, items in expected(each, [weights[k] for k in some], settings.epochs, POINTS):
+        for k, value in zip(some, items.tolist(), strict=True):
+            out.write("composition", Composition(position=position, source=names[k], expected=value))
+
+
+def with_preset(settings: TrainSettings, sources: Sequence[str]) -> TrainSettings:
+    """The settings with the weights and copies of ``train.preset`` for those sources that it knows by the first part of
+    their names; what ``train.priority`` and ``train.copies`` say stays."""
+    if not settings.preset:
+        return settings
+    released = RELEASED_WEIGHTS[PRESETS[settings.preset]]
+    weights = {_kind(name): weight for name, weight in released.items()}
+    copies = {_kind(name): count for name, count in RELEASED_COPIES.items()}
+    given = {
+        "priority": {name: weights[_kind(name)] for name in sources if _kind(name) in weights} | settings.priority,
+        "copies": {name: copies[_kind(name)] for name in sources if _kind(name) in copies} | settings.copies,
+    }
+    return settings.model_copy(update=given)
+
+
+def _kind(source: str) -> str:
+    """``web`` of ``Web_cn``."""
+    return source.partition("_")[0].lower()
 
 
 def _weight(settings: TrainSettings, source: str) -> float:

@@ -71,6 +71,12 @@ class Steps(Sequence[Step]):
         cut = _cut_by_length if self._settings.layout == "bucketed" else _pack_rows
         return Step(tuple(cut(self.first(number + 1, number), self._lengths, self._settings.batch_tokens)))
 
+    def until(self, tokens: int) -> int:
+        """How many steps it takes to learn so many real tokens; all steps where they hold fewer."""
+        starts = np.arange(0, len(self.order), self._settings.batch_samples)
+        sums = np.cumsum(np.add.reduceat(self._lengths[self.order].astype(np.int64), starts))
+        return min(int(np.searchsorted(sums, tokens)) + 1, len(self))
+
     def first(self, steps: int, after: int = 0) -> Integers:
         """The samples of the first ``steps`` steps, without those of the first ``after``."""
         if not 0 <= after < len(self):

@@ -144,13 +144,13 @@ def sharded(model: nn.Module, ranks: Ranks, precision: str) -> nn.Module:
     mesh = init_device_mesh(ranks.device.type, (ranks.size,))
     gathered = torch.bfloat16 if precision == "bf16" else None
     policy = MixedPrecisionPolicy(param_dtype=gathered, reduce_dtype=torch.float32 if gathered else None)
-    for layer in _layers(model):
+    for layer in blocks(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
     return model
 
 
-def _layers(model: Any) -> list[nn.Module]:
+def blocks(model: Any) -> list[nn.Module]:
     """The blocks that transformers says must not be split; else the members of the longest list of modules."""
     inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
     names = set(getattr(inner, "_no_split_modules", None) or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -59,8 +60,8 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder:
             shutil.rmtree(folder / "base", ignore_errors=True)
             models.save(model, tokenizer, settings.format, folder / "base", {**card, "trained": False})
     else:
-        loaded = models.load(Path(settings.base), allow_pickle=settings.allow_pickle)
-        model, tokenizer = loaded.model, loaded.tokenizer
+        loaded = models.load(Path(settings.base), _precision(settings, ranks), allow_pickle=settings.allow_pickle)
+        model, tokenizer = models.merged(loaded.model), loaded.tokenizer
         card |= {"base": Path(settings.base).name, "base_digest": loaded.digest, "notes": loaded.note}
         if loaded.note:
             log.warning("%s: %s", settings.base, loaded.note)
@@ -79,13 +80,36 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder:
     return Ready(model, tokenizer, card)
 
 
+def _precision(settings: TrainSettings, ranks: Ranks) -> models.Precision:
+    """How the base's weights are held. Raises TrainingError for 4 bits where they cannot be."""
+    if settings.lora is None or settings.lora.base_weights == "fp32":
+        return "fp32"
+    if ranks.size > 1:
+        raise TrainingError(
+            f"[train.lora] base_weights = 'nf4': 4 bits are not split among {ranks.size} processes; next: start one "
+            "process, or set base_weights = 'fp32'"
+        )
+    if (Path(settings.base) / "adapter_config.json").exists():
+        raise TrainingError(
+            f"[train.lora] base_weights = 'nf4': {settings.base} is an adapter, which 4 bits cannot take up; next: "
+            "name its base, or set base_weights = 'fp32'"
+        )
+    return "nf4"
+
+
 def sizes(model: nn.Module) -> dict[str, float | None]:
     """Parameters of a model, all and those that are trained, as figures of a run."""
     parameters = list(model.parameters())
     return {
-        "parameters": float(sum(p.numel() for p in parameters)),
+        "parameters": float(sum(map(_weights_in, parameters))),
         "trainable_parameters": float(sum(p.numel() for p in parameters if p.requires_grad)),
     }
+
+
+def _weights_in(parameter: nn.Parameter) -> int:
+    """Weights that a parameter stands for: in 4 bits two share a byte, and it knows the shape of the whole."""
+    state = getattr(parameter, "quant_state", None)
+    return math.prod(state.shape) if state is not None else parameter.numel()
 
 
 def _recompute_activations(model: Any) -> None:

@@ -197,7 +197,7 @@ class _Encoder:
         self.counts["overlong"] += 1
         if self.settings.overlong == "keep-end":
             self.counts["cut"] += 1
-            return [_keep_end(encoded, window, formats.adds_bos(self.tokenizer))]
+            return [_keep_end(encoded, window, formats.opening_tokens(self.fmt, self.tokenizer))]
         if self.settings.overlong == "split":
             parts = [part for part in self._by_turns(pair) if len(part.ids) <= window]
             if parts:
@@ -278,9 +278,8 @@ def figures(counts: Counter[str]) -> dict[str, float | None]:
     return found
 
 
-def _keep_end(encoded: Encoded, window: int, has_bos: bool) -> Encoded:
-    """The last ``window`` tokens; a BOS at the beginning stays."""
-    first = 1 if has_bos else 0
+def _keep_end(encoded: Encoded, window: int, first: int) -> Encoded:
+    """The last tokens of a sample, with its ``first`` control tokens before them; ``window`` in all."""
     cut = len(encoded.ids) - (window - first)
     turns = [(max(start - cut, 0) + first, stop - cut + first) for start, stop in encoded.turns if stop > cut]
     ids, learned = encoded.ids[:first] + encoded.ids[cut:], encoded.learned[:first] + encoded.learned[cut:]

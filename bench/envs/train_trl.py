@@ -1,0 +1,100 @@
+"""TRL's side: SFTTrainer on the same token ids, in its own environment. Argument: a `Task` as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from datasets import Dataset
+from envs.task import Task, Watch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTConfig, SFTTrainer
+
+
+def rows(path: Path) -> Dataset:
+    """The pairs as token ids, with the answers' tokens marked."""
+    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return Dataset.from_dict(
+        {"input_ids": [row["ids"] for row in found], "completion_mask": [row["learned"] for row in found]}
+    )
+
+
+def settings(task: Task) -> SFTConfig:
+    """Packed: rows filled best-fit, one at a time, as many a step as give its tokens. Padded: one batch a step."""
+    packed = task.layout == "packed"
+    return SFTConfig(
+        output_dir=task.out,
+        max_steps=task.steps,
+        per_device_train_batch_size=1 if packed else task.samples_a_step,
+        gradient_accumulation_steps=task.tokens_a_step // task.window if packed else 1,
+        packing=packed,
+        packing_strategy="bfd",
+        max_length=task.window,
+        completion_only_loss=True,
+        gradient_checkpointing=False,
+        learning_rate=task.rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        optim="adamw_torch_fused",
+        bf16=task.precision == "bf16",
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        logging_steps=1_000_000,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=4,
+        **task.more,
+    )
+
+
+class Watched(SFTTrainer):
+    """The trainer, its steps counted where they end."""
+
+    watch = Watch()
+    real = 0
+    micro = 0
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
+        """One micro-batch."""
+        mask = inputs.get("attention_mask")
+        self.real += int(mask.sum()) if mask is not None else inputs["input_ids"].numel()
+        return super().training_step(model, inputs, *rest)
+
+
+def main() -> None:
+    """Train; a step ends when the optimiser has moved."""
+    task = Task(**json.loads(sys.argv[1]))
+    torch.set_num_threads(1)
+    model = AutoModelForCausalLM.from_pretrained(f"{task.work}/base", dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(f"{task.work}/base")
+    trainer = Watched(
+        model=model,
+        args=settings(task),
+        train_dataset=rows(Path(task.work) / "train.jsonl"),
+        processing_class=tokenizer,
+    )
+    from transformers import TrainerCallback
+
+    class Ends(TrainerCallback):
+        """Tells the clock that a step is over."""
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            trainer.watch.step(trainer.real)
+            trainer.real = 0
+
+    trainer.add_callback(Ends())
+    trainer.train()
+    trainer.save_model(f"{task.out}/model")
+    trainer.watch.say(f"{task.out}/model")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The vectors of earlier corpora, in the folder of their band table: texts of nearly the same words across corpora.
+
+Vectors of two indexes cannot be compared, so the index (frequencies and centres) of the first corpus is stored and made
+the index of all that follow: a file named by its digest, and for each corpus one of id, cluster and vector, sorted by
+cluster and then in the corpus's total order. A text's own neighbours are always earlier ones, and nothing that is
+stored is ever changed: what is added later changes no decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.semantic import LEXICAL, SLOT_BITS, WIDTH, Index, Vectors, load, vector_batch
+from huatuo.errors import DataError
+
+SETTINGS = f"{WIDTH} numbers of -127 to 127, {SLOT_BITS} bits of hash"
+"""What vectors are made of besides the index: raised with `LEXICAL` whenever one text would get another vector."""
+
+SCHEMA = pa.schema([("id", pa.string()), ("cluster", pa.int64()), ("vector", pa.binary())])
+"""Columns of a corpus's vectors."""
+
+GROUP_ROWS = 25_000
+"""Vectors per row group, the least that is read: 6.4 MB."""
+
+LATER = ("semantic_duplicate", "contaminated")
+"""Rules that are asked after the vectors have been made: texts dropped by them are in the table too, as otherwise a
+neighbour of theirs would pass later."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a corpus adds to the table."""
+
+    index: Index
+    """What its vectors were made with."""
+    rows: pa.Table
+    """Its vectors: `SCHEMA` and, where sources differ in it, ``priority``."""
+
+    def write(self, path: Path) -> int:
+        """How many vectors were written to a file, at once or not at all."""
+        valid = self.rows.filter(pc.is_valid(self.rows["vector"]))
+        keys = [(name, "ascending") for name in ("cluster", "priority", "id") if name in valid.schema.names]
+        made = valid.take(pc.sort_indices(valid, sort_keys=keys)).select(SCHEMA.names).cast(SCHEMA)
+        beside = path.with_name(f".{path.name}.new")
+        pq.write_table(made, beside, compression="zstd", row_group_size=GROUP_ROWS)
+        beside.replace(path)
+        return int(made.num_rows)
+
+
+def entry_of(index: Index) -> dict[str, str]:
+    """What the manifest says of an index: its kind, settings, digest and file."""
+    digest = index.digest()
+    return {"kind": index.kind, "settings": SETTINGS, "digest": digest, "index": f"meaning-{digest}.npz"}
+
+
+class VectorTable:
+    """The vectors of earlier corpora, and the index that they were made with."""
+
+    def __init__(self, folder: Path, entry: Mapping[str, Any], files: Sequence[Path]) -> None:
+        """Open the files of a folder, whose manifest says ``entry`` of the index.
+
+        Raises DataError where the vectors are of another kind or other settings, or the index is not the one named.
+        """
+        found = entry.get("kind"), entry.get("settings")
+        if found != (LEXICAL, SETTINGS):
+            raise DataError(
+                f"{folder}: vectors of {found[0]!r} ({found[1]}), expected {LEXICAL!r} ({SETTINGS}): they cannot be "
+                "compared; next: use the version that wrote them, or make the table anew in another folder"
+            )
+        path = folder / str(entry.get("index"))
+        self.index = load(path)
+        if self.index.digest() != entry.get("digest"):
+            raise DataError(f"{path}: not the index that the manifest names; next: restore it from a copy")
+        self._files = [pq.ParquetFile(file) for file in files]
+        self._read: list[tuple[int, pa.Table]] = [(-1, SCHEMA.empty_table())] * len(files)
+
+    def cluster(self, number: int) -> tuple[list[str], Vectors]:
+        """Ids and vectors of a cluster's texts, in their order; clusters are best asked for in ascending order."""
+        found = [SCHEMA.empty_table()]
+        for place, file in enumerate(self._files):
+            for group in range(file.num_row_groups):
+                bounds = file.metadata.row_group(group).column(1).statistics
+                if bounds.min <= number <= bounds.max:
+                    rows = self._group(place, group)
+                    found.append(rows.filter(pc.equal(rows["cluster"], number)))
+        rows = pa.concat_tables(found)
+        joined = np.frombuffer(b"".join(rows["vector"].to_pylist()), dtype=np.int8)
+        return rows["id"].to_pylist(), joined.reshape(len(rows), -1 if len(rows) else WIDTH)
+
+    def _group(self, place: int, group: int) -> pa.Table:
+        if self._read[place][0] != group:
+            self._read[place] = (group, self._files[place].read_row_group(group))
+        return self._read[place][1]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Judged passages as vectors for the table: id, reason, ``normal`` and origin → id, priority, vector, cluster."""
+
+    index: Index
+    """What vectors are made with."""
+    priorities: Mapping[str, int]
+    """Source → its priority."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """See `Remembered`."""
+        why = ["" if reason.partition(":")[0] in LATER else reason for reason in reasons(batch)]
+        sources = batch.column("origin").field("source").to_pylist()
+        made = added(batch, "reason", pa.string(), why)
+        made = added(made, "priority", pa.int64(), [self.priorities.get(source, 0) for source in sources])
+        return vector_batch(made, self.index).select(["id", "priority", "vector", "cluster"])

@@ -1,0 +1,292 @@
+"""Studies: arms that differ in what they claim and in nothing else, as many tokens each, one table with intervals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from huatuo import recipe_file, store, study, study_table
+from huatuo.cli import cli
+from huatuo.errors import InputError, RecipeError
+from huatuo.eval import stats
+from huatuo.records import Pair, Provenance, Question, Response
+from huatuo.records_trained import Order, StepLog
+
+SEEDS = (1, 2)
+TINY = """
+name = "tiny"
+recipe = "ablation"
+seeds = [1, 2]
+reference = "priority"
+apart = "sft"
+set = [
+  'questions.exams=[]', 'questions.made=[]', 'questions.probe.relations=["适应证"]', 'ask.models=["ours"]',
+  "ask.limit=20", "ask.max_tokens=8", "synth.phrasings=3", "synth.coverage.per_relation=4", "train.copies.articles=2",
+  "train.scratch.hidden=32", "train.scratch.heads=2", "train.scratch.feed_forward=64", "unify.decontaminate=false",
+]
+[[arms]]
+name = "priority"
+[[arms]]
+name = "two-stage"
+says = "articles, then SFT"
+set = ["train.order=two-stage"]
+"""
+RAW = """
+[[arms]]
+name = "raw"
+set = ['synth.passage_shapes=["text"]']
+"""
+
+
+def write_study(folder: Path, text: str) -> Path:
+    path = folder / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's folder after the whole verb."""
+    folder = tmp_path_factory.mktemp("study")
+    outcome = CliRunner().invoke(cli, ["study", str(write_study(folder, TINY)), "--runs", str(folder)])
+    assert outcome.exit_code == 0, outcome.output
+    return folder / "tiny"
+
+
+def test_all_arms_train_the_same_samples_and_tokens(done: Path) -> None:
+    for seed in SEEDS:
+        learned, tokens = [], set()
+        for arm in ("priority", "two-stage"):
+            rows = list(store.read(done / f"{arm}-{seed}" / "order", "order", Order))
+            learned.append(sorted((row.pair_id, row.copy_index) for row in rows))
+            tokens.add(sum(step.tokens for step in store.read(done / f"{arm}-{seed}" / "train", "steps", StepLog)))
+        assert learned[0] == learned[1]
+        assert len(tokens) == 1
+        assert tokens.pop() > 5_000
+
+
+def test_arms_differ_only_in_what_they_claim(done: Path) -> None:
+    one, other = (store.read_manifest(done / f"{arm}-1" / "train") for arm in ("priority", "two-stage"))
+    differing = {key for key in one.recipe if one.recipe[key] != other.recipe[key]}
+    assert differing == {"order"}
+    for stage in ("ingest", "questions", "curate", "synth", "unify", "tokenise"):
+        mine, theirs = (done / f"{arm}-1" / stage / "manifest.json" for arm in ("priority", "two-stage"))
+        assert mine.samefile(theirs), f"{stage} was made twice"
+    sources = [row.source for row in sorted(store.read(done / "two-stage-1" / "order", "order", Order), key=place)]
+    assert sources == sorted(sources)  # articles, then sft
+    mixed = [row.source for row in sorted(store.read(done / "priority-1" / "order", "order", Order), key=place)]
+    assert mixed != sorted(mixed)
+    first = done / "priority-1" / "unify"
+    assert store.read_manifest(first).digest != store.read_manifest(done / "priority-2" / "order").digest
+
+
+def place(row: Order) -> int:
+    return row.position
+
+
+def test_the_table_has_every_arm_with_its_interval_and_difference(done: Path) -> None:
+    with (done / "study.csv").open(encoding="utf-8-sig") as file:
+        rows = {(row["measure"], row["arm"]): row for row in csv.DictReader(file)}
+    measures = {measure for measure, _ in rows}
+    assert measures == {"knowledge taught by sft", "knowledge not taught by sft", study_table.LOSS}
+    for arm in ("priority", "two-stage"):
+        row = rows[study_table.LOSS, arm]
+        assert 0 < float(row["low"]) < float(row["value"]) < float(row["high"])
+        assert "x 2" in row["how"]  # two seeds
+        losses = [json.loads((done / f"{arm}-{seed}" / "losses.json").read_text())["losses"] for seed in SEEDS]
+        by_hand = np.mean([total / tokens for own in losses for total, tokens in own.values()])
+        assert float(row["value"]) == pytest.approx(by_hand)
+        assert int(row["n"]) == sum(map(len, losses))
+    gap = rows[study_table.LOSS, "two-stage"]
+    values = [float(rows[study_table.LOSS, arm]["value"]) for arm in ("two-stage", "priority")]
+    assert float(gap["difference"]) == pytest.approx(values[0] - values[1])
+    assert float(gap["difference low"]) < float(gap["difference"]) < float(gap["difference high"])
+    assert rows[study_table.LOSS, "priority"]["difference"] == ""
+    text = (done / "study.md").read_text(encoding="utf-8")
+    assert "| two-stage | articles, then SFT |" in text
+    assert (done / "compared-1" / "report.html").exists()
+
+
+def test_a_study_goes_on_where_it_stopped(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_study(done.parent, TINY)
+    loaded = study.load(path)
+    planned = study.trials(loaded, path, done.parent)
+    for name in ("ask", "score"):
+        (done / "two-stage-2" / name / "manifest.json").unlink()
+    assert [trial.root.name for trial in study.unfinished(planned)] == ["two-stage-2"]
+    made = [(trial.root.name, m.stage) for trial, m, before in study.run(loaded, planned) if not before]
+    assert made == [("two-stage-2", "ask"), ("two-stage-2", "score")]
+
+
+def test_unequal_compute_is_refused_before_anything_is_trained(done: Path) -> None:
+    path = write_study(done.parent, TINY + RAW)
+    loaded = study.load(path)
+    with pytest.raises(RecipeError, match=r"arm raw would train [\d,]+ real tokens, -\d+\.\d%.*\n?next: change train"):
+        list(study.run(loaded, study.trials(loaded, path, done.parent)))
+    assert not (done / "raw-1" / "train").exists()
+    pairs = [p for p in store.read(done / "raw-1" / "unify", "pairs", Pair) if p.source == "articles"]
+    assert {p.messages[0].content for p in pairs} == {""}  # documents as they are: no question
+    assert all(p.shape == "text" and "empty" not in p.flags for p in pairs)
+    asked = [p for p in store.read(done / "priority-1" / "unify", "pairs", Pair) if p.source == "articles"]
+    assert len(pairs) == len(asked)  # the same passages
+    assert {p.parents for p in pairs} == {p.parents for p in asked}
+
+
+def test_tokens_end_every_arm_at_the_same_compute(done: Path) -> None:
+    path = write_study(done.parent, TINY + RAW)
+    loaded = study.load(path)
+    planned = study.trials(loaded, path, done.parent, ["train.tokens=4000"])
+    counts = [study.planned_tokens(trial) for trial in planned if trial.seed == 1]
+    assert all(4_000 <= count < 4_800 for count in counts)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('reference = "no such"', "reference = 'no such': expected one of the compared arms priority, two-stage"),
+        ('[[arms]]\nname = "priority"', "two arms have one name"),
+        ('[[arms]]\nname = "c"\nafter = "d"', "arm c: after = 'd' is no arm that stands before it"),
+        ("armz = 3", "armz"),
+        ("seeds = []", "seeds"),
+    ],
+)
+def test_a_study_that_does_not_hang_together_is_refused(tmp_path: Path, change: str, message: str) -> None:
+    key = change.split(" =")[0]
+    lines = [line for line in TINY.splitlines() if change.startswith("[[") or not line.startswith(f"{key} =")]
+    path = write_study(tmp_path, "\n".join([*lines, change] if change.startswith("[[") else [change, *lines]))
+    with pytest.raises(RecipeError, match=message):
+        study.load(path)
+
+
+def test_no_finished_run_is_said_and_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(cli, ["study", "ablation", "--table", "--runs", str(tmp_path)])
+    assert isinstance(outcome.exception, InputError)
+    with pytest.raises(RecipeError, match="ablation, ablation-gpu, forgetting"):
+        study.find("nonsense")
+
+
+@pytest.mark.parametrize("name", sorted(study.shipped()))
+def test_every_shipped_study_loads_with_every_arm(name: str, tmp_path: Path) -> None:
+    path = study.find(name)
+    loaded = study.load(path)
+    planned = study.trials(loaded, path, tmp_path)
+    assert len(planned) == len(loaded.arms) * len(loaded.seeds)
+    assert len(loaded.seeds) >= 3
+    outcome = CliRunner().invoke(cli, ["study", name, "--dry-run", "--runs", str(tmp_path)])
+    assert outcome.output.count("huatuo run ") == len(planned)
+    assert not (tmp_path / loaded.name).exists()
+
+
+def test_an_arm_starts_from_the_model_of_the_arm_before(tmp_path: Path) -> None:
+    path = study.find("forgetting")
+    planned = study.trials(study.load(path), path, tmp_path)
+    bases = {trial.root.name: trial.recipe.train.base for trial in planned}
+    assert bases["everyday-2024"] == "scratch"
+    assert bases["general-10-2024"] == str((tmp_path / "study-forgetting/everyday-2024/train/model").resolve())
+
+
+# ---------------------------------------------------------------- intervals
+
+
+def question(number: int, entity: str, wording: str) -> Question:
+    return Question(id=f"q{number}", exam="probe", kind="knowledge", entity=entity, wording=wording, stem="?")
+
+
+def test_the_interval_is_that_of_the_factor_by_which_answers_fail() -> None:
+    questions = [question(10 * e + w, f"e{e}", f"w{w}") for e in range(30) for w in range(6)]
+    by_wording = [((s, q.id), q, float(q.wording > "w2")) for s in SEEDS for q in questions]
+    found = study_table.crossed(by_wording, stats.UNIT)
+    alone = stats.crossed_mean([v for *_, v in by_wording], [[q.entity for _, q, _ in by_wording]], stats.UNIT)
+    assert found.value == pytest.approx(0.5)
+    assert found.low is not None
+    assert found.high is not None
+    assert alone.low is not None
+    assert found.high - found.low > 0.4
+    assert found.low < alone.low
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    questions = [question(i, f"e{i}", f"w{i}") for i in range(200)]
+    same = [((s, q.id), q, float(i % 2)) for s in (1, 2, 3) for i, q in enumerate(questions)]
+    apart = [((s, q.id), q, float(s == 1 or (s == 2 and i % 2))) for s in (1, 2, 3) for i, q in enumerate(questions)]
+    one, other = study_table.crossed(same, stats.UNIT), study_table.crossed(apart, stats.UNIT)
+    assert one.value == other.value == pytest.approx(0.5)
+    assert one.high is not None
+    assert one.low is not None
+    assert one.high - one.low < 0.2
+    assert (other.low, other.high) == (0.0, 1.0)
+
+
+def test_losses_that_are_all_alike_have_no_interval() -> None:
+    items = [((1, f"q{i}"), question(i, "e", "w"), 2.0) for i in range(5)]
+    assert study_table.crossed(items, (0.0, math.inf)).low is None
+
+
+def test_an_open_answer_counts_where_it_is_the_reference(tmp_path: Path) -> None:
+    said = {"右": "北京。", "错": "北京市", "空": "", "base": "北京"}
+    questions = {name: Question(id=name, exam="e", kind="open", stem="?", reference=" 北京") for name in said}
+    with store.writing(tmp_path / "ask", stage="ask", key="k") as out:
+        for name, text in said.items():
+            answer = Response(
+                id=name, question_id=name, model="base" if name == "base" else "ours", messages=(), text=text,
+                finish_reason="stop", prompt_tokens=1, completion_tokens=1, provenance=Provenance(by="model"),
+            )  # fmt: skip
+            out.write("responses", answer)
+    assert study_table._open_ones(tmp_path, questions) == {"右": 1.0, "错": 0.0, "空": 0.0}
+
+
+# ---------------------------------------------------------------- the sample's texts
+
+SAMPLE = Path(study.__file__).parent / "sample"
+
+
+def test_the_articles_say_every_fact_of_the_drugs_under_its_name() -> None:
+    text = (SAMPLE / "articles" / "drugs.zh.md").read_text(encoding="utf-8")
+    articles = {part.split("\n", 1)[0].strip(): part for part in text.split("\n## ")[1:]}
+    checked = 0
+    for line in (SAMPLE / "knowledge" / "drugs.jsonl").read_text(encoding="utf-8").splitlines():
+        drug = json.loads(line)
+        for relation in ("适应证", "不良反应", "禁忌", "药物相互作用", "注意事项"):
+            section = articles[drug["中心词"]].split(f"### {relation}\n", 1)[1].split("\n#", 1)[0]
+            assert section.strip() == f"{drug['中心词']}的{relation}包括{'、'.join(drug[relation])}。"
+            checked += 1
+    assert checked == 170
+
+
+def test_everyday_questions_are_about_what_is_taught_in_other_words() -> None:
+    pairs = [json.loads(line) for line in (SAMPLE / "everyday.jsonl").read_text(encoding="utf-8").splitlines()]
+    exam = [json.loads(line) for line in (SAMPLE / "everyday.exam.jsonl").read_text(encoding="utf-8").splitlines()]
+    known = [
+        json.loads(line) for line in (SAMPLE / "everyday.trained.exam.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    taught: dict[str, set[str]] = {}
+    for pair in pairs:
+        taught.setdefault(pair["output"], set()).add(pair["instruction"])
+    assert len(taught) == len(pairs) / 7 >= 150
+    assert len(exam) == 2 * len(taught)
+    assert len(known) == len(taught)
+    assert {one["question"] for one in known} <= {pair["instruction"] for pair in pairs}
+    asked = {one["question"] for one in exam}
+    assert not asked & {pair["instruction"] for pair in pairs}
+    assert len(asked) == len(exam)
+    for one in [*exam, *known]:
+        assert any(one["about"][0] in said for said in taught[one["reference"]])
+    texts = [path.read_text(encoding="utf-8") for path in (SAMPLE / "knowledge").glob("*.jsonl")]
+    medical = {json.loads(line)["中心词"] for text in texts for line in text.splitlines()}
+    assert not any(name in pair["instruction"] for pair in pairs for name in medical)
+
+
+def test_the_recipes_hold_their_equal_shares() -> None:
+    data = tomllib.loads(study.find("forgetting").read_text(encoding="utf-8"))
+    tokens = [key for arm in data["arms"] for key in arm.get("set", []) if key.startswith("train.tokens")]
+    assert len(set(tokens)) == 1
+    recipe = recipe_file.load(recipe_file.find("ablation"))
+    assert recipe.train.priority["articles"] > recipe.train.priority["sft"]
+    assert recipe.train.copies["sft"] == 3

@@ -1,0 +1,38 @@
+"""Freed memory stays for the next step, and goes back afterwards."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+
+import pytest
+import torch
+
+from huatuo.train import heap
+
+
+def faults(rounds: int = 5) -> int:
+    """Pages asked of the system while a tensor of 64 MB is made and freed a few times."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(rounds):
+        torch.ones(16 * 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
+def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
+    outside = faults()
+    with heap.kept() as keeps:
+        faults(1)
+        inside = faults()
+    assert keeps
+    assert inside < outside / 10
+    assert faults() > inside  # freed memory goes back again
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    with heap.kept() as keeps:
+        assert not keeps
