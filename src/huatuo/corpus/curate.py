@@ -28,7 +28,7 @@ def curate(settings: CurateSettings, knowledge: Path, questions: Path, out: Writ
     with bar("curate", unit="passages") as progress:
         batches = []
         for cut in _cut_documents(settings, knowledge, out):
-            batches.append(judged(cut, settings.min_chars))
+            batches.append(judged(cut, settings.min_chars)[0])
         digest = store.read_manifest(questions).digest
         survivors = smallest(iter(batches), "key", "id")
         verdict = Verdict(survivors, {}, {}, questions if settings.decontaminate else None, digest)

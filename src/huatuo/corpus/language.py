@@ -143,11 +143,11 @@ def language_batch(
     why = reasons(batch)
     given = batch.column("language").to_pylist()
     places = [place for place, reason in enumerate(why) if not reason and given[place] in ("unknown", "", None)]
-    if made is None or len(places) < batch.num_rows:
-        texts = batch.column("normal").to_pylist()
-        found = languages([texts[place] for place in places], doubtful)
-    else:
+    if made is not None and len(places) == batch.num_rows:
         found = languages_of(made, doubtful)
+    else:
+        texts = batch.column("normal").to_pylist() if made is None else made.texts
+        found = languages([texts[place] for place in places], doubtful)
     for place, language in zip(places, found, strict=True):
         given[place] = language
     expected = " or ".join(wanted)

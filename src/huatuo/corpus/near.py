@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.corpus.spared import Spared
 from huatuo.text.grams import Hashes, Places
 from huatuo.text.minhash import BANDS, are_near, bands, gram_sets, overlaps
@@ -112,9 +112,10 @@ class Earlier(Protocol):
 # ---------------------------------------------------------------- row by row
 
 
-def band_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with a column ``bands`` of ``normal``, null where a row has a reason or is too short."""
-    texts = [text or "" for text in batch.column("normal").to_pylist()]
+def band_batch(batch: pa.RecordBatch, normal: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The batch with a column ``bands`` of ``normal``, null where a row has a reason or is too short. ``normal``: the
+    texts of that column, where they are at hand."""
+    texts = of_column(batch, "normal") if normal is None else normal
     open_ = [place for place, reason in enumerate(reasons(batch)) if not reason]
     made, filled = bands([texts[place] for place in open_])
     has = np.zeros(len(texts), dtype=bool)

@@ -114,8 +114,7 @@ class Clean:
         whole = pc.fill_null(batch.column("text"), "")
         texts = whole.to_pylist()
         made = normalise_chunk(chunk(texts))
-        judged = added(batch, "normal", pa.string(), whole if made.texts is texts else made.texts)
-        judged = language_batch(judged, settings.languages, detector(settings.doubtful), made)
+        judged = language_batch(batch, settings.languages, detector(settings.doubtful), made)
         if settings.lexicon is not None:
             from huatuo.corpus.lexicon import Lexicon, density_batch, domain_batch
 
@@ -126,7 +125,7 @@ class Clean:
             judged = domain_batch(density_batch(judged, terms, made.texts), settings.lexicon.least, of_field)
         judged = question_batch(quality_batch(judged, settings.min_text, made), made.texts)
         if settings.filter is not None:
-            judged = filter_batch(judged, filter_of(settings.filter))
+            judged = filter_batch(added(judged, "normal", pa.string(), made.texts), filter_of(settings.filter))
         judged = cut_batch(judged, settings.max_chars, texts)
         judged = added(judged, "chars", pa.int64(), pc.utf8_length(whole).cast(pa.int64()))
         refused = pc.not_equal(judged.column("reason"), "")
@@ -138,8 +137,9 @@ class Clean:
 # ---------------------------------------------------------------- passages
 
 
-def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> pa.RecordBatch:
-    """Passages with the columns ``normal``, ``reason`` and ``key``; those that are ``fit`` have been judged before."""
+def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> tuple[pa.RecordBatch, list[str]]:
+    """Passages with the columns ``normal``, ``reason`` and ``key``, and the texts of the first; those that are ``fit``
+    have been judged before."""
     given = pc.fill_null(batch.column("text"), "")
     whole = given.to_pylist()
     texts = normalise_many(whole)
@@ -148,7 +148,7 @@ def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> p
     for place, reason in zip(open_, refused([texts[place] for place in open_], min_chars), strict=True):
         why[place] = reason
     made = added(batch, "normal", pa.string(), given if texts == whole else texts)
-    return added(added(made, "reason", pa.string(), why), "key", pa.string(), keys(texts))
+    return added(added(made, "reason", pa.string(), why), "key", pa.string(), keys(texts)), texts
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ class Segmented:
         return pa.RecordBatch.from_arrays([listed(made, parents, batch.num_rows)], names=[ROWS])
 
     def _judged(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        made = judged(rows, self.min_chars, rows.column("fit").to_pylist())
-        made = band_batch(made) if self.near else added(made, "bands", BANDS_TYPE, [None] * made.num_rows)
+        made, texts = judged(rows, self.min_chars, rows.column("fit").to_pylist())
+        made = band_batch(made, texts) if self.near else added(made, "bands", BANDS_TYPE, [None] * made.num_rows)
         sources = made.column("origin").field("source").dictionary_encode()
         heads = pa.array(
             [f"{self.priorities.get(name, 0):04d}" for name in sources.dictionary.to_pylist()], pa.string()
@@ -213,7 +213,7 @@ class Verdict:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Verdict`."""
-        return in_chunks(batch, self._chunk)
+        return in_chunks(batch, self._chunk) if self.questions else self._chunk(batch)
 
     def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         made = near_batch(duplicate_batch(batch, self.survivors), self.neighbours)
