@@ -102,7 +102,7 @@ def built(config: dict[str, Any], settings: TrainSettings) -> torch.nn.Module:
     if settings.lora is not None:
         model = setup.with_adapter(settings, model)
     if settings.gradient_checkpointing:
-        setup._recompute_activations(model)
+        setup.recompute_activations(model)
     return model.train()
 
 

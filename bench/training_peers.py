@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def run() -> Outcome:
     skipped = [why for name in ("trl", "llamafactory") if (why := environments.python_of(name)[1])]
     with tempfile.TemporaryDirectory(prefix="huatuo-") as name:
         load = workload.make(Path(name))
-        prepare(load)
+        prepare(load.folder, WINDOW)
         source = "made-up pairs" if load.made_up else "HuaTuo's pairs"
         table.append(f"{source}: {load.pairs:,}, {load.tokens:,} tokens, {load.learned_share:.1%} of them answer")
         for precision in PRECISIONS:
@@ -91,15 +90,14 @@ def has_bf16() -> bool:
     return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
 
 
-def prepare(load: workload.Workload) -> None:
-    """The stages before training, which huatuo goes through once for all runs."""
+def prepare(root: Path, window: int) -> None:
+    """The stages before training, which huatuo goes through once for all runs on the workload of a folder."""
     from huatuo import store
     from huatuo.recipe import TrainSettings
     from huatuo.records import Message, Pair, Provenance
     from huatuo.train import order, tokenise
 
-    root = load.folder
-    settings = TrainSettings(base=str(root / "base"), order="uniform", window=WINDOW, format=workload.FORMAT)
+    settings = TrainSettings(base=str(root / "base"), order="uniform", window=window, format=workload.FORMAT)
     with store.writing(root / "unify", stage="unify", key="k") as out:
         for number, line in enumerate((root / "train.jsonl").read_text(encoding="utf-8").splitlines()):
             row = json.loads(line)
@@ -150,9 +148,6 @@ def series(load: workload.Workload, precision: str) -> Runs:
 
 def measured(load: workload.Workload, system: System, precision: str, turn: int) -> tuple[dict[str, float], str]:
     """What one run of a system said, and why it could not (empty: it could)."""
-    python, why = environments.python_of(system.environment) if system.environment else (environments.OWN, "")
-    if why:
-        return {}, why
     out = load.folder / f"{system.name} {precision} {turn}"
     steps = max(round(TOKENS / TOKENS_A_STEP), 3)
     task = Task(
@@ -160,17 +155,9 @@ def measured(load: workload.Workload, system: System, precision: str, turn: int)
         samples_a_step=round(TOKENS_A_STEP * load.pairs / load.tokens), window=WINDOW, rate=RATE,
         precision=precision, layout=system.layout, more=dict(system.more),
     )  # fmt: skip
-    command = [str(python), str(environments.HERE / system.script), json.dumps(asdict(task))]
-    variables = environments.variables() | ({} if system.environment else environments.own_path())
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=variables, timeout=LIMIT_S, check=False, cwd=load.folder
-        )
-    except subprocess.TimeoutExpired:
-        return {}, f"not finished within {LIMIT_S} s"
-    if done.returncode:
-        return {}, (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
-    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    said, why = environments.asked(system.script, system.environment, task, LIMIT_S)
+    if why:
+        return {}, why
     loss = workload.validation_loss(Path(said.pop("model")), load.folder / "held.jsonl")
     return {**said, "rate": said["timed_tokens"] / said["cpu_s"], "loss": loss}, ""
 

@@ -155,3 +155,20 @@ def test_what_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
     assert "nothing: no finished stage questions" in str(done.exception or done.output)
     with pytest.raises(InputError, match="was given before"):
         compare([tmp_path / "runs" / "one", tmp_path / "runs" / "one"], tmp_path / "out", "en")
+
+
+def test_runs_that_were_asked_nothing_are_compared_by_recipe_and_curves(tmp_path: Path) -> None:
+    folders = []
+    for name, order in (("a", "uniform"), ("b", "sequential")):
+        folders.append(a_run(tmp_path / name, {"ours": 0.5}, recipe={"order": order}, n=10))
+        for stage in ("questions", "ask", "score"):
+            with store.writing(folders[-1] / stage, stage=stage, key="empty", recipe={}) as out:
+                store.write_atomic(out.folder / "empty.json", "{}")
+    page = compare(folders, tmp_path / "page", "both").read_text(encoding="utf-8")
+    assert "These runs were asked nothing" in page
+    assert "No run asked the untouched base" not in page
+    assert page.count("<polyline") == 4  # two losses, two of the samples held out
+    assert "sequential" in page
+    mixed = a_run(tmp_path / "c", {"ours": 0.5}, n=10)
+    with pytest.raises(InputError, match="holds no questions"):
+        compare([folders[0], mixed], tmp_path / "other", "both")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from huatuo import recipe_file, store, study, study_table
+from huatuo import recipe_file, store, study, study_run, study_table
 from huatuo.cli import cli
-from huatuo.errors import InputError, RecipeError
+from huatuo.errors import BusyError, InputError, RecipeError
 from huatuo.eval import stats
 from huatuo.records import Pair, Provenance, Question, Response
 from huatuo.records_trained import Order, StepLog
@@ -60,6 +61,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tiny"
 
 
+@pytest.mark.slow
 def test_all_arms_train_the_same_samples_and_tokens(done: Path) -> None:
     for seed in SEEDS:
         learned, tokens = [], set()
@@ -72,6 +74,7 @@ def test_all_arms_train_the_same_samples_and_tokens(done: Path) -> None:
         assert tokens.pop() > 5_000
 
 
+@pytest.mark.slow
 def test_arms_differ_only_in_what_they_claim(done: Path) -> None:
     one, other = (store.read_manifest(done / f"{arm}-1" / "train") for arm in ("priority", "two-stage"))
     differing = {key for key in one.recipe if one.recipe[key] != other.recipe[key]}
@@ -91,6 +94,7 @@ def place(row: Order) -> int:
     return row.position
 
 
+@pytest.mark.slow
 def test_the_table_has_every_arm_with_its_interval_and_difference(done: Path) -> None:
     with (done / "study.csv").open(encoding="utf-8-sig") as file:
         rows = {(row["measure"], row["arm"]): row for row in csv.DictReader(file)}
@@ -114,22 +118,24 @@ def test_the_table_has_every_arm_with_its_interval_and_difference(done: Path) ->
     assert (done / "compared-1" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_it_stopped(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_study(done.parent, TINY)
     loaded = study.load(path)
     planned = study.trials(loaded, path, done.parent)
     for name in ("ask", "score"):
         (done / "two-stage-2" / name / "manifest.json").unlink()
-    assert [trial.root.name for trial in study.unfinished(planned)] == ["two-stage-2"]
-    made = [(trial.root.name, m.stage) for trial, m, before in study.run(loaded, planned) if not before]
+    assert [trial.root.name for trial in study_run.unfinished(planned)] == ["two-stage-2"]
+    made = [(trial.root.name, m.stage) for trial, m, before in study_run.run(loaded, planned) if not before]
     assert made == [("two-stage-2", "ask"), ("two-stage-2", "score")]
 
 
+@pytest.mark.slow
 def test_unequal_compute_is_refused_before_anything_is_trained(done: Path) -> None:
     path = write_study(done.parent, TINY + RAW)
     loaded = study.load(path)
     with pytest.raises(RecipeError, match=r"arm raw would train [\d,]+ real tokens, -\d+\.\d%.*\n?next: change train"):
-        list(study.run(loaded, study.trials(loaded, path, done.parent)))
+        list(study_run.run(loaded, study.trials(loaded, path, done.parent)))
     assert not (done / "raw-1" / "train").exists()
     pairs = [p for p in store.read(done / "raw-1" / "unify", "pairs", Pair) if p.source == "articles"]
     assert {p.messages[0].content for p in pairs} == {""}  # documents as they are: no question
@@ -139,11 +145,12 @@ def test_unequal_compute_is_refused_before_anything_is_trained(done: Path) -> No
     assert {p.parents for p in pairs} == {p.parents for p in asked}
 
 
+@pytest.mark.slow
 def test_tokens_end_every_arm_at_the_same_compute(done: Path) -> None:
     path = write_study(done.parent, TINY + RAW)
     loaded = study.load(path)
     planned = study.trials(loaded, path, done.parent, ["train.tokens=4000"])
-    counts = [study.planned_tokens(trial) for trial in planned if trial.seed == 1]
+    counts = [study_run.planned_tokens(trial) for trial in planned if trial.seed == 1]
     assert all(4_000 <= count < 4_800 for count in counts)
 
 
@@ -151,7 +158,13 @@ def test_tokens_end_every_arm_at_the_same_compute(done: Path) -> None:
     ("change", "message"),
     [
         ('reference = "no such"', "reference = 'no such': expected one of the compared arms priority, two-stage"),
-        ('[[arms]]\nname = "priority"', "two arms have one name"),
+        ('[[arms]]\nname = "priority"', "two arms are called priority; next: rename"),
+        ("seeds = [3, 4, 3]", "two seeds are called 3"),
+        ('[[arms]]\nname = "compared"', "'compared', as the pages of a study are"),
+        ('[[arms]]\nname = "c"\nset = ["run.seed=7"]', "run.seed is set by the study"),
+        ('[[arms]]\nname = "c"\nafter = "priority"\nset = ["train.base=x"]', "a train.base of its own"),
+        ('[[arms]]\nname = "c"\nsett = ["train.order=uniform"]', r"arms\.3\.sett: unknown key; did you mean set\?"),
+        ('[[arms]]\nname = "c"\nset = "train.order=uniform"', r"arms\.3\.set: Input should be a list$"),
         ('[[arms]]\nname = "c"\nafter = "d"', "arm c: after = 'd' is no arm that stands before it"),
         ("armz = 3", "armz"),
         ("seeds = []", "seeds"),
@@ -163,6 +176,75 @@ def test_a_study_that_does_not_hang_together_is_refused(tmp_path: Path, change: 
     path = write_study(tmp_path, "\n".join([*lines, change] if change.startswith("[[") else [change, *lines]))
     with pytest.raises(RecipeError, match=message):
         study.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('set = ["ask.max_tokens=3"]', r"arm c has another \[ask\] than arm priority"),
+        ("set = ['questions.probe.relations=[\"禁忌\"]']", r"arm c has another \[questions\] than arm priority"),
+        (
+            'set = ["train.ordr=uniform"]',
+            "arm c, seed 1: -s train.ordr: unknown key train.ordr; did you mean train.order",
+        ),
+        ('set = ["train.order"]', "arm c, seed 1: -s train.order: expected table.key=value"),
+    ],
+)
+def test_an_arm_that_cannot_be_compared_is_refused_by_its_name(tmp_path: Path, change: str, message: str) -> None:
+    path = write_study(tmp_path, f'{TINY}[[arms]]\nname = "c"\n{change}\n')
+    with pytest.raises(RecipeError, match=message):
+        study.trials(study.load(path), path, tmp_path)
+
+
+def test_what_would_stop_a_stage_of_any_arm_is_said_before_the_first_run(tmp_path: Path) -> None:
+    path = write_study(tmp_path, f'{TINY}[[arms]]\nname = "c"\nset = ["train.learning_rate=0"]\n')
+    outcome = CliRunner().invoke(cli, ["study", str(path), "--runs", str(tmp_path / "runs")])
+    assert isinstance(outcome.exception, RecipeError)
+    assert "c-1: [train] learning_rate = 0.0" in str(outcome.exception)
+    assert not (tmp_path / "runs").exists()
+    dry = CliRunner().invoke(cli, ["study", str(path), "--runs", str(tmp_path / "runs"), "--dry-run"])
+    assert dry.output.count("huatuo run ") == 6
+    assert "finding    c-1: [train] learning_rate" in dry.output
+    assert dry.exit_code == 1
+
+
+def test_a_study_of_a_missing_recipe_or_of_none_names_it(tmp_path: Path) -> None:
+    path = write_study(tmp_path, TINY.replace('recipe = "ablation"', 'recipe = "none.toml"'))
+    with pytest.raises(RecipeError, match=r"tiny.toml: recipe = 'none.toml': no file .*none.toml, and no shipped"):
+        study.trials(study.load(path), path, tmp_path)
+    with pytest.raises(RecipeError, match="is a recipe; a study names a recipe, seeds and arms"):
+        study.load(recipe_file.find("ablation"))
+
+
+def test_another_process_and_the_folder_of_a_run_are_refused_and_nothing_is_touched(tmp_path: Path) -> None:
+    path = write_study(tmp_path, TINY)
+    loaded = study.load(path)
+    planned = study.trials(loaded, path, tmp_path)
+    with store.locked(tmp_path / "tiny"), pytest.raises(BusyError, match="another huatuo process makes this study"):
+        list(study_run.run(loaded, planned))
+    with store.writing(tmp_path / "tiny" / "ingest", stage="ingest", key="k") as out:
+        store.write_atomic(out.folder / "empty.json", "{}")
+    with pytest.raises(RecipeError, match=r"is the folder of a run \(it holds ingest\)"):
+        list(study_run.run(loaded, planned))
+    assert not (tmp_path / "tiny" / "priority-1").exists()
+
+
+def test_the_command_of_a_run_survives_the_shell(tmp_path: Path) -> None:
+    runs = tmp_path / "it's here"
+    path = write_study(tmp_path, TINY + RAW)
+    for trial in study.trials(study.load(path), path, runs):
+        words = shlex.split(trial.command)
+        assert words[words.index("--runs") + 1] == str(runs / "tiny")
+        assert tuple(words[place + 1] for place, word in enumerate(words) if word == "-s") == trial.overrides
+
+
+@pytest.mark.slow
+def test_a_table_of_other_settings_is_not_shown_as_this_studys(done: Path) -> None:
+    path = write_study(done.parent, TINY)
+    loaded = study.load(path)
+    assert study_run.unfinished(study.trials(loaded, path, done.parent)) == []
+    with pytest.raises(InputError, match="no run of the study is finished with its settings"):
+        study_run.unfinished(study.trials(loaded, path, done.parent, ["train.learning_rate=1e-3"]))
 
 
 def test_no_finished_run_is_said_and_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:

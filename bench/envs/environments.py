@@ -7,11 +7,16 @@ dependency, in a build that does not fit this torch.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import venv
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from envs.task import Task
 
 HERE = Path(__file__).parent
 WITHOUT = "# without: "
@@ -60,3 +65,23 @@ def own_path() -> dict[str, str]:
 
 OWN = Path(sys.executable)
 """The interpreter of huatuo itself."""
+
+
+def asked(script: str, environment: str, task: Task, limit_s: float) -> tuple[dict[str, Any], str]:
+    """What a system's script said of a task, and why it could not be asked (empty: it could). ``environment``: the
+    name of its own; empty: huatuo's."""
+    python, why = python_of(environment) if environment else (OWN, "")
+    if why:
+        return {}, why
+    command = [str(python), str(HERE / script), json.dumps(asdict(task))]
+    given = variables() | ({} if environment else own_path())
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=given, timeout=limit_s, check=False, cwd=task.work
+        )
+    except subprocess.TimeoutExpired:
+        return {}, f"not finished within {limit_s:,.0f} s"
+    if done.returncode:
+        return {}, (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
+    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return said, ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,11 @@ class Task:
     layout: str = "packed"
     """Of peers: packed or padded."""
     more: dict[str, Any] = field(default_factory=dict)
-    """Further keys of huatuo's ``[train]``."""
+    """Further keys of huatuo's ``[train]``, or of the peer's settings."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    lora: dict[str, Any] = field(default_factory=dict)
+    """Keys of ``[train.lora]``; empty: all weights are trained."""
 
 
 def cpu_seconds() -> float:
@@ -40,26 +45,37 @@ def cpu_seconds() -> float:
 
 
 class Watch:
-    """Tokens and CPU-seconds, step by step. The first step is the start's: it warms caches."""
+    """Tokens and seconds, step by step. The first step is the start's: it warms caches, compiles and allocates."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self._tokens: list[int] = []
-        self._seconds: list[float] = []
+        self._cpu: list[float] = []
+        self._clock: list[float] = []
+        self._cuda: Any = None
+        if device == "cuda":
+            import torch
+
+            self._cuda = torch.cuda
 
     def step(self, tokens: int) -> None:
         """A step with so many real tokens has ended."""
+        if self._cuda is not None:
+            self._cuda.synchronize()  # work is queued there; the clock must not be read before it is done
         self._tokens.append(tokens)
-        self._seconds.append(cpu_seconds())
+        self._cpu.append(cpu_seconds())
+        self._clock.append(time.monotonic())
 
     def say(self, model: str) -> None:
         """Print what was seen as the last line."""
         found = {
-            "start_cpu_s": self._seconds[0],
-            "cpu_s": self._seconds[-1] - self._seconds[0],
+            "start_cpu_s": self._cpu[0],
+            "cpu_s": self._cpu[-1] - self._cpu[0],
+            "clock_s": self._clock[-1] - self._clock[0],
             "timed_tokens": sum(self._tokens[1:]),
             "tokens": sum(self._tokens),
             "steps": len(self._tokens),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "device_peak_mb": self._cuda.max_memory_allocated() / 2**20 if self._cuda is not None else 0.0,
             "model": model,
         }
         print(json.dumps(found), flush=True)

@@ -29,7 +29,8 @@ def settings(task: Task) -> TrainSettings:
             "learning_rate": task.rate,
             "precision": task.precision,
             "warmup_share": 0.0,
-            "device": "cpu",
+            "device": task.device,
+            "lora": task.lora or None,
             "checkpoint_every": 1_000_000,
             **task.more,
         }
@@ -39,7 +40,7 @@ def settings(task: Task) -> TrainSettings:
 def main() -> None:
     """Train, with the clock read where a step is written down."""
     task = Task(**json.loads(sys.argv[1]))
-    watch, row = Watch(), loop._row
+    watch, row = Watch(task.device), loop._row
 
     def seen(*given: object) -> dict[str, object]:
         found = row(*given)  # type: ignore[arg-type]

@@ -27,40 +27,49 @@ def rows(path: Path) -> Dataset:
 def settings(task: Task) -> SFTConfig:
     """Packed: rows filled best-fit, one at a time, as many a step as give its tokens. Padded: one batch a step."""
     packed = task.layout == "packed"
-    return SFTConfig(
-        output_dir=task.out,
-        max_steps=task.steps,
-        per_device_train_batch_size=1 if packed else task.samples_a_step,
-        gradient_accumulation_steps=task.tokens_a_step // task.window if packed else 1,
-        packing=packed,
-        packing_strategy="bfd",
-        max_length=task.window,
-        completion_only_loss=True,
-        gradient_checkpointing=False,
-        learning_rate=task.rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=0,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        optim="adamw_torch_fused",
-        bf16=task.precision == "bf16",
-        use_cpu=True,
-        dataloader_pin_memory=False,
-        logging_steps=1_000_000,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=4,
-        **task.more,
-    )
+    found = {
+        "output_dir": task.out,
+        "max_steps": task.steps,
+        "per_device_train_batch_size": 1 if packed else task.samples_a_step,
+        "gradient_accumulation_steps": task.tokens_a_step // task.window if packed else 1,
+        "packing": packed,
+        "packing_strategy": "bfd",
+        "max_length": task.window,
+        "completion_only_loss": True,
+        "gradient_checkpointing": False,
+        "learning_rate": task.rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "optim": "adamw_torch_fused",
+        "bf16": task.precision == "bf16",
+        "use_cpu": task.device == "cpu",
+        "dataloader_pin_memory": False,
+        "logging_steps": 1_000_000,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": 4,
+    }
+    return SFTConfig(**found | task.more)
+
+
+def adapter(task: Task) -> Any:
+    """The adapter asked for, as peft wants it; None: all weights are trained."""
+    if not task.lora:
+        return None
+    from peft import LoraConfig
+
+    names = {"r": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "targets": "target_modules"}
+    return LoraConfig(task_type="CAUSAL_LM", **{names[key]: value for key, value in task.lora.items()})
 
 
 class Watched(SFTTrainer):
     """The trainer, its steps counted where they end."""
 
-    watch = Watch()
+    watch: Watch
     real = 0
-    micro = 0
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
         """One micro-batch."""
@@ -73,14 +82,18 @@ def main() -> None:
     """Train; a step ends when the optimiser has moved."""
     task = Task(**json.loads(sys.argv[1]))
     torch.set_num_threads(1)
-    model = AutoModelForCausalLM.from_pretrained(f"{task.work}/base", dtype=torch.float32)
+    # Weights that are trained are fp32, as ours; frozen ones may be in the precision of the computation.
+    held = torch.bfloat16 if task.lora and task.precision == "bf16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(f"{task.work}/base", dtype=held)
     tokenizer = AutoTokenizer.from_pretrained(f"{task.work}/base")
     trainer = Watched(
         model=model,
         args=settings(task),
         train_dataset=rows(Path(task.work) / "train.jsonl"),
         processing_class=tokenizer,
+        peft_config=adapter(task),
     )
+    trainer.watch = Watch(task.device)
     from transformers import TrainerCallback
 
     class Ends(TrainerCallback):
@@ -92,7 +105,8 @@ def main() -> None:
 
     trainer.add_callback(Ends())
     trainer.train()
-    trainer.save_model(f"{task.out}/model")
+    if task.device == "cpu":  # its validation loss is measured there
+        trainer.save_model(f"{task.out}/model")
     trainer.watch.say(f"{task.out}/model")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ LOG_LENGTHS = ((3.65, 0.41, 134), (3.90, 0.61, 372))
 """Mean and deviation of the logarithm of the characters of a question and of an answer, and the most (that file)."""
 
 VOCABULARY, WINDOW = 8_192, 512
-SHAPE = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 6, "num_attention_heads": 8}
+SHAPE = {
+    "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 6, "num_attention_heads": 8,
+    "vocab_size": VOCABULARY, "max_position_embeddings": WINDOW,
+}  # fmt: skip
 """With untied embeddings 9.0 million parameters of LLaMA's shape."""
 
 FORMAT = "huatuo2"
@@ -49,12 +53,12 @@ def pairs() -> tuple[list[tuple[str, str]], bool]:
     """Questions with answers, and whether they are made up."""
     path = Path(os.environ.get("HUATUO_BENCH_PAIRS", str(NEAR)))
     if not path.exists():
-        return _made_up(), True
+        return made_up_pairs(), True
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [(row["instruction"].strip(), row["output"].strip()) for row in rows if row["output"].strip()], False
 
 
-def _made_up() -> list[tuple[str, str]]:
+def made_up_pairs() -> list[tuple[str, str]]:
     """Pairs of made-up words, frequent ones first (Zipf), of the measured lengths."""
     rng = np.random.default_rng(1)
     words = ["".join(chr(0x4E00 + k) for k in rng.integers(0, 2_000, rng.integers(1, 4))) for _ in range(6_000)]
@@ -69,17 +73,17 @@ def _made_up() -> list[tuple[str, str]]:
 def make(folder: Path) -> Workload:
     """The workload, written to the folder."""
     found, made_up = pairs()
-    tokenizer = _tokenizer([text for pair in found for text in pair])
+    tokenizer = tokenizer_of([text for pair in found for text in pair])
     order = np.random.default_rng(2).permutation(len(found))
     chosen = [found[k] for k in order]
-    counts = [_write(folder / "held.jsonl", chosen[:HELD_OUT], tokenizer)]
-    counts.append(_write(folder / "train.jsonl", chosen[HELD_OUT:], tokenizer))
-    _save_base(folder / "base", tokenizer)
+    counts = [write(folder / "held.jsonl", chosen[:HELD_OUT], tokenizer)]
+    counts.append(write(folder / "train.jsonl", chosen[HELD_OUT:], tokenizer))
+    save_base(folder / "base", tokenizer)
     tokens, learned = counts[1]
     return Workload(folder, made_up, tokens, learned / tokens, len(chosen) - HELD_OUT)
 
 
-def _tokenizer(texts: list[str]) -> Any:
+def tokenizer_of(texts: list[str]) -> Any:
     """A byte-level BPE of `VOCABULARY` tokens, learned from the texts."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -97,8 +101,8 @@ def _tokenizer(texts: list[str]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=EOS)
 
 
-def _write(path: Path, chosen: list[tuple[str, str]], tokenizer: Any) -> tuple[int, int]:
-    """Tokens, and learned tokens, of the pairs written."""
+def write(path: Path, chosen: list[tuple[str, str]], tokenizer: Any, window: int = WINDOW) -> tuple[int, int]:
+    """Tokens, and learned tokens, of the pairs written: those that fit the window."""
     from huatuo.models import formats
 
     tokens = learned = 0
@@ -106,7 +110,7 @@ def _write(path: Path, chosen: list[tuple[str, str]], tokenizer: Any) -> tuple[i
         for question, answer in chosen:
             talk = [Message(role="user", content=question), Message(role="assistant", content=answer)]
             coded = formats.encode(formats.get(FORMAT), talk, tokenizer)
-            if len(coded.ids) > WINDOW:
+            if len(coded.ids) > window:
                 continue
             flags = [int(flag) for flag in coded.learned]
             row = {"question": question, "answer": answer, "ids": list(coded.ids), "learned": flags}
@@ -115,7 +119,8 @@ def _write(path: Path, chosen: list[tuple[str, str]], tokenizer: Any) -> tuple[i
     return tokens, learned
 
 
-def _save_base(folder: Path, tokenizer: Any) -> None:
+def save_base(folder: Path, tokenizer: Any, shape: Mapping[str, int] = SHAPE, precision: str = "float32") -> None:
+    """Write a base of LLaMA's kind with random weights, in a precision that torch has under this name."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -123,10 +128,9 @@ def _save_base(folder: Path, tokenizer: Any) -> None:
 
     torch.manual_seed(3)
     ids = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    config = LlamaConfig(
-        **SHAPE, vocab_size=VOCABULARY, max_position_embeddings=WINDOW, tie_word_embeddings=False, **ids
-    )
-    models.save(LlamaForCausalLM(config), tokenizer, FORMAT, folder, {"name": "base", "trained": False})
+    config = LlamaConfig(**shape, tie_word_embeddings=False, **ids)
+    model = LlamaForCausalLM(config).to(getattr(torch, precision))
+    models.save(model, tokenizer, FORMAT, folder, {"name": "base", "trained": False})
 
 
 def validation_loss(model: Path, held: Path) -> float:

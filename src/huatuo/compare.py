@@ -14,7 +14,8 @@ from huatuo.records import Response
 def compare(folders: Sequence[Path], out: Path, language: str) -> Path:
     """The page, written into ``out`` with its tables; ``folders`` are runs whose answers are scored.
 
-    Raises InputError for a folder that is no run, two runs of one name, or runs without a common question.
+    Runs that were asked nothing at all are compared by their recipes and curves. Raises InputError for a folder that is
+    no run, two runs of one name, or runs without a common question.
     """
     from huatuo.eval.between import figures
     from huatuo.report.compare import write
@@ -23,7 +24,9 @@ def compare(folders: Sequence[Path], out: Path, language: str) -> Path:
     bases = _bases(runs)
     first = store.verify(next(iter(runs.values())) / "score")
     settings = ScoreSettings.model_validate(first.recipe)
-    return write(runs, bases, list(figures(runs, bases, settings, first.seed)), out, language, first.seed)
+    asked = any("questions" in store.verify(folder / "questions").tables for folder in runs.values())
+    scored = list(figures(runs, bases, settings, first.seed)) if asked else []
+    return write(runs, bases, scored, out, language, first.seed)
 
 
 def _named(folders: Sequence[Path]) -> dict[str, Path]:

@@ -59,10 +59,9 @@ def needs(shape: Shape, settings: TrainSettings) -> list[str]:
     for name, way in ways.items():
         sizes = [f"{total(memory(Load(shape, way, n))) / GB:,.1f}" for n in COUNTS]
         lines.append(f"{name}, GB on each of {', '.join(map(str, COUNTS))} GPUs: {', '.join(sizes)}")
-    loading, saving = host_bytes(shape)
     lines.append(
-        f"memory of the machine: {loading / GB:,.1f} GB for each of its processes while they load (the whole base in "
-        f"fp32), {saving / GB:,.1f} GB for the first when the weights of several are gathered to be saved"
+        f"memory of the machine: {host_bytes(shape) / GB:,.1f} GB for the first process while it reads the whole base "
+        "in fp32, and again when weights of several are gathered to be saved; the others read nothing"
     )
     if own > settings.batch_samples:
         lines.append(f"of {own} processes only train.batch_samples = {settings.batch_samples} would have work")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,6 +61,11 @@ def _ask(recipe: Recipe) -> Iterator[str]:
     from huatuo.eval.prompting import unknown_prompts
 
     yield from unknown_prompts(recipe.ask, (exam.name for exam in recipe.questions.exams))
+    if recipe.ask.held_out and recipe.trains and not recipe.unify.holds_out:
+        yield (
+            f"ask.held_out: {recipe.ask.held_out} pairs to ask, and none is held out; next: set unify.validation_pairs "
+            "(for example 500), or ask.held_out = 0"
+        )
     for one in recipe.ask.others:
         key = f"ask.others {one.name}"
         yield from _asked(key, one)
@@ -187,6 +193,24 @@ def _order(recipe: Recipe) -> Iterator[str]:
         for name in given:
             if name not in known:
                 yield f"train.{table}: no source {name!r}{_near(name, known)}"
+    if recipe.train.order == "two-stage":
+        for name in set(recipe.train.second_stage) - known:
+            yield f"train.second_stage: no source {name!r}{_near(name, known)}"
+    yield from _unweighted(recipe)
+
+
+def _unweighted(recipe: Recipe) -> Iterator[str]:
+    """The imported data sets that a priority order has no weight for; what else has pairs is known later."""
+    from huatuo.train.order import with_preset
+
+    given = [source.name for source in recipe.unify.imports if source.format not in ("huatuogpt2", "review")]
+    train = with_preset(recipe.train, given)
+    for name in dict.fromkeys(given):
+        if train.order == "priority" and name not in train.priority:
+            yield (
+                f"train.priority: no weight for source {name!r}; next: add one ([train.priority] {name} = 1), "
+                'or set train.order = "uniform"'
+            )
 
 
 def _tokenise(recipe: Recipe) -> Iterator[str]:
@@ -205,6 +229,18 @@ def _train(recipe: Recipe) -> Iterator[str]:
         check_settings(recipe.train)
     except TrainingError as error:
         yield str(error)
+    wanted: list[tuple[str, str, str]] = [
+        (f"train.trackers {name!r}", TRACKER_PACKAGES.get(name, name), name) for name in recipe.train.trackers
+    ]
+    if recipe.train.lora is not None and recipe.train.lora.base_weights == "nf4":
+        wanted.append(('train.lora.base_weights = "nf4"', "bitsandbytes", "qlora"))
+    for key, package, extra in wanted:
+        if find_spec(package) is None:
+            yield f"{key}: the package {package!r} is not installed; next: pip install 'huatuo[{extra}]'"
+
+
+TRACKER_PACKAGES = {"tensorboard": "tensorboardX"}
+"""Packages of trackers that have another name than the tracker."""
 
 
 def _format(key: str, name: str) -> Iterator[str]:

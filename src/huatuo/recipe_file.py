@@ -124,7 +124,13 @@ def _explain(path: Path, text: str, error: dict[str, Any], given: Sequence[str] 
         return f"{where}: unknown key {dotted}{hint}"
     if error["type"] == "missing":
         return f"{where}: {dotted} is missing; it has no default"
-    return f"{where}: {dotted} = {error.get('input')!r}: {error['msg']}"
+    return f"{where}: {dotted} = {error.get('input')!r}: {in_words(error['msg'])}"
+
+
+def in_words(message: str) -> str:
+    """A message of pydantic's in the words of TOML, which has lists and no tuples."""
+    said = message.removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple should", "List should")
+    return said.replace(" after validation", "")
 
 
 def find_line(text: str, loc: tuple[Any, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from huatuo.recipe_teacher import DoctorSettings, JudgeSettings, TeacherSettings
 from huatuo.settings import Settings
@@ -110,3 +110,10 @@ class SynthSettings(Settings):
     repair: Literal["none", "once"] = "none"
     """once: what a check refuses is sent back to the model one time, with what was found and the facts; a second
     failure is dropped with both reasons, a success has the flag ``repaired``. The offline teacher is asked once."""
+
+    @field_validator("shapes", "passage_shapes")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({one for one in value if value.count(one) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands twice; next: name each once (train.copies learns more often)")
+        return value

@@ -16,6 +16,7 @@ from huatuo.ledger import Entry, coverage, finished, least_and_most
 from huatuo.ledger import ledger as taught_facts
 from huatuo.quotes import quotes
 from huatuo.records import Pair
+from huatuo.stages import NAMES
 
 log = logging.getLogger(__name__)
 
@@ -129,26 +130,34 @@ def _taught(fact: str, entry: Entry) -> str:
 
 
 def runs(folder: Path, only: str = "") -> Iterator[str]:
-    """One line per run: how many stages are finished, the last one, CPU-seconds, seed."""
+    """One line per run: how many stages are finished, the last one, CPU-seconds, seed; those of a study below it."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; next: huatuo demo, or --runs FOLDER")
     found = sorted(path for path in folder.iterdir() if path.is_dir() and (not only or path.name == only))
     shown = False
-    for path in found:
+    for path in [run for one in found for run in _runs_at(one)]:
+        name = path.relative_to(folder)
         stages = []
         for manifest_path in path.glob("*/manifest.json"):
             try:
                 stages.append(store.read_manifest(manifest_path.parent))
             except DataError as error:
-                yield f"{path.name}: {error}"
+                yield f"{name}: {error}"
         if stages:
             shown = True
-            last = max(stages, key=lambda m: m.finished)
+            last = max(stages, key=lambda m: (m.finished, NAMES.index(m.stage) if m.stage in NAMES else -1))
             cpu = sum(m.cpu_seconds for m in stages)
             done = f"{len(stages)} stages finished, last {last.stage} {last.finished}"
-            yield f"{path.name}: {done}, {cpu:.0f} CPU-s, seed {last.seed}"
+            yield f"{name}: {done}, {cpu:.0f} CPU-s, seed {last.seed}"
     if not shown:
         yield f"{folder}: no run yet"
+
+
+def _runs_at(path: Path) -> list[Path]:
+    """A run, or the runs in the folder of a study."""
+    if any(path.glob("*/manifest.json")):
+        return [path]
+    return sorted({manifest.parent.parent for manifest in path.glob("*/*/manifest.json")})
 
 
 def scores(run: Path) -> Iterator[str]:

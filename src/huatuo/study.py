@@ -1,15 +1,15 @@
 """Studies: the arms of one recipe, each a few keys different, trained on several seeds with equal compute.
 
-A study is a TOML file beside its recipe. Each arm and seed is an ordinary run in the study's folder; what two of them
-make alike is made once. Calling a study again goes on where it stopped.
+A study is a TOML file beside its recipe. Each arm and seed is an ordinary run in the study's folder, which
+`huatuo.study_run` makes.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
+import difflib
+import shlex
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,16 +17,16 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from huatuo import recipe_file, store
-from huatuo import run as running
-from huatuo.errors import InputError, RecipeError
-from huatuo.manifest import Manifest
+from huatuo import recipe_file
+from huatuo.errors import RecipeError
 from huatuo.recipe import Recipe
 from huatuo.settings import Settings
-from huatuo.stages import STAGES
 
-BEFORE_TRAINING = "tokenise"
-"""The stage after which it is known how many tokens an arm will train."""
+PAGES = "compared"
+"""The pages of a study lie beside its runs, in folders of this name and a seed; no arm has it."""
+
+OURS = ("run.name", "run.seed")
+"""Keys of the recipe that a study sets itself, for every arm and seed."""
 
 
 class Arm(Settings):
@@ -67,15 +67,34 @@ class Study(Settings):
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         names = [arm.name for arm in self.arms]
-        if len(set(names)) < len(names) or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("two arms have one name, or a seed stands twice")
+        for what, given in (("arms", names), ("seeds", self.seeds)):
+            if twice := sorted({str(one) for one in given if list(given).count(one) > 1}):
+                raise ValueError(f"two {what} are called {', '.join(twice)}; next: rename or remove one")
+        if PAGES in names:
+            raise ValueError(f"an arm is called {PAGES!r}, as the pages of a study are; next: rename it")
         compared = [arm.name for arm in self.arms if arm.compared]
         if self.reference not in compared:
             raise ValueError(f"reference = {self.reference!r}: expected one of the compared arms {', '.join(compared)}")
         for place, arm in enumerate(self.arms):
             if arm.after and arm.after not in names[:place]:
                 raise ValueError(f"arm {arm.name}: after = {arm.after!r} is no arm that stands before it")
+            if arm.after and "train.base" in keys_of(arm.set):
+                raise ValueError(
+                    f"arm {arm.name}: after = {arm.after!r} and a train.base of its own; next: remove one of them"
+                )
+        check_keys("set", (*self.set, *(change for arm in self.arms for change in arm.set)))
         return self
+
+
+def keys_of(changes: Iterable[str]) -> list[str]:
+    """The keys that ``table.key=value`` changes set."""
+    return [change.partition("=")[0].strip() for change in changes]
+
+
+def check_keys(where: str, changes: Iterable[str]) -> None:
+    """Nothing, where no key is set that a study sets itself. Raises ValueError."""
+    if taken := [key for key in keys_of(changes) if key in OURS]:
+        raise ValueError(f"{where}: {taken[0]} is set by the study for every run; next: remove it, or change seeds")
 
 
 def shipped() -> dict[str, Path]:
@@ -101,14 +120,34 @@ def load(path: Path) -> Study:
     """The study in a TOML file. Raises RecipeError that names every wrong key."""
     try:
         data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-        return Study.model_validate(data)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}); next: check the path") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}; next: mend it") from None
+    if "run" in data and "arms" not in data:
+        raise RecipeError(
+            f"{path}: this is a recipe; a study names a recipe, seeds and arms (docs/guides/training.md); "
+            f"next: huatuo run {path}, or write a study"
+        )
+    try:
+        return Study.model_validate(data)
     except ValidationError as error:
-        found = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False)]
-        raise RecipeError("\n".join(f"{path}: {place or 'study'}: {said}" for place, said in found)) from None
+        raise RecipeError("\n".join(f"{path}: {line}" for line in _explained(error))) from None
+
+
+def _explained(error: ValidationError) -> Iterator[str]:
+    """A line for every wrong key; an arm that is wrong does not make too few arms as well."""
+    found = error.errors(include_url=False)
+    for one in found:
+        if one["loc"] == ("arms",) and len(found) > 1:
+            continue
+        said = "unknown key" if one["type"] == "extra_forbidden" else recipe_file.in_words(one["msg"])
+        if one["type"] == "extra_forbidden":
+            known = [*Study.model_fields, *Arm.model_fields]
+            near = difflib.get_close_matches(str(one["loc"][-1]), known, n=1)
+            said += f"; did you mean {near[0]}?" if near else ""
+        place = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in one["loc"])
+        yield f"{place}: {said}" if place else said
 
 
 # ---------------------------------------------------------------- the runs
@@ -131,15 +170,25 @@ class Trial:
     @property
     def command(self) -> str:
         """The command that makes this run alone, on one machine or started by torchrun on several."""
-        quoted = " ".join(f"-s '{override}'" for override in self.overrides)
-        return f"huatuo run {self.source} --runs '{self.root.parent}' --to score {quoted}"
+        words = ["huatuo", "run", self.source, "--runs", str(self.root.parent), "--to", LAST]
+        return shlex.join([*words, *(word for override in self.overrides for word in ("-s", override))])
+
+
+LAST = "score"
+"""The last stage of every run of a study."""
 
 
 def trials(study: Study, path: Path, runs: Path, overrides: Sequence[str] = ()) -> list[Trial]:
-    """Every arm with every seed, seed by seed. ``overrides`` are applied to all. Raises RecipeError."""
-    beside = path.resolve().parent / study.recipe
-    source = str(beside) if beside.is_file() else study.recipe
-    file, folder = recipe_file.find(source), runs / study.name
+    """Every arm with every seed, seed by seed. ``overrides`` are applied to all.
+
+    Raises RecipeError for a recipe that is not there or wrong with an arm's changes, and for arms that are not asked
+    the same questions in the same way.
+    """
+    try:
+        check_keys("-s", overrides)
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
+    file, folder = _recipe_of(study, path), runs / study.name
     found = []
     for seed in study.seeds:
         for arm in study.arms:
@@ -147,85 +196,43 @@ def trials(study: Study, path: Path, runs: Path, overrides: Sequence[str] = ()) 
             base = [f'train.base="{(folder / f"{arm.after}-{seed}" / "train" / "model").resolve()}"']
             given = [*study.set, *overrides, *(base if arm.after else []), *arm.set]
             given += [f'run.name="{name}"', f"run.seed={seed}"]
-            found.append(Trial(arm, seed, source, tuple(given), recipe_file.load(file, given), folder / name))
+            try:
+                loaded = recipe_file.load(file, given)
+            except RecipeError as error:
+                raise RecipeError(f"{path}: arm {arm.name}, seed {seed}: {error}") from None
+            source = study.recipe if file == recipe_file.shipped().get(study.recipe) else str(file)
+            found.append(Trial(arm, seed, source, tuple(given), loaded, folder / name))
+    _check_asked(path, found)
     return found
 
 
-def run(study: Study, planned: Sequence[Trial]) -> Iterator[tuple[Trial, Manifest, bool]]:
-    """Each stage of each run as it is finished, to the scores, and whether it was finished before or taken over.
-
-    All runs of a seed are made up to their tokens first. Raises RecipeError where an arm would not train as many tokens
-    as the reference, and whatever a stage raises; what is finished stays.
-    """
-    for seed in dict.fromkeys(trial.seed for trial in planned):
-        own = [trial for trial in planned if trial.seed == seed]
-        for trial in own:
-            if not trial.arm.after:
-                yield from _made(trial, own, BEFORE_TRAINING)
-        for trial in own:
-            if trial.arm.after:
-                yield from _made(next(one for one in own if one.arm.name == trial.arm.after), own, "train")
-                yield from _made(trial, own, BEFORE_TRAINING)
-        check_tokens(study, {trial.arm.name: planned_tokens(trial) for trial in own if trial.arm.compared})
-        for trial in own:
-            yield from _made(trial, own, "score")
+def _recipe_of(study: Study, path: Path) -> Path:
+    """The file of a study's recipe: beside the study, or a shipped one. Raises RecipeError."""
+    beside = (path.resolve().parent / study.recipe).resolve()
+    if beside.is_file():
+        return beside
+    if study.recipe in recipe_file.shipped():
+        return recipe_file.shipped()[study.recipe]
+    raise RecipeError(
+        f"{path}: recipe = {study.recipe!r}: no file {beside}, and no shipped recipe; shipped: "
+        f"{', '.join(recipe_file.shipped())}; next: give a path relative to the study's folder, or one of these names"
+    )
 
 
-def _made(trial: Trial, others: Sequence[Trial], last: str) -> Iterator[tuple[Trial, Manifest, bool]]:
-    """The stages up to ``last``, each taken over from another run of the seed where that made the same."""
-    for stage in running.select(last=last):
-        taken = _taken_over(trial, others, stage.name)
-        for done in running.run(trial.recipe, trial.root, [stage]):
-            yield trial, done.manifest, done.skipped and not taken
-
-
-def _taken_over(trial: Trial, others: Sequence[Trial], name: str) -> bool:
-    """Whether another run's stage with the key that this one will have now stands here as well, as hard links."""
-    stage = next(stage for stage in STAGES if stage.name == name)
-    key, folder = running.inputs_of(stage, trial.recipe, trial.root)[1], trial.root / name
-    if store.is_finished(folder, key):
-        return False
-    for other in others:
-        made = other.root / name
-        if other is not trial and store.is_finished(made, key):
-            new = trial.root / f"{name}.taken"
-            for old in (new, folder):
-                shutil.rmtree(old, ignore_errors=True)
-            trial.root.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(made, new, copy_function=os.link)
-            new.rename(folder)
-            return True
-    return False
-
-
-def planned_tokens(trial: Trial) -> int:
-    """Real tokens that a run will train, padding not counted: those of the samples in its steps."""
-    from huatuo.train.loop import planned
-    from huatuo.train.samples import Samples, in_order
-
-    data = Samples(trial.root / "tokenise")
-    sequence = in_order(trial.root / "order", data)
-    lengths = data.lengths[sequence.samples]
-    steps, total = planned(trial.recipe.train, trial.recipe.run, sequence, lengths, trial.root / "order")
-    return int(lengths[steps.first(total)].sum())
-
-
-def check_tokens(study: Study, tokens: dict[str, int]) -> None:
-    """Nothing, where all arms train as many tokens as the reference. Raises RecipeError naming those that do not."""
-    wanted = tokens[study.reference]
-    off = [(name, n) for name, n in tokens.items() if abs(n - wanted) > study.tolerance * wanted]
-    if off:
-        lines = [f"  arm {name} would train {n:,} real tokens, {n / wanted - 1:+.1%}" for name, n in off]
+def _check_asked(path: Path, planned: Sequence[Trial]) -> None:
+    """Nothing, where all arms are asked the same questions, in the same way, the trained model among others."""
+    for key in ("questions", "ask", "score"):
+        first = getattr(planned[0].recipe, key)
+        for trial in planned:
+            if getattr(trial.recipe, key) != first:
+                raise RecipeError(
+                    f"{path}: arm {trial.arm.name} has another [{key}] than arm {planned[0].arm.name}, so their "
+                    f"numbers could not be compared; next: set {key} for all arms, in the recipe or the study's own set"
+                )
+    recipe = planned[0].recipe
+    if not recipe.questions.asks or "ours" not in recipe.asked:
+        missing = 'ask.models names no "ours"' if recipe.questions.asks else "the recipe names no question"
         raise RecipeError(
-            f"study {study.name}: the reference {study.reference} trains {wanted:,} real tokens, and more than "
-            f"{study.tolerance:.0%} from that are not comparable:\n" + "\n".join(lines) + "\n"
-            "next: change train.copies of a source in these arms, or set train.tokens for all"
+            f"{path}: {missing}, so there is nothing to compare the arms by; next: add [questions.probe] or "
+            '[[questions.exams]], and "ours" to ask.models'
         )
-
-
-def unfinished(planned: Sequence[Trial]) -> list[Trial]:
-    """The runs whose answers are not scored yet. Raises InputError where that is all of them."""
-    left = [trial for trial in planned if not (trial.root / "score" / "manifest.json").exists()]
-    if len(left) == len(planned):
-        raise InputError(f"{planned[0].root.parent}: no run of the study is finished; next: huatuo study")
-    return left

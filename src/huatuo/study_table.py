@@ -23,7 +23,8 @@ from huatuo.files import write_atomic
 from huatuo.records import Pair, Question, Response, Score
 from huatuo.report.tables import Table, to_csv
 from huatuo.stages import checkpoint
-from huatuo.study import Study, Trial, unfinished
+from huatuo.study import Study, Trial
+from huatuo.study_run import unfinished
 from huatuo.text.zh import normalise_for_comparison
 
 LOSS = "loss of right answers"
@@ -65,7 +66,11 @@ def write(study: Study, planned: Sequence[Trial], folder: Path) -> Iterator[str]
     whole = [trial for trial in planned if trial.arm.name not in missing]
     values = {arm: _values(study, [t for t in whole if t.arm.name == arm]) for arm in _names(whole)}
     lines = list(compared(study, values))
-    text = [*_head(study, whole), *(f"not finished: {trial.root.name}" for trial in left), *markdown(study, lines)]
+    text = [
+        *_head(study, whole),
+        *(f"not finished with these settings: {trial.root.name}" for trial in left),
+        *markdown(study, lines),
+    ]
     write_atomic(folder / "study.md", "\n".join(text) + "\n")
     write_atomic(folder / "study.csv", to_csv(_table(lines)))
     for seed in study.seeds:

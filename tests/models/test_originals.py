@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from huatuo.errors import ModelError
+from huatuo.models.alibi import alibi_mask, slopes
 from huatuo.models.load import load
 from huatuo.models.save import save
 from model_makers import sentencepiece_files
@@ -137,6 +138,33 @@ def test_alibi_is_saved_in_baichuans_layout_and_never_as_a_llama(tmp_path: Path,
     assert sorted(written) == sorted(state)
     assert all(torch.equal(written[key], state[key]) for key in state)
     assert "ALiBi" in loaded.note
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4, 8, 12, 32, 40, 52])
+def test_slopes_are_those_of_the_paper_between_powers_of_two_as_well(heads: int) -> None:
+    assert slopes(heads).tolist() == pytest.approx(reference.alibi_slopes(heads), rel=1e-6)
+    if heads == 40:  # the releases' heads: 32 of 2^(-k/4), then every second one of 64
+        assert slopes(heads)[[0, 3, 31, 32, 33, 39]].tolist() == pytest.approx(
+            [2**-0.25, 0.5, 2**-8, 2**-0.125, 2**-0.375, 2**-1.875], rel=1e-6
+        )
+
+
+def test_the_mask_lies_where_the_model_computes() -> None:
+    there = torch.device("meta")
+    samples = torch.ones((2, 7), dtype=torch.long, device=there)
+    for attention, of in ((None, samples), (samples, None), (None, None)):
+        assert alibi_mask(40, 3, 7, attention, of, torch.bfloat16, there).device == there
+
+
+@torch.no_grad()
+def test_alibi_gathered_from_several_processes_is_saved_and_not_this_ones_part(tmp_path: Path) -> None:
+    state = release("baichuan2-13b", tmp_path / "m")
+    model = load(tmp_path / "m").model
+    gathered = {name: value + 1 for name, value in model.state_dict().items()}
+    model.save_pretrained(tmp_path / "saved", state_dict=gathered)
+    written = load_file(tmp_path / "saved" / "model.safetensors")
+    assert sorted(written) == sorted(state)
+    assert all(torch.equal(written[key], state[key] + 1) for key in state)
 
 
 def test_baichuan2_says_that_its_head_was_normalised(tmp_path: Path) -> None:

@@ -42,6 +42,19 @@ def test_a_flat_curve_and_a_curve_of_one_point_can_be_drawn():
         assert ends == [f"{points[0][1]:.3g}", f"{points[-1][1]:.3g}"]
 
 
+def test_the_loss_of_held_out_samples_stands_beside_the_curve_with_its_ends():
+    points = [(1.0, 5.0, 5.0, 5.0), (9.0, 2.0, 1.0, 3.0)]
+    held_out = [(0.0, 7.5), (5.0, 4.0), (9.0, 3.25)]
+    names = (("训练", "training"), ("留出", "held out"), held_out)
+    drawn = figures.curve(points, ("损失", "loss"), ("步", "step"), "en", names)
+    assert drawn.count("<polyline") == 2
+    assert "held out: 7.5 → 3.25" in drawn
+    tree = ET.fromstring(drawn)
+    ys = [float(n.get("cy", "-1")) for n in tree.iter() if n.tag.endswith("circle")]
+    assert all(0 <= y <= figures.HEIGHT for y in ys)
+    assert len(ys) == 2 + len(held_out)
+
+
 def test_text_is_cut_by_its_width_and_escaped():
     assert figures.fit("呼气性呼吸困难", 5) == "呼气性呼…"
     assert figures.fit("abc", 5) == "abc"

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from huatuo.errors import TrainingError
-from huatuo.train import checkpoint
+from huatuo.train import checkpoint, watch
 from huatuo.train.ranks import Ranks
 
 ALONE = Ranks()
@@ -36,6 +36,18 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 def test_a_checkpoint_without_one_of_its_files_is_not_used(tmp_path: Path, file: str) -> None:
     saved(tmp_path, nn.Linear(3, 2), 1)
     (saved(tmp_path, nn.Linear(3, 2), 2) / file).unlink()
+    newest = checkpoint.newest(tmp_path, ALONE)
+    assert newest is not None
+    assert newest.name == "step-000000001"
+
+
+@pytest.mark.parametrize("file", ["about.json", ".metadata", "__0_0.distcp", "random-0.pt"])
+@pytest.mark.parametrize("kept", [0, 20, -1])
+def test_a_checkpoint_with_a_damaged_file_is_not_used(tmp_path: Path, file: str, kept: int) -> None:
+    saved(tmp_path, nn.Linear(3, 2), 1)
+    path = saved(tmp_path, nn.Linear(3, 2), 2) / file
+    found = path.read_bytes()
+    path.write_bytes(found[:kept] if kept >= 0 else found[:-3] + bytes([found[-3] ^ 1]) + found[-2:])
     newest = checkpoint.newest(tmp_path, ALONE)
     assert newest is not None
     assert newest.name == "step-000000001"
@@ -72,7 +84,73 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
             return (os.system, (f"touch {tmp_path / 'evil'}",))
 
     path = saved(tmp_path, nn.Linear(3, 2), 1)
+    torch.save({"torch": Evil()}, path / "random-0.pt")
+    with pytest.raises(pickle.UnpicklingError, match="Weights only"):
+        checkpoint.restore(path, nn.Linear(3, 2), [], ALONE)
     (path / ".metadata").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(TrainingError, match="not a checkpoint of tensors"):
         checkpoint.restore(path, nn.Linear(3, 2), [], ALONE)
     assert not (tmp_path / "evil").exists()
+
+
+class Nested(nn.Module):
+    """A weight whose whole name is the end of another's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.inner = nn.Linear(3, 3, bias=False), nn.Module()
+        self.inner.norm = nn.Linear(5, 3, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.norm(self.inner.norm(x))
+        return found
+
+
+def test_a_name_that_ends_like_another_keeps_its_own_states(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model, other = Nested(), Nested()
+    optimiser, fresh = (torch.optim.AdamW(m.parameters(), lr=0.1, fused=True) for m in (model, other))
+    for step in (1, 2, 3):
+        model(torch.randn(4, 5)).square().sum().backward()
+        optimiser.step()
+        path = checkpoint.save(tmp_path, step, checkpoint.capture(model, [optimiser]), {}, 1, ALONE)
+        checkpoint.restore(path, other, [fresh], ALONE)
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        assert set(fresh.state[b]) == set(optimiser.state[a]) == {"step", "exp_avg", "exp_avg_sq"}
+        assert all(torch.equal(optimiser.state[a][key], fresh.state[b][key]) for key in fresh.state[b])
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_at_the_last_file_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved(tmp_path, nn.Linear(3, 2), 1)
+    monkeypatch.setattr(checkpoint, "write_atomic", full_disk)
+    with pytest.raises(
+        TrainingError, match=r"step 2 cannot be written \(No space left.*checkpoint is .*step-000000001"
+    ):
+        saved(tmp_path, nn.Linear(3, 2), 2)
+    assert checkpoint.newest(tmp_path, ALONE) == before
+
+
+def test_the_best_weights_of_few_steps_are_on_disk_and_of_none_where_they_are_not_kept(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    best = watch.Best(tmp_path, ALONE)
+    losses = {1: 5.0, 2: 4.0, 3: 4.5, 4: 3.0, 5: 3.0, 6: 2.0}
+    found = []
+    for step, loss in losses.items():
+        nn.init.constant_(model.bias, step)
+        best.seen(step, loss, model)
+        if step == 2:
+            best.forget_others()  # a checkpoint names it
+        found.append([int(path.name.split("-")[1]) for path in sorted(tmp_path.glob("best-*"))])
+    assert found == [[1], [2], [2], [2, 4], [2, 4], [2, 6]]
+    again = watch.Best(tmp_path, ALONE, 2, 4.0)  # killed, and gone on from that checkpoint
+    again.restore(model)
+    assert model.bias.tolist() == [2.0, 2.0]
+    none = watch.Best(tmp_path / "none", ALONE, kept=False)
+    assert [none.seen(step, loss, model) for step, loss in losses.items()] == [True, True, False, True, False, True]
+    assert not (tmp_path / "none").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,10 +11,10 @@ import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
-from huatuo.errors import ModelError
+from huatuo.errors import ModelError, TrainingError
 from huatuo.models import scratch
 from huatuo.recipe import ScratchSettings
-from huatuo.train.forward import AnswerHead, answer_head, packing_isolates
+from huatuo.train.forward import PROBED, AnswerHead, answer_head, check_positions, packing_isolates
 from huatuo.train.pack import lay_out
 
 VOCABULARY = 97
@@ -73,6 +74,46 @@ def test_the_probe_finds_models_that_mix_packed_samples() -> None:
     assert packing_isolates(qwen, ids)
     assert packing_isolates(gpt2, ids)
     assert not packing_isolates(bloom, ids)  # its ALiBi ignores position ids
+
+
+def test_one_sample_alone_proves_nothing_and_is_packed_with_itself() -> None:
+    ids, _ = made_samples(1)
+    torch.manual_seed(0)
+    bloom = BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=2, vocab_size=VOCABULARY))
+    assert packing_isolates(tiny(), ids)
+    assert not packing_isolates(bloom, ids)
+
+
+def test_a_model_in_which_no_token_sees_another_shows_nothing() -> None:
+    model = tiny()
+    for name, weight in model.named_parameters():
+        if name.endswith("o_proj.weight"):
+            torch.nn.init.zeros_(weight)
+    assert not packing_isolates(model, made_samples(3)[0])
+
+
+def test_the_probe_looks_at_the_first_tokens_of_long_samples() -> None:
+    model, rng, columns = tiny(), np.random.default_rng(0), []
+    model.get_input_embeddings().register_forward_hook(lambda _m, given, _o: columns.append(given[0].shape[1]))  # type: ignore[operator]
+    assert packing_isolates(model, [rng.integers(2, VOCABULARY, 1_000) for _ in range(4)])
+    assert max(columns) == 4 * PROBED
+
+
+@pytest.mark.parametrize(("longest", "said"), [(16, ""), (17, "a row of 17 tokens"), (4_000, "a row of 4,000 tokens")])
+def test_positions_that_a_base_lacks_are_refused_and_untrained_ones_said(
+    longest: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shape = {"vocab_size": VOCABULARY}
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=1, n_head=2, n_positions=16, **shape))
+    rotary = Qwen3ForCausalLM(
+        Qwen3Config(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16,
+                    intermediate_size=64, max_position_embeddings=16, **shape)
+    )  # fmt: skip
+    check_positions(BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=1, n_head=2, **shape)), longest)
+    with nullcontext() if not said else pytest.raises(TrainingError, match=f"{said}.*16 positions; next: lower"):
+        check_positions(gpt2, longest)
+    check_positions(rotary, longest)
+    assert ("were never trained" in caplog.text) == bool(said)
 
 
 @pytest.mark.parametrize("layout", ["packed", "bucketed"])

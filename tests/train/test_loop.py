@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import BloomConfig, BloomForCausalLM
+from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from conftest import TINY, Stages, made_pairs
 from huatuo import store
@@ -18,6 +19,7 @@ from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
 from huatuo.train import loop, refusals
+from huatuo.train.samples import Samples
 
 Make = Callable[..., TrainSettings]
 
@@ -64,6 +66,46 @@ def test_the_untrained_base_is_what_training_began_with(stages: Stages, settings
     ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
     fresh = scratch.build(TINY, len(tokenizer), **ids, seed=5, window=64).state_dict()
     assert all(torch.equal(base[name], value) for name, value in fresh.items())
+
+
+def test_the_validation_loss_is_the_mean_over_all_learned_tokens(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(400), settings())
+    folder = stages.train(settings(steps=1, batch_tokens=64))
+    data, model = Samples(stages.root / "tokenise"), models.load(folder / "base").model
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for sample in data.validation.tolist():
+            ids, learned = (torch.from_numpy(np.array(v)).long() for v in (data.ids(sample), data.learned(sample)))
+            losses = torch.nn.functional.cross_entropy(model(ids[None]).logits[0, :-1], ids[1:], reduction="none")
+            total, count = total + float((losses * learned[1:]).sum()), count + int(learned[1:].sum())
+    assert len(data.validation) == 40
+    assert store.read_manifest(folder).figures["validation_loss_before"] == pytest.approx(total / count, rel=1e-5)
+
+
+@pytest.mark.parametrize(("largest", "wanted"), [(1.0, 1.0), (0.0, 5.0), (50.0, 5.0)])
+def test_gradients_are_scaled_down_to_the_clip_and_their_norm_is_that_before(largest: float, wanted: float) -> None:
+    model = torch.nn.Linear(2, 1, bias=False)
+    model.weight.grad = torch.tensor([[3.0, -4.0]])
+    assert loop._clip(model, largest) == pytest.approx(5.0)
+    assert float(model.weight.grad.norm()) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_step_says_its_real_tokens(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(300), settings())
+    rows = steps_of(stages.train(settings(epochs=1)))
+    data = Samples(stages.root / "tokenise")
+    trained = np.setdiff1d(np.arange(len(data.lengths)), data.validation)
+    assert sum(row.tokens for row in rows) == data.lengths[trained].sum()
+    assert sum(row.learned_tokens for row in rows) == data.learned_counts[trained].sum()
+
+
+def test_more_tokens_than_learned_positions_are_refused(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(50), settings())
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=16))
+    models.save(gpt2, tokenizer, "huatuo2", stages.root / "base", {})
+    with pytest.raises(TrainingError, match=r"GPT2LMHeadModel has 16 positions; next: lower train\.window"):
+        stages.train(settings(base=str(stages.root / "base")))
 
 
 @pytest.mark.slow
@@ -118,12 +160,13 @@ def test_recomputed_activations_give_the_same_training(stages: Stages, settings:
 def test_variants_of_the_adapter_learn_and_come_back(stages: Stages, settings: Make, variant: str) -> None:
     stages.prepare(made_pairs(300), settings())
     base = make_base(stages)
-    lora = LoraSettings.model_validate({"r": 4, "dropout": 0.0, "variant": variant})
+    lora = LoraSettings.model_validate({"r": 4, "alpha": 24, "dropout": 0.125, "variant": variant})
     folder = stages.train(settings(base=str(base), lora=lora, learning_rate=1e-2))
     rows = steps_of(folder)
     assert rows[-1].loss < rows[0].loss
     config = models.load(folder / "model").model.peft_config["default"]
     assert (config.use_rslora, config.use_dora) == (variant == "rslora", variant == "dora")
+    assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 24, 0.125)
 
 
 def test_a_step_limit_leaves_the_rest_for_later(stages: Stages, settings: Make) -> None:
@@ -141,12 +184,19 @@ def test_pairs_that_were_not_tokenised_are_left(stages: Stages, settings: Make) 
     assert 0 < left["not tokenised"] <= dropped
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_precisions_learn(stages: Stages, settings: Make, precision: str) -> None:
+def test_bf16_learns_what_fp32_learns_but_for_rounding(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(400), settings())
-    rows = steps_of(stages.train(settings(precision=precision)))
-    assert rows[-1].loss < rows[0].loss
+    full, half = (steps_of(stages.train(settings(precision=name), name)) for name in ("fp32", "bf16"))
+    assert full[-1].loss < 0.9 * full[0].loss
+    assert [row.loss for row in half] == pytest.approx([row.loss for row in full], rel=0.02)
+    assert half[0].loss != full[0].loss
+
+
+def test_every_step_has_the_rate_of_its_schedule(stages: Stages, settings: Make) -> None:
+    chosen = settings(schedule="linear", warmup_share=0.25, final_share=0.1, learning_rate=1e-3, steps=8)
+    stages.prepare(made_pairs(200), chosen)
+    rates = [row.learning_rate for row in steps_of(stages.train(chosen))]
+    assert rates == pytest.approx([0.5e-3, 1e-3, 1e-3, 0.85e-3, 0.7e-3, 0.55e-3, 0.4e-3, 0.25e-3])
 
 
 @pytest.mark.slow
@@ -252,6 +302,21 @@ def test_the_best_weights_are_kept_and_training_stops_when_nothing_gets_better(s
     again = stages.train(settings(evaluate_every=0, keep="last", steps=lowest, **same), "again")
     best, short = (models.load(place / "model").model.state_dict() for place in (folder, again))
     assert all(torch.equal(best[name], value) for name, value in short.items())
+
+
+def test_what_came_after_the_best_weights_was_not_learned_by_them(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([9.0, 5.0, 3.0, 4.0, 3.0, 7.0])  # before; after 5, 10, 15 and 20 steps; at the end
+    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(losses))
+    stages.prepare(made_pairs(500), settings())
+    folder = stages.train(settings(evaluate_every=5, keep="best", steps=25))
+    manifest, kept = store.read_manifest(folder), steps_of(folder)[:10]
+    assert (manifest.figures["kept_step"], manifest.figures["validation_loss_after"]) == (10, 3.0)
+    assert (manifest.figures["steps"], manifest.kept) == (25, 160)
+    assert manifest.left == {"after the last step": 290}
+    about = models.card(folder / "model")
+    assert (about["steps"], about["samples"], about["tokens"]) == (10, 160, sum(row.tokens for row in kept))
 
 
 @pytest.mark.parametrize(

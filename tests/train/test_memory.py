@@ -157,7 +157,7 @@ def test_the_plan_of_a_base_says_gpus_terms_and_time(tmp_path: Path) -> None:
     assert "needs 4 x 80 GB for full bf16 AdamW" in lines[1]
     assert "1 x 80 GB for LoRA" in lines[1]
     assert "weights 13.0 (4 P/n) + gradients 13.0 (4 T/n) + AdamW 26.0 (8 T/n) + gathered" in lines[2]
-    assert "52.1 GB for each of its processes" in lines[5]
+    assert "52.1 GB for the first process while it reads" in lines[5]
     assert "(8 P_layers + 6 x 0.5 V h) x tokens / 1.5e+14 FLOP/s (assumed) / 4; no GPU was measured" in lines[6]
     assert all(name in lines[7] for name in PRESETS)
 

@@ -80,3 +80,18 @@ def test_all_groups_get_their_own_peak() -> None:
     found = optimisers(model(), TrainSettings(optimiser="muon", learning_rate=3e-3, muon_learning_rate=1.2e-2))
     assert set_rates(found, 0.5) == pytest.approx(1.5e-3)
     assert found[1].param_groups[0]["lr"] == pytest.approx(6e-3)
+
+
+def test_muon_is_its_papers_momentum_with_a_decay_of_its_own() -> None:
+    torch.manual_seed(0)
+    start, gradients = torch.randn(6, 9), torch.randn(3, 6, 9)
+    weight = torch.nn.Parameter(start.clone())
+    muon = Muon([weight], lr=0.1, weight_decay=0.5)
+    expected, momentum = start.clone(), torch.zeros(6, 9)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        muon.step()
+        momentum = 0.95 * momentum + 0.05 * gradient
+        nesterov = 0.05 * gradient + 0.95 * momentum
+        expected = expected * (1 - 0.1 * 0.5) - 0.1 * orthogonal(nesterov[None])[0]
+    assert torch.allclose(weight.detach(), expected, atol=1e-5)

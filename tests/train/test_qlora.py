@@ -17,8 +17,9 @@ from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, ScratchSettings, TrainSettings
 from huatuo.records_trained import StepLog
-from huatuo.train import setup
+from huatuo.train import memory, setup
 from huatuo.train.ranks import Ranks
+from huatuo.train.shapes import PRESETS
 
 Make = Callable[..., TrainSettings]
 SHAPE = ScratchSettings(hidden=64, layers=2, heads=2, feed_forward=128)
@@ -90,3 +91,12 @@ def test_what_cannot_be_in_four_bits_is_refused(stages: Stages, settings: Make, 
     if find_spec("bitsandbytes") is not None:
         with pytest.raises(ModelError, match="code of its own"):
             models._check_four_bit(tmp_path, True)
+
+
+def test_the_plan_counts_half_a_byte_for_a_weight_in_four_bits() -> None:
+    chosen = TrainSettings(base="b", lora=LoraSettings(base_weights="nf4"))
+    load = memory.Load(PRESETS["LLaMA-2-7B"], chosen)
+    weights = next(term.bytes for term in memory.memory(load) if term.name == "weights")
+    matrices = 32 * (4 * 4_096**2 + 3 * 4_096 * 11_008)
+    rest = 2 * 32_000 * 4_096 + 65 * 4_096 + 32 * 2 * 8 * (4_096 + 4_096)  # both ends, norms, the adapter
+    assert weights == pytest.approx(0.516 * matrices + 4 * rest)

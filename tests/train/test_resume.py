@@ -6,11 +6,12 @@ import json
 import logging
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,21 @@ def test_other_settings_do_not_continue_a_checkpoint(
     assert store.read_manifest(folder).figures["resumed_at_step"] == 0
 
 
+def test_other_data_do_not_continue_a_checkpoint(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(checkpoint_every=2, steps=6)
+    stages.prepare(made_pairs(300), chosen)
+    with monkeypatch.context() as patched:
+        stop_at(patched, 5)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "broken")
+    for name in ("unify", "ingest", "order", "tokenise"):
+        shutil.rmtree(stages.root / name)
+    stages.prepare(made_pairs(299), chosen)
+    assert store.read_manifest(stages.train(chosen, "broken")).figures["resumed_at_step"] == 0
+
+
 @pytest.mark.slow
 def test_another_thread_count_is_said(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -149,8 +165,21 @@ def test_another_thread_count_is_said(
     assert "threads = 2, the checkpoint was made with 1" in caplog.text
 
 
+@pytest.fixture
+def unheard() -> Iterator[None]:
+    """A SIGTERM that nobody takes fails the test; by itself it would end the tests' own process."""
+
+    def ended(*_: object) -> None:
+        raise KilledError
+
+    before = signal.signal(signal.SIGTERM, ended)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; a cluster that takes a machine back
 def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
-    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, unheard: None, signalled: signal.Signals
 ) -> None:
     chosen = settings(checkpoint_every=1000)
     stages.prepare(made_pairs(300), chosen)
@@ -159,7 +188,7 @@ def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
 
     def press(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
         if number == 9:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signalled)
         check(loss, norm, number, rate, state)
 
     with monkeypatch.context() as patched:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +17,12 @@ import torch
 
 from conftest import TINY, Stages, made_pairs
 from huatuo import store
+from huatuo.models import alibi, scratch, tokenizers
 from huatuo.models import load as models
-from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
-from huatuo.train.ranks import Ranks, dealt
+from huatuo.train.ranks import Ranks, dealt, without_numbers
+from huatuo.train.setup import with_adapter
 
 Make = Callable[..., TrainSettings]
 
@@ -29,7 +32,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from huatuo import store
 from huatuo.recipe import RunSettings, TrainSettings
-from huatuo.train import loop
+from huatuo.train import loop, setup
 from huatuo.train.together import together
 root, settings, name, stop = Path(sys.argv[2]), TrainSettings.model_validate(json.loads(sys.argv[3])), *sys.argv[4:]
 run = RunSettings(name="test", seed=5)
@@ -40,6 +43,8 @@ def stopping(loss, norm, number, rate, state):
     check(loss, norm, number, rate, state)
 loop._check_finite = stopping
 with together(settings) as found:
+    if not found.ranks.is_first:  # only the first reads or makes a base
+        setup.models.load = setup.scratch.build = None
     if found.ranks.is_first:
         with store.writing(root / name, stage="train", key="k", resumable=True) as out:
             found.lead(settings, run, root / "tokenise", root / "order", out)
@@ -48,13 +53,17 @@ with together(settings) as found:
 """
 
 
-def on_two(stages: Stages, chosen: TrainSettings, name: str, stop: int = 0) -> Path:
-    """The folder of a run on two processes; it ends in the middle of step ``stop``."""
+def two_processes(stages: Stages, chosen: TrainSettings, name: str, stop: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["--no-python", sys.executable, "-c", CHILD, str(Path(__file__).parent), str(stages.root)]
     command += [json.dumps(chosen.model_dump(mode="json")), name, str(stop)]
     environment = {**os.environ, "HUATUO_QUIET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def on_two(stages: Stages, chosen: TrainSettings, name: str, stop: int = 0) -> Path:
+    """The folder of a run on two processes; it ends in the middle of step ``stop``."""
+    done = two_processes(stages, chosen, name, stop)
     assert (done.returncode == 0) == (stop == 0), done.stderr[-3000:]
     return stages.root / name
 
@@ -63,22 +72,32 @@ def curve(folder: Path) -> np.ndarray:
     return np.array([(row.loss, row.gradient_norm) for row in store.read(folder, "steps", StepLog)])
 
 
-def base_in(stages: Stages) -> str:
+def baichuan(vocabulary: int) -> Any:
+    torch.manual_seed(9)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return alibi.BaichuanForCausalLM(alibi.BaichuanConfig(**sizes, vocab_size=vocabulary, tie_word_embeddings=False))
+
+
+def base_in(stages: Stages, kind: str = "llama") -> str:
     tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
     ids = {"eos_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
     model = scratch.build(TINY, len(tokenizer), **ids, seed=9, window=64)
+    if kind == "baichuan":
+        model = baichuan(len(tokenizer))
     models.save(model, tokenizer, "huatuo2", stages.root / "b", {})
     return str(stages.root / "b")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["tied, packed", "muon", "lora"])
+@pytest.mark.parametrize("way", ["tied, packed", "muon", "lora", "a release with code of its own"])
 def test_two_processes_learn_what_one_learns(stages: Stages, settings: Make, way: str) -> None:
     changes: dict[str, object] = {"checkpoint_every": 1000, "weight_decay": 0.1, "steps": 12, "batch_tokens": 100}
     stages.prepare(made_pairs(300), settings(**changes))
     if way == "lora":
         changes |= {"base": base_in(stages), "lora": LoraSettings(dropout=0.0)}
         stages.prepare(made_pairs(300), settings(**changes))
+    if way == "a release with code of its own":
+        changes |= {"base": base_in(stages, "baichuan"), "gradient_checkpointing": True}
     changes |= {"tied, packed": {"layout": "packed"}, "muon": {"optimiser": "muon"}}.get(way, {})
     chosen = settings(**changes)
     one, two = stages.train(chosen, "one"), on_two(stages, chosen, "two")
@@ -90,6 +109,38 @@ def test_two_processes_learn_what_one_learns(stages: Stages, settings: Make, way
     assert type(loaded[0]) is type(loaded[1])
     pairs = zip(loaded[0].state_dict().items(), loaded[1].state_dict().items(), strict=True)
     assert all(a == b and torch.allclose(x, y, atol=2e-4) for (a, x), (b, y) in pairs)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_a_base_is_said_by_all(stages: Stages, settings: Make) -> None:
+    stages.prepare(made_pairs(50), settings())
+    base = Path(base_in(stages))
+    (base / "model.safetensors").unlink()
+    done = two_processes(stages, settings(base=str(base)), "broken")
+    assert done.returncode != 0
+    assert done.stderr.count(f"ModelError: {base}: no model.safetensors") == 2
+
+
+@pytest.mark.parametrize("kind", ["llama", "dora", "baichuan"])
+def test_others_get_the_model_without_its_numbers(kind: str, settings: Make) -> None:
+    model: Any = scratch.build(TINY, 500, eos_id=1, pad_id=0, seed=9, window=64)
+    if kind == "dora":
+        model = with_adapter(settings(lora=LoraSettings(variant="dora")), model)
+    elif kind == "baichuan":
+        model = baichuan(500)
+    sent = without_numbers({"model": model, "card": {"seed": 5}})
+    assert len(sent) < 0.5 * sum(4 * p.numel() for p in model.parameters())
+    found = pickle.loads(sent)
+    assert found["card"] == {"seed": 5}
+    there, here = (dict(one.named_parameters()) for one in (model, found["model"]))  # of tied ones the first
+    assert {name: (p.shape, p.dtype, p.requires_grad) for name, p in there.items()} == {
+        name: (p.shape, p.dtype, p.requires_grad) for name, p in here.items()
+    }
+    assert all(p.is_meta for p in here.values())
+    buffers = dict(found["model"].named_buffers())
+    assert buffers
+    assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
+    assert found["model"].training == model.training
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ from huatuo.cli_lines import describe
 from huatuo.errors import StageError, TrainingError
 from huatuo.models import formats, tokenizers
 from huatuo.recipe import TrainSettings
-from huatuo.records import Dropped, Pair
+from huatuo.records import Dropped, Message, Pair
 from huatuo.train import tokenise
 from huatuo.train.samples import Samples
+from model_makers import llama_like
 
 Make = Callable[..., TrainSettings]
 
@@ -64,13 +65,27 @@ def test_names_kept_from_training_can_be_spelled(stages: Stages, settings: Make)
 
 def test_overlong_pairs_are_dropped_with_the_figures(stages: Stages, settings: Make) -> None:
     pairs = [*made_pairs(10), make_pair(["长" * 30, "答" * 50])]
-    _, manifest = tokens_of(stages, pairs, settings(window=60))
+    data, manifest = tokens_of(stages, pairs, settings(window=60))
     assert manifest.dropped == {"overlong": 1}
+    characters = sum(len(message.content) for pair in pairs for message in pair.messages)
+    each = (
+        data.lengths.sum() - sum(len(m.content) for p in pairs[:10] for m in p.messages)
+    ) / 10  # what the format adds
+    assert manifest.figures["tokens_per_char"] == pytest.approx((characters + 11 * each) / characters)
     row = next(iter(store.read(stages.root / "tokenise", "dropped", Dropped)))
     assert "train.window = 60" in row.reason
     assert manifest.figures["truncation_share"] == pytest.approx(1 / 11)
     assert manifest.figures["truncation_share_2_2_tokens_per_char"] == pytest.approx(1 / 11)
     assert manifest.figures["overlong_pairs"] == 1
+
+
+def test_a_pair_as_long_as_the_window_is_not_overlong(stages: Stages, settings: Make) -> None:
+    pairs = [make_pair(["长" * 30, "答" * 20])]
+    length = int(tokens_of(stages, pairs, settings(window=100))[0].lengths[0])
+    for window, share in ((length, 0.0), (length - 1, 1.0)):
+        more = [*pairs, make_pair(["短", "答"])]
+        _, manifest = tokens_of(Stages(stages.root / str(window)), more, settings(window=window))
+        assert (manifest.figures["truncation_share"], manifest.figures["overlong_pairs"]) == (share / 2, share)
 
 
 def test_overlong_pairs_are_split_by_turn(stages: Stages, settings: Make) -> None:
@@ -99,6 +114,55 @@ def test_keep_end_cuts_the_question_and_counts_it(stages: Stages, settings: Make
     assert learned.startswith("答")
     assert manifest.figures["cut_pairs"] == 1
     assert manifest.dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("window", "first", "ids", "turns"),
+    [
+        (9, 0, [2, 3, 4, 5, 6, 7, 8, 9, 10], [(1, 3), (6, 9)]),  # the first answer whole, the question's beginning gone
+        (8, 2, [0, 1, 5, 6, 7, 8, 9, 10], [(5, 8)]),  # the control tokens stay; the first answer is gone
+        (5, 0, [6, 7, 8, 9, 10], [(2, 5)]),
+        (4, 2, [0, 1, 9, 10], [(2, 4)]),  # the last answer's own beginning is cut
+    ],
+)
+def test_keep_end_keeps_control_tokens_and_the_last_tokens(
+    window: int, first: int, ids: list[int], turns: list[tuple[int, int]]
+) -> None:
+    encoded = formats.Encoded(list(range(11)), [i in (3, 4, 8, 9, 10) for i in range(11)], [(3, 5), (8, 11)])
+    kept = tokenise._keep_end(encoded, window, first)
+    assert (kept.ids, kept.turns) == (ids, turns)
+    assert kept.learned == [any(start <= i < stop for start, stop in turns) for i in range(window)]
+
+
+def test_what_every_conversation_begins_with_stays_when_its_beginning_is_cut(stages: Stages, settings: Make) -> None:
+    base = llama_like(stages.root / "base")
+    chosen = settings(base=str(stages.root / "base"), window=40, overlong="keep-end")
+    data, _ = tokens_of(stages, [make_pair(["问" * 100, "答完"]), make_pair(["短", "答"])], chosen)
+    assert data.lengths[0] == 40
+    assert data.ids(0)[0] == data.ids(1)[0] == base.bos_token_id
+
+
+def test_every_part_of_a_split_conversation_has_the_system_message(stages: Stages, settings: Make) -> None:
+    turns = [text for k in range(5) for text in (f"问{k}" + "啊" * 10, f"答{k}" + "哦" * 10)]
+    pair = make_pair(turns)
+    spoken = (Message(role="system", content="甲乙丙"), *pair.messages)
+    split = settings(window=80, overlong="split")
+    data, _ = tokens_of(stages, [pair.model_copy(update={"messages": spoken})], split)
+    assert len(data.lengths) == 3  # two, two and one
+    assert all("甲乙丙" in texts(stages, data, k)[0].replace(" ", "") for k in range(len(data.lengths)))
+
+
+def test_a_base_whose_pad_is_its_end_learns_every_end(stages: Stages, settings: Make) -> None:
+    pairs = made_pairs(1_000)
+    data, _ = tokens_of(stages, pairs, settings())
+    tokenizer = tokenizers.load_tokenizer(stages.root / "tokenise" / "tokenizer")
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(stages.root / "same")
+    same = Stages(stages.root / "other")
+    again, _ = tokens_of(same, pairs, settings(base=str(stages.root / "same")))
+    assert again.learned_counts.tolist() == data.learned_counts.tolist()
+    end = tokenizer.eos_token_id
+    assert all(again.ids(k)[-1] == end and again.learned(k)[-1] == 1 for k in range(1_000))
 
 
 def test_a_conversation_that_does_not_alternate_is_dropped(stages: Stages, settings: Make) -> None:
@@ -159,6 +223,7 @@ def test_a_killed_stage_goes_on_with_the_shard_it_was_at(
     assert resumed.figures == whole.figures
     assert (resumed.kept, resumed.dropped) == (1_200, {"overlong": 1})
     assert not list((stages.root / "other").glob("ended*"))
+    assert whole.figures["most_turns"] == 1  # in every shard, and in all of them
 
 
 def test_too_many_dropped_pairs_stop_the_stage(stages: Stages, settings: Make) -> None:
@@ -173,16 +238,19 @@ def test_too_many_dropped_pairs_stop_the_stage(stages: Stages, settings: Make) -
 
 
 def test_the_audit_is_said_when_the_stage_is_done(stages: Stages, settings: Make) -> None:
-    pairs = [*(make_pair([f"问{i:02}" + "长" * 37, "答" * 10]) for i in range(20)), *made_pairs(20)]
+    # 50, 36 and 32 characters, and 20 short ones: longer than 64 tokens from 1.28, 1.78 and 2.0 tokens a character on
+    pairs = [make_pair([f"问{i:02}" + "长" * n, "答" * 10]) for n, m in ((37, 10), (23, 6), (19, 4)) for i in range(m)]
+    pairs += made_pairs(20)
     stages.prepare(pairs, settings())
     manifest = store.read_manifest(stages.root / "tokenise")
     recipe = {"window": 64, "overlong": "drop"}
     said = describe(manifest.model_copy(update={"recipe": recipe}))
     figures = manifest.figures
     assert figures["truncation_share"] == 0
-    assert figures["truncation_share_1_5_tokens_per_char"] == 0.5  # 50 characters
+    shares = [figures[f"truncation_share_{ratio}_tokens_per_char"] for ratio in ("1_5", "1_8", "2_2")]
+    assert shares == [0.25, 0.4, 0.5]
     assert "0.0% of the pairs are longer than the window of 64 tokens (rule: drop)" in said
-    assert "50.0% at 1.5, 50.0% at 1.8, 50.0% at 2.2" in said
+    assert "25.0% at 1.5, 40.0% at 1.8, 50.0% at 2.2" in said
 
 
 def test_a_damaged_token_file_is_named(tmp_path: Path) -> None:

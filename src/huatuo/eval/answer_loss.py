@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from huatuo.errors import ModelError
 from huatuo.llm.base import Model
+from huatuo.progress import bar
 from huatuo.records import Message, Question
 
 
@@ -30,8 +31,10 @@ def answer_losses(model: Model, questions: Sequence[Question]) -> dict[str, Loss
         for question in asked
     ]
     found: dict[str, Loss] = {}
-    for index, weights in model.logprobs_of(prompts):
-        if weights.error:
-            raise ModelError(f"{model.name}: question {asked[index].id}: {weights.error}")
-        found[asked[index].id] = Loss(-weights.logprobs[0], len(prompts[index].continuations[0]))
+    with bar("loss of right answers", len(prompts), "answers") as running:
+        for index, weights in model.logprobs_of(prompts):
+            if weights.error:
+                raise ModelError(f"{model.name}: question {asked[index].id}: {weights.error}")
+            found[asked[index].id] = Loss(-weights.logprobs[0], len(prompts[index].continuations[0]))
+            running.advance()
     return found

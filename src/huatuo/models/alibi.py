@@ -58,22 +58,28 @@ def slopes(heads: int) -> Tensor:
 
 
 def alibi_mask(
-    heads: int, queries: int, keys: int, attention: Tensor | None, samples: Tensor | None, dtype: torch.dtype
+    heads: int,
+    queries: int,
+    keys: int,
+    attention: Tensor | None,
+    samples: Tensor | None,
+    dtype: torch.dtype,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Shape (batch or 1, heads, queries, keys): what is added to the scores of the last ``queries`` of ``keys`` places.
 
     ``attention``: (batch, keys), 0 where a key is padding. ``samples``: (batch, keys), equal within one sample of a
-    packed row; keys of other samples are closed.
+    packed row; keys of other samples are closed. ``device``: where these two lie, and the result.
     """
-    q = torch.arange(keys - queries, keys)[:, None]
-    k = torch.arange(keys)[None]
+    q = torch.arange(keys - queries, keys, device=device)[:, None]
+    k = torch.arange(keys, device=device)[None]
     open_ = (k <= q)[None]
     if attention is not None:
         open_ = open_ & attention[:, None, :].bool()
     if samples is not None:
         open_ = open_ & (samples[:, -queries:, None] == samples[:, None, :])
     open_ = open_ | (k == q)[None]  # a padding place sees itself: a row of nothing would be NaN
-    bias = slopes(heads)[:, None, None] * (k - q).float()
+    bias = slopes(heads).to(q.device)[:, None, None] * (k - q).float()
     closed = torch.finfo(dtype).min
     return bias[None].to(dtype).masked_fill(~open_[:, None], closed)
 
@@ -110,7 +116,8 @@ class BaichuanForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
             if attention_mask is None and position_ids is not None and not before:
                 samples = (position_ids == 0).cumsum(-1)
             heads = self.config.num_attention_heads
-            attention_mask = alibi_mask(heads, queries, before + queries, attention_mask, samples, dtype)
+            keys = before + queries
+            attention_mask = alibi_mask(heads, queries, keys, attention_mask, samples, dtype, given.device)
         zeros = torch.zeros((given.shape[0], queries), dtype=torch.long, device=given.device)
         attention_mask = attention_mask.to(given.device).expand(given.shape[0], -1, -1, -1)
         return super().forward(
@@ -122,8 +129,13 @@ class BaichuanForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
             **others,
         )
 
-    def save_pretrained(self, save_directory: str | Path, **_: Any) -> None:
-        """Write config.json and model.safetensors in Baichuan's layout."""
+    def save_pretrained(
+        self, save_directory: str | Path, state_dict: dict[str, Tensor] | None = None, **_: Any
+    ) -> None:
+        """Write config.json and model.safetensors in Baichuan's layout.
+
+        ``state_dict``: all weights by name, where the model holds only its part of them (several processes).
+        """
         from safetensors.torch import save_file
 
         from huatuo.models.originals import packed
@@ -135,6 +147,7 @@ class BaichuanForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
         about["model_max_length"] = self.config.max_position_embeddings
         if self.config.normalised_head:
             about["z_loss_weight"] = 0
-        state = {name: value.detach().clone().contiguous() for name, value in packed(self.state_dict()).items()}
+        whole = packed(self.state_dict() if state_dict is None else state_dict)
+        state = {name: value.detach().clone().contiguous() for name, value in whole.items()}
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
         write_atomic(folder / "config.json", json.dumps(about, ensure_ascii=False, indent=2, sort_keys=True) + "\n")

@@ -105,8 +105,8 @@ def check_tokenizer(fmt: Format, tokenizer: Any) -> None:
             raise FormatError(
                 f"format {fmt.name}: the tokenizer of {name} does not know a character of {text!r}, so every "
                 "prompt would "
-                "hold unknown tokens; next: use format 'plain', or build the tokenizer with "
-                "formats.vocabulary(format)"
+                "hold unknown tokens; next: keep the format that the base was trained with, or use "
+                "format 'plain'"
             )
     template = chat_template(fmt, adds_bos(tokenizer))
     for talk in _probes(fmt):

@@ -83,6 +83,8 @@ class Found:
     expected: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     """(position, share of its items expected up to there) of each source in `shares`; none where no weights apply."""
     curve: list[tuple[float, float, float, float]] = field(default_factory=list)
+    validation: list[tuple[float, float]] = field(default_factory=list)
+    """(step, loss of the samples held out), where it was measured."""
     tokens: int = 0
     samples: list[Sample] = field(default_factory=list)
     exam_samples: list[Sample] = field(default_factory=list)
@@ -129,6 +131,7 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         found.expected = _expected(folders["order"], [name for name, _ in found.shares])
     if "train" in folders:
         found.curve, found.tokens = _curve(folders["train"])
+        found.validation = _validation(folders["train"], found.manifests["train"], found.curve)
         found.noted = _findings(folders["train"])
     if "score" in folders:
         found.figures = list(store.read(folders["score"], "figures", Figure))
@@ -227,6 +230,15 @@ def _curve(folder: Path) -> tuple[list[tuple[float, float, float, float]], int]:
         losses = [float(row["loss"]) for row in part]
         points.append((float(part[-1]["step"]), sum(losses) / len(losses), min(losses), max(losses)))
     return points, sum(int(row["tokens"]) for row in rows)
+
+
+def _validation(folder: Path, train: store.Manifest, curve: Sequence[tuple[float, ...]]) -> list[tuple[float, float]]:
+    """(step, loss of the samples held out) before the first step, where it was measured on the way, and at the end."""
+    rows = columns(folder, "steps", "step", "validation_loss")
+    found = {float(row["step"]): row["validation_loss"] for row in rows if row["validation_loss"] is not None}
+    ends = ((0.0, "validation_loss_before"), (curve[-1][0] if curve else 0.0, "validation_loss_after"))
+    found |= {step: value for step, name in ends if (value := train.figures.get(name)) is not None}
+    return sorted(found.items())
 
 
 # ---------------------------------------------------------------- samples

@@ -30,6 +30,11 @@ WORDS: dict[str, Label] = {
         "没有一次运行问过未训练的基础模型，因此看不出训练是否有用（ask.models 中加上 base）。",
         "No run asked the untouched base, so nobody can tell whether training helped (add base to ask.models).",
     ),
+    "not_asked": (
+        "这些运行没有被提问，只有配方和曲线可比；没有分数就看不出哪一个更好（在 [questions] 中加上题目）。",
+        "These runs were asked nothing: only recipes and curves can be compared, and without scores nobody can tell "
+        "which is better (add questions under [questions]).",
+    ),
     "bases_differ": (
         "各次运行的基础模型不是同一个，分别列出。",
         "The runs start from different bases; each is listed with its run.",

@@ -245,12 +245,19 @@ def progress(
 
 
 def curve(
-    points: Sequence[tuple[float, float, float, float]], title: Label, x_name: Label, language: str = "both"
+    points: Sequence[tuple[float, float, float, float]],
+    title: Label,
+    x_name: Label,
+    language: str = "both",
+    beside: tuple[Label, Label, Sequence[tuple[float, float]]] | None = None,
 ) -> Markup:
-    """A line with the band between its lowest and highest values: points are (x, mean, low, high)."""
-    canvas = Canvas(language)
+    """A line with the band between its lowest and highest values: points are (x, mean, low, high).
+
+    ``beside``: what the line is, and a second, dashed one of (x, y) with what it is; both stand below the chart.
+    """
+    canvas, second = Canvas(language), beside[2] if beside else ()
     x_end = points[-1][0]
-    y_ticks = ticks(min(0.0, min(p[2] for p in points)), max(p[3] for p in points))
+    y_ticks = ticks(min(0.0, min(p[2] for p in points)), max([p[3] for p in points] + [y for _, y in second]))
     _frame(canvas, x_end, y_ticks, x_name, share=False)
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -264,7 +271,19 @@ def curve(
         x, y = place(point[0], point[1])
         canvas.add("circle", cx=_n(x), cy=_n(y), r=3, fill=PALETTE[0])
         canvas.text(x + (8 if anchor == "start" else 0), y - 8, f"{point[1]:.3g}", text_anchor=anchor, font_weight=600)
-    return canvas.svg(WIDTH, HEIGHT, title)
+    if not beside or not second:
+        return canvas.svg(WIDTH, HEIGHT, title)
+    dashed = {"stroke": PALETTE[5], "stroke_width": 2, "stroke_dasharray": DASHES[2]}
+    canvas.add("polyline", points=_points(place(x, y) for x, y in second), fill="none", **dashed)
+    for x, y in second:
+        canvas.add("circle", cx=_n(place(x, y)[0]), cy=_n(place(x, y)[1]), r=2, fill=PALETTE[5])
+    ends = f": {second[0][1]:.3g} → {second[-1][1]:.3g}"
+    styles = ({"stroke": PALETTE[0], "stroke_width": 2}, dashed)
+    names = (beside[0], (beside[1][0] + ends, beside[1][1] + ends))
+    for row, style, name in zip((HEIGHT + 8, HEIGHT + 28), styles, names, strict=True):
+        canvas.add("line", x1=4, x2=34, y1=row, y2=row, **style)
+        canvas.text(42, row + 4, name, width=WIDTH - 44)
+    return canvas.svg(WIDTH, HEIGHT + 54, title)
 
 
 def curves(

@@ -55,7 +55,10 @@ def stations(found: Found, rows: Sequence[tables.Row]) -> list[Station]:
         _counted(found.tokens, "词元", "tokens"),
         (f"损失 {loss}", f"loss {loss}"),
     ]
-    answers = [_counted(found.rows("ask", "responses"), "个回答", "answers")]
+    if found.held_out:
+        models = max(models, len({name for pair in found.held_out for name, _ in pair.said}))
+    said = found.rows("ask", "responses") + found.rows("ask", "held_out")
+    answers = [_counted(said, "个回答", "answers")]
     headline = _headline(rows) or [_counted(models, "个模型", "models")]
     return [
         _station(found, "知识", "Knowledge", ("ingest",), knowledge),

@@ -268,7 +268,8 @@ def charts(found: Found, rows: list[tables.Row], language: str) -> list[tuple[st
         beside = figures.Beside(WORDS["even"], WORDS["closed_form"], found.expected)
         drawn.append(("composition", figures.progress(sources, found.positions, title, axis, beside, language)))
     if found.curve:
-        drawn.append(("loss", figures.curve(found.curve, WORDS["loss"], WORDS["step"], language)))
+        held_out = (WORDS["trained_loss"], WORDS["held_out_loss"], found.validation)
+        drawn.append(("loss", figures.curve(found.curve, WORDS["loss"], WORDS["step"], language, held_out)))
     return drawn
 
 

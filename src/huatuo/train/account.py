@@ -14,7 +14,8 @@ LATER = "after the last step"
 
 
 def account(data: Samples, sequence: Sequence, steps: Steps, done: int, out: store.Writer) -> None:
-    """Write why each pair of the order that was not learned in the ``done`` steps taken was left; count the others.
+    """Write why each pair of the order was left that the weights kept, those after ``done`` steps, have not learned;
+    count the others.
 
     A pair is learned where one of its samples is. Raises ConservationError where a pair would be lost.
     """
@@ -26,7 +27,7 @@ def account(data: Samples, sequence: Sequence, steps: Steps, done: int, out: sto
     waiting = data.pair_ids[firsts[ordered[firsts] & ~learned]]
     left = {
         NOT_TOKENISED: (sequence.missing, "stage tokenise dropped it; its table `dropped` says why"),
-        LATER: (waiting, f"training ended after step {done:,}, before its turn"),
+        LATER: (waiting, f"the weights are those after step {done:,}, before its turn"),
     }
     leaving = Left(out)
     for rule, (pairs, reason) in left.items():

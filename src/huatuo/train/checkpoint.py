@@ -92,7 +92,8 @@ def save(
     }
     if ranks.is_first:
         said = {**about, "environment": environment(ranks), "files": hashes}
-        write_atomic(beside / ABOUT, json.dumps(said, ensure_ascii=False) + "\n")
+        with _full_disk_said(folder, step):
+            write_atomic(beside / ABOUT, json.dumps(said, ensure_ascii=False) + "\n")
         sync_folder(beside)
         shutil.rmtree(target, ignore_errors=True)
         beside.rename(target)
@@ -139,9 +140,14 @@ def restore(path: Path, model: nn.Module, optimisers: Sequence[torch.optim.Optim
     saved = _index(path).state_dict_metadata
     tensors = weights(model)
     owners = {id(p): o for o in optimisers for group in o.param_groups for p in group["params"]}
+    states: dict[str, list[str]] = {}
+    for key in saved:
+        state, _, name = key.partition(".")
+        if state != WEIGHT:
+            states.setdefault(name, []).append(state)
     for name, p in model.named_parameters():
-        for key in [key for key in saved if key.endswith(f".{name}") and not key.startswith(f"{WEIGHT}.")]:
-            kept = saved[key]
+        for state in states.get(name, ()):
+            kept = saved[f"{state}.{name}"]
             shape, dtype = tuple(kept.size), kept.properties.dtype
             empty = (
                 torch.zeros_like(p.detach(), dtype=dtype)
@@ -149,7 +155,7 @@ def restore(path: Path, model: nn.Module, optimisers: Sequence[torch.optim.Optim
                 else torch.zeros(shape, dtype=dtype)
             )
             empty = empty.to(p.device)
-            owners[id(p)].state[p][key.removesuffix(f".{name}")] = tensors[key] = empty
+            owners[id(p)].state[p][state] = tensors[f"{state}.{name}"] = empty
     _load(path, tensors, ranks)
     random = path / _random_file(ranks.rank)
     if random.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,13 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from huatuo.errors import TrainingError
 from huatuo.models.head import ChosenHead
 from huatuo.train import heap
 from huatuo.train.pack import Batch, lay_out
 
+log = logging.getLogger(__name__)
+
 LEAK_SHARE = 0.05
 """Largest difference that packing may make, as a share of the difference that wrong positions make. Isolated models
 show rounding only (3e-7 against 1e-2), models that mix the samples show the whole difference."""
+
+OFFSET = 2
+"""Rows that a table of positions may have before position 0 (OPT)."""
+
+PROBED = 64
+"""Tokens of each sample that are probed: whether samples see each other shows at once, and four whole windows of a base
+of billions of weights would take a processor minutes."""
 
 
 class AnswerHead(ChosenHead):
@@ -84,8 +95,10 @@ class _CrossEntropy(torch.autograd.Function):
 def packing_isolates(model: nn.Module, samples: Sequence[npt.NDArray[np.integer]]) -> bool:
     """Whether samples in one packed row get the logits that each gets alone.
 
-    The difference is measured against that of a row whose positions are not reset, which mixes the samples on purpose.
+    The difference is measured against that of a row whose positions are not reset, which mixes the samples on purpose:
+    where that makes none, nothing is shown. Of each sample the first `PROBED` tokens; one alone is packed with itself.
     """
+    samples = [sample[:PROBED] for sample in (samples if len(samples) > 1 else [*samples, *samples])]
     none = [np.zeros(len(sample), dtype=np.uint8) for sample in samples]
     row = lay_out(samples, none, "packed")
     training = model.training
@@ -96,7 +109,25 @@ def packing_isolates(model: nn.Module, samples: Sequence[npt.NDArray[np.integer]
     mixed = _logits(model, row.ids, np.arange(row.ids.shape[1])[None])
     model.train(training)
     leak, whole = float((packed - separate).abs().max()), float((mixed - separate).abs().max())
-    return leak <= LEAK_SHARE * whole
+    return whole > 0 and leak <= LEAK_SHARE * whole
+
+
+def check_positions(model: Any, longest: int) -> None:
+    """Nothing, where the model has a position for each of ``longest`` tokens; a warning where they are only computed.
+
+    Raises TrainingError where positions are learned one by one (GPT-2) and there are not so many.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    limit = getattr(inner.config, "max_position_embeddings", None)
+    if not limit or longest <= limit:
+        return
+    said = f"a row of {longest:,} tokens is learned, and {type(inner).__name__} has {limit:,} positions"
+    tables = [
+        one for one in inner.modules() if isinstance(one, nn.Embedding) and one is not inner.get_input_embeddings()
+    ]
+    if any(table.num_embeddings <= limit + OFFSET for table in tables):
+        raise TrainingError(f'{said}; next: lower train.window (with layout = "joined", train.batch_tokens)')
+    log.warning("%s: further ones were never trained; next: lower train.window unless the base bears it", said)
 
 
 def _logits(model: nn.Module, ids: npt.NDArray[np.integer], positions: npt.NDArray[np.integer]) -> Tensor:

@@ -33,13 +33,13 @@ from huatuo.records_trained import SourceCount, StepLog
 from huatuo.train import checkpoint, notes, samples, watch
 from huatuo.train.account import account
 from huatuo.train.compiled import compile_layers
-from huatuo.train.forward import AnswerHead, answer_head
+from huatuo.train.forward import AnswerHead, answer_head, check_positions
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
 from huatuo.train.pack import Integers, Step, Steps, plan
 from huatuo.train.ranks import Ranks, dealt, sharded, whole, whole_weights
 from huatuo.train.refusals import check_settings
 from huatuo.train.samples import Samples
-from huatuo.train.setup import Ready, ready_model, sizes, usable_layout
+from huatuo.train.setup import Ready, ready_to_train, sizes
 from huatuo.train.trackers import FOLDER, tracking
 
 STATE = "state"
@@ -113,7 +113,7 @@ def train(
     leaves a checkpoint of the last finished step. Of several processes the first calls this, the others `learn`.
     """
     learned = learn(settings, run, tokens, order, out.folder, ranks)
-    account(learned.data, learned.sequence, learned.steps, learned.progress.done, out)
+    account(learned.data, learned.sequence, learned.steps, learned.kept_step, out)
     _finish(settings, learned, tokens, out)
     for finding in notes.looks_wrong(_evidence(settings, learned)):
         out.write("findings", finding)
@@ -133,7 +133,7 @@ def learn(
     progress = _resume(state, fingerprint, model, found, ranks)
     learned.progress, learned.resumed_at = progress, progress.done
     started = cpu_seconds() - progress.seconds
-    best = watch.Best(state, ranks, progress.best_step, progress.best_loss)
+    best = watch.Best(state, ranks, progress.best_step, progress.best_loss, kept=settings.keep == "best")
     trackers = settings.trackers if ranks.is_first else ()
     model.train()
     with (
@@ -197,9 +197,10 @@ def _prepared(
     data = Samples(tokens)
     watch.check(settings, len(data.validation))
     sequence = samples.in_order(order, data)
-    ready = ready_model(settings, run, tokens, folder, ranks)
-    layout = usable_layout(settings, ready.model, data, sequence.samples)
+    ready, layout = ready_to_train(settings, run, tokens, folder, data, sequence.samples, ranks)
     lengths = data.lengths[sequence.samples]
+    longest = int(lengths.max(initial=0))
+    check_positions(ready.model, max(longest, settings.batch_tokens) if layout == "joined" else longest)
     steps, total = planned(settings.model_copy(update={"layout": layout}), run, sequence, lengths, order)
     if ranks.rank:
         torch.manual_seed(run.seed + ranks.rank)  # each draws its own dropout
@@ -255,8 +256,7 @@ def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path)
     where = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint before it"
     raise TrainingError(
         f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; "
-        f"{where}; "
-        'next: lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
+        f'{where}; next: lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
     )
 
 
@@ -375,9 +375,10 @@ def _finish(settings: TrainSettings, learned: Learned, tokens_folder: Path, out:
         counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
         out.write("steps", StepLog(**{**row, "sources": counts}))
     tokens = sum(row["tokens"] for row in progress.steps)
-    seen = sum(sum(row["sources"].values()) for row in progress.steps)
     turns = int(store.read_manifest(tokens_folder).figures.get("most_turns") or 0)
-    card = {**ready.card, "steps": progress.done, "tokens": tokens, "samples": seen, "turns": turns}
+    kept = progress.steps[: learned.kept_step]  # what the weights that are saved have seen
+    seen = {"samples": sum(sum(row["sources"].values()) for row in kept), "tokens": sum(row["tokens"] for row in kept)}
+    card = {**ready.card, **seen, "steps": len(kept), "turns": turns}
     models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card, learned.weights)
     out.figures.update(
         {

@@ -279,21 +279,23 @@ def fewest(shape: Shape, settings: TrainSettings, gpu_bytes: float = GPU_BYTES) 
     return next((n for n in counts if total(memory(Load(shape, settings, n))) <= USABLE * gpu_bytes), None)
 
 
-def host_bytes(shape: Shape) -> tuple[float, float]:
-    """Bytes of the processor's memory: what each process holds while it loads (the whole base in fp32, before it is
-    split), and what the first holds beside it when the trained weights are gathered to be saved."""
-    return float(FP32 * shape.parameters), float(FP32 * shape.parameters)
+def host_bytes(shape: Shape) -> float:
+    """Bytes of the processor's memory that the first process fills with the whole base in fp32: while it reads it, and
+    again when weights of several processes are gathered to be saved. The others get their parts from it and read
+    nothing."""
+    return float(FP32 * shape.parameters)
 
 
 # ---------------------------------------------------------------- time
 
 
-def flops_per_token(shape: Shape, settings: TrainSettings) -> tuple[float, str]:
+def flops_per_token(shape: Shape, settings: TrainSettings, learned: float = LEARNED_SHARE) -> tuple[float, str]:
     """FLOP to train one token, and the formula. Two for each weight in the forward pass, two for the gradient of its
     input, two for its own (not where it is frozen); two more where activations are computed again. The head works on
-    learned tokens only; attention between tokens is left out, as windows here are short beside 6 h."""
+    the share of tokens that is learned only; attention between tokens is left out, as windows here are short beside
+    6 h."""
     passes = 4 if settings.lora else 6
     again = 2 if settings.gradient_checkpointing else 0
     body = shape.layers * shape.layer_matrices
-    head = shape.vocabulary * shape.hidden * LEARNED_SHARE
-    return (passes + again) * body + passes * head, f"{passes + again} P_layers + {passes} x {LEARNED_SHARE:g} V h"
+    head = shape.vocabulary * shape.hidden * learned
+    return (passes + again) * body + passes * head, f"{passes + again} P_layers + {passes} x {learned:g} V h"

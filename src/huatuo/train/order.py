@@ -247,7 +247,8 @@ def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Write
     if not len(learned):
         raise TrainingError(
             f"{pairs}: no pair with split 'train' to order (of {len(ids):,}); "
-            "next: lower unify.validation_share, or look at what earlier stages dropped (table `dropped`)"
+            "next: lower unify.validation_pairs or validation_share, or "
+            "look at what earlier stages dropped (table `dropped`)"
         )
     later = np.array([name in settings.second_stage for name in names]) if settings.order == "two-stage" else None
     drawn = draw(ids[learned], codes[learned], copies, weights, settings, seed, later)

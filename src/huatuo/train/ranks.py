@@ -6,24 +6,28 @@ computes which micro-batch does. One process is the same code with nobody to wai
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from huatuo.errors import TrainingError
+from huatuo.errors import HuatuoError, TrainingError
 from huatuo.train.pack import Integers
 
 PATIENCE = timedelta(days=7)
 """How long a process waits for the first, which makes everything that training reads before it starts."""
 
 CPU = torch.device("cpu")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,23 @@ class Ranks:
         said = [value]
         torch.distributed.broadcast_object_list(said, src=0)
         return said[0]
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What the first process makes; at the others the same, its parameters without their numbers (on ``meta``).
+
+        So one process of all reads the weights of a base. An error with a message for the user is raised by all.
+        """
+        if self.size == 1:
+            return make()
+        try:
+            made: T | HuatuoError | None = make() if self.is_first else None
+        except HuatuoError as error:
+            made = error
+        said = self.told(without_numbers(made) if self.is_first else None)
+        found: Any = made if self.is_first else pickle.loads(said)  # which this program wrote, in its first process
+        if isinstance(found, HuatuoError):
+            raise found
+        return found  # type: ignore[no-any-return]
 
     def wait(self) -> None:
         """Return when all processes are here."""
@@ -130,24 +151,63 @@ def dealt(micro_batches: Sequence[Integers], lengths: Integers, ranks: Ranks) ->
 # ---------------------------------------------------------------- sharding
 
 
+class _Frame(pickle.Pickler):
+    """Pickles parameters as their shapes; a parameter that stands in two places still does after reading."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        """How a parameter is made again; everything else as usual."""
+        if isinstance(thing, nn.Parameter):
+            return _empty, (tuple(thing.shape), thing.dtype, thing.requires_grad)
+        return NotImplemented
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, requires_grad: bool) -> nn.Parameter:
+    return nn.Parameter(torch.empty(shape, dtype=dtype, device="meta"), requires_grad)
+
+
+def without_numbers(thing: Any) -> bytes:
+    """Anything as a pickle in which parameters are shapes only; buffers (RoPE's frequencies) are in it as they are."""
+    found = io.BytesIO()
+    _Frame(found).dump(thing)
+    return found.getvalue()
+
+
 def sharded(model: nn.Module, ranks: Ranks, precision: str) -> nn.Module:
     """The model on its device, its weights, gradients and optimiser states split among the processes.
 
-    With several processes and ``bf16``, weights are gathered in bf16 (half the traffic) and gradients summed in fp32.
+    Numbers come from the first process, layer by layer: a layer is split before the next is sent, so that no device
+    ever holds more than one in full. With several processes and ``bf16``, weights are gathered in bf16 (half the
+    traffic) and gradients summed in fp32.
     """
-    model.to(ranks.device)
     if ranks.size == 1:
-        return model
+        return model.to(ranks.device)
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.distributed.tensor import DTensor
 
     mesh = init_device_mesh(ranks.device.type, (ranks.size,))
     gathered = torch.bfloat16 if precision == "bf16" else None
     policy = MixedPrecisionPolicy(param_dtype=gathered, reduce_dtype=torch.float32 if gathered else None)
-    for layer in blocks(model):
-        fully_shard(layer, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh, mp_policy=policy)
+    for part in (*blocks(model), model):
+        for parameter in part.parameters():
+            if not isinstance(parameter, DTensor):  # of the whole model, what no layer has
+                _fill(parameter, ranks)
+        fully_shard(part, mesh=mesh, mp_policy=policy)
     return model
+
+
+@torch.no_grad()
+def _fill(parameter: nn.Parameter, ranks: Ranks) -> None:
+    """Put the first process's numbers into a parameter, on this process's device."""
+    if ranks.is_first:
+        full = parameter.detach().to(ranks.device).contiguous()
+    else:
+        full = torch.empty(parameter.shape, dtype=parameter.dtype, device=ranks.device)
+    torch.distributed.broadcast(full, src=0)
+    if ranks.is_first:
+        parameter.data = full
+    else:  # the parameter stays the same object, so that tied ones stay tied
+        torch.utils.swap_tensors(parameter, nn.Parameter(full, parameter.requires_grad))  # type: ignore[no-untyped-call]
 
 
 def blocks(model: Any) -> list[nn.Module]:

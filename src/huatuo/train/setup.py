@@ -38,8 +38,33 @@ class Ready:
     """What its card says of its base."""
 
 
+def ready_to_train(
+    settings: TrainSettings,
+    run: RunSettings,
+    tokens: Path,
+    folder: Path,
+    data: Samples,
+    places: Integers,
+    ranks: Ranks,
+) -> tuple[Ready, str]:
+    """The model to train and the layout for it, at every process; only the first has the weights' numbers.
+
+    Raises, at all of them, ModelError for a base that cannot be used, TrainingError for an adapter that does not fit.
+    """
+
+    def made() -> tuple[Ready, str]:
+        ready = ready_model(settings, run, tokens, folder, ranks)
+        return ready, usable_layout(settings, ready.model, data, places)
+
+    ready, layout = ranks.from_first(made)
+    if settings.gradient_checkpointing:
+        recompute_activations(ready.model)
+    return ready, layout
+
+
 def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder: Path, ranks: Ranks) -> Ready:
-    """The model to train and its tokenizer; the first process saves an untrained one from scratch to ``base/``.
+    """The model to train and its tokenizer, read or made by this process, the first of ``ranks``; an untrained one from
+    scratch is saved to ``base/``.
 
     Raises ModelError for a base that cannot be used, TrainingError for an adapter that does not fit it.
     """
@@ -56,9 +81,8 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder:
             seed=run.seed,
             window=settings.window,
         )
-        if ranks.is_first:
-            shutil.rmtree(folder / "base", ignore_errors=True)
-            models.save(model, tokenizer, settings.format, folder / "base", {**card, "trained": False})
+        shutil.rmtree(folder / "base", ignore_errors=True)
+        models.save(model, tokenizer, settings.format, folder / "base", {**card, "trained": False})
     else:
         loaded = models.load(Path(settings.base), _precision(settings, ranks), allow_pickle=settings.allow_pickle)
         model, tokenizer = models.merged(loaded.model), loaded.tokenizer
@@ -75,8 +99,6 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder:
     if settings.lora is not None:
         card["base_folder"] = os.path.relpath(settings.base, folder / "model")
         model = with_adapter(settings, model)
-    if settings.gradient_checkpointing:
-        _recompute_activations(model)
     return Ready(model, tokenizer, card)
 
 
@@ -112,7 +134,8 @@ def _weights_in(parameter: nn.Parameter) -> int:
     return math.prod(state.shape) if state is not None else parameter.numel()
 
 
-def _recompute_activations(model: Any) -> None:
+def recompute_activations(model: Any) -> None:
+    """Keep each layer's input only, and compute what is inside again in the backward pass."""
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # behind frozen embeddings nothing would reach the adapter

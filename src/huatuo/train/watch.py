@@ -38,24 +38,35 @@ def is_due(settings: TrainSettings, step: int, total: int) -> bool:
 
 
 class Best:
-    """The weights with the lowest validation loss, in a folder of their own beside the checkpoints."""
+    """The weights with the lowest validation loss, in a folder of their own beside the checkpoints.
 
-    def __init__(self, folder: Path, ranks: Ranks, step: int = 0, loss: float | None = None):
-        self.folder, self.ranks, self.step, self.loss = folder, ranks, step, loss
+    ``step`` and ``loss`` are those that the newest checkpoint names; ``kept``: whether the weights are wanted at all.
+    """
+
+    def __init__(self, folder: Path, ranks: Ranks, step: int = 0, loss: float | None = None, *, kept: bool = True):
+        self.folder, self.ranks, self.step, self.loss, self.kept = folder, ranks, step, loss, kept
+        self.named = step
+        """The step that the newest checkpoint names: after a kill its weights are needed."""
 
     def seen(self, step: int, loss: float, model: nn.Module) -> bool:
         """Whether ``loss`` is the lowest so far; the weights are then on disk before this returns."""
         if self.loss is not None and loss >= self.loss:
             return False
-        tensors = checkpoint.weights(model)
-        checkpoint.save(self.folder, step, tensors, {"loss": loss}, keep=1_000, ranks=self.ranks, prefix=BEST)
+        if self.kept:
+            tensors = checkpoint.weights(model)
+            checkpoint.save(self.folder, step, tensors, {"loss": loss}, keep=1_000, ranks=self.ranks, prefix=BEST)
         self.step, self.loss = step, loss
+        self._forget_all_but(self.step, self.named)
         return True
 
     def forget_others(self) -> None:
         """Remove the weights of other steps; called when a checkpoint names this one."""
+        self.named = self.step
+        self._forget_all_but(self.step)
+
+    def _forget_all_but(self, *steps: int) -> None:
         for path in self.folder.glob(f"{BEST}-*") if self.ranks.is_first else ():
-            if int(path.name.split("-")[1]) != self.step:
+            if int(path.name.split("-")[1]) not in steps:
                 shutil.rmtree(path)
 
     def restore(self, model: nn.Module) -> None:
