@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -266,17 +266,19 @@ def _load_adapter(folder: Path, precision: Precision, base: Path | None, allow_p
     tokenizer = load_tokenizer(folder) if own else ground.tokenizer
     _check_vocabulary(folder, ground.model, tokenizer)
     model = peft.PeftModel.from_pretrained(merged(ground.model), str(folder), local_files_only=True).eval()
-    _check_adapter(folder, peft.get_peft_model_state_dict(model))
+    # embeddings are looked for by their own names: asked about them, peft would look for the base on a hub
+    used = peft.get_peft_model_state_dict(model, save_embedding_layers=False)
+    _check_adapter(folder, {*used, *model.state_dict()})
     name = _checked_format(folder, tokenizer)
     return Loaded(model, tokenizer, name or ground.format, digest(folder), _name(folder))
 
 
-def _check_adapter(folder: Path, used: Mapping[str, Any]) -> None:
+def _check_adapter(folder: Path, used: Collection[str]) -> None:
     """Nothing where every weight of an adapter's file is in the model: peft passes over names that it does not know."""
     from safetensors import safe_open
 
     with safe_open(folder / "adapter_model.safetensors", "pt") as file:
-        unused = sorted(set(file.keys()) - set(used))
+        unused = sorted(set(file.keys()).difference(used))
     if unused:
         raise ModelError(
             f"{folder}: {len(unused)} weights of the adapter fit nothing in its base, for example {unused[0]}; without "
