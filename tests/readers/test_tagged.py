@@ -66,7 +66,7 @@ def test_a_book_of_two_chapters() -> None:
 def test_the_chapters_are_titles_of_passages() -> None:
     part = read_text_part(BOOK, "", markdown=False, rejoin=True)
     assert part.title == "某书"
-    titles = [piece["title"] for piece in cut(part.text, part.title, "zh", 400)]
+    titles = [piece.title for piece in cut(part.text, part.title, "zh", 400)]
     assert titles == ["某书 > 第一章", "某书 > 第一章 > 某汤方（辛凉法）", "某书 > 第一章", "某书 > 第二章"]
 
 

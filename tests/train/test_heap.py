@@ -12,7 +12,7 @@ import torch
 from huatuo.train import heap
 
 
-def faults(rounds: int = 5) -> int:
+def faults(rounds: int = 30) -> int:
     """Pages asked of the system while a tensor of 64 MB is made and freed a few times."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(rounds):
@@ -28,7 +28,7 @@ def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
         faults(1)
         inside = faults()
     assert keeps
-    assert inside < outside / 10
+    assert inside < outside / 4  # what lies between the blocks may make the heap grow a few times more
     assert faults() > inside  # freed memory goes back again
 
 

@@ -90,7 +90,9 @@ def _logistic(x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 def _log_p(a: Floats, b: Floats) -> Floats:
     """log(F(a) - F(b)) without cancellation: log F(a) + log F(-b) + log(1 - exp(b - a))."""
     above, below = np.clip(a, -700, 700), np.clip(b, -700, 700)
-    return np.asarray(-np.logaddexp(0, -above) - np.logaddexp(0, below) + np.log1p(-np.exp(below - above)))
+    with np.errstate(divide="ignore"):  # a step so far that both are clipped is impossible, and is not taken
+        between = np.log1p(-np.exp(below - above))
+    return np.asarray(-np.logaddexp(0, -above) - np.logaddexp(0, below) + between)
 
 
 def _cells(theta: Floats, y: Integers, eta: Floats) -> _Cells:
