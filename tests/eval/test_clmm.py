@@ -115,3 +115,9 @@ def test_annotators_that_are_alike_have_no_spread():
     rng = np.random.default_rng(2)
     mixed = Ratings(data.y, data.model, data.question, rng.integers(0, 5, len(data.y)))  # nobody rated it really
     assert fit(mixed).deviations[1] < 0.15
+
+
+def test_a_trial_step_that_is_far_too_long_is_impossible_and_no_warning() -> None:
+    cells = clmm._cells(np.array([900.0, 1000.0]), np.array([1, 0]), np.zeros(2))
+    assert cells.log_p[0] == -math.inf
+    assert cells.log_p[1] == pytest.approx(0)
