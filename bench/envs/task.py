@@ -38,6 +38,31 @@ class Task:
     """Keys of ``[train.lora]``; empty: all weights are trained."""
 
 
+def trainer_keys(task: Task) -> dict[str, Any]:
+    """Settings by the names that both peers have from transformers' trainer. Packed: one row at a time, as many a step
+    as give its tokens; padded: one batch a step."""
+    packed = task.layout == "packed"
+    return {
+        "max_steps": task.steps,
+        "per_device_train_batch_size": 1 if packed else task.samples_a_step,
+        "gradient_accumulation_steps": task.tokens_a_step // task.window if packed else 1,
+        "packing": packed,
+        "learning_rate": task.rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "optim": "adamw_torch_fused",
+        "bf16": task.precision == "bf16",
+        "dataloader_pin_memory": False,
+        "logging_steps": 1_000_000,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": 4,
+    }
+
+
 def cpu_seconds() -> float:
     """CPU-seconds of this process and its ended children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

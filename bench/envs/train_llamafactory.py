@@ -12,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
-from envs.task import Task, Watch
+from envs.task import Task, Watch, trainer_keys
 
 # LLaMA-Factory imports torchaudio for sounds, and no build of it fits this torch on a processor: an empty stand-in.
 sys.modules["torchaudio"] = ModuleType("torchaudio")
@@ -44,6 +44,7 @@ def settings(task: Task) -> dict[str, Any]:
     """Packed: rows whose samples are kept apart, one at a time, as many a step as give its tokens."""
     packed = task.layout == "packed"
     return {
+        **trainer_keys(task),
         "stage": "sft",
         "do_train": True,
         "finetuning_type": "full",
@@ -52,30 +53,13 @@ def settings(task: Task) -> dict[str, Any]:
         "dataset_dir": str(data(task)),
         "template": FORMAT,
         "cutoff_len": task.window,
-        "packing": packed,
         "neat_packing": packed,
         "flash_attn": "sdpa",
         "disable_gradient_checkpointing": True,
-        "per_device_train_batch_size": 1 if packed else task.samples_a_step,
-        "gradient_accumulation_steps": task.tokens_a_step // task.window if packed else 1,
-        "max_steps": task.steps,
-        "learning_rate": task.rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 0,
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "optim": "adamw_torch_fused",
-        "bf16": task.precision == "bf16",
         "use_cpu": True,
-        "dataloader_pin_memory": False,
         "dataloader_num_workers": 0,
         "preprocessing_num_workers": 1,
         "overwrite_cache": True,
-        "logging_steps": 1_000_000,
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": 4,
         "output_dir": f"{task.out}/model",
         **task.more,
     }

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from datasets import Dataset
-from envs.task import Task, Watch
+from envs.task import Task, Watch, trainer_keys
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
@@ -26,31 +26,13 @@ def rows(path: Path) -> Dataset:
 
 def settings(task: Task) -> SFTConfig:
     """Packed: rows filled best-fit, one at a time, as many a step as give its tokens. Padded: one batch a step."""
-    packed = task.layout == "packed"
-    found = {
+    found = trainer_keys(task) | {
         "output_dir": task.out,
-        "max_steps": task.steps,
-        "per_device_train_batch_size": 1 if packed else task.samples_a_step,
-        "gradient_accumulation_steps": task.tokens_a_step // task.window if packed else 1,
-        "packing": packed,
         "packing_strategy": "bfd",
         "max_length": task.window,
         "completion_only_loss": True,
         "gradient_checkpointing": False,
-        "learning_rate": task.rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 0,
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "optim": "adamw_torch_fused",
-        "bf16": task.precision == "bf16",
         "use_cpu": task.device == "cpu",
-        "dataloader_pin_memory": False,
-        "logging_steps": 1_000_000,
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": 4,
     }
     return SFTConfig(**found | task.more)
 

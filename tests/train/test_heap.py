@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,11 @@ def faults(rounds: int = 30) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+def resident() -> int:
+    """Bytes of this process that lie in memory."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
 def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
@@ -29,7 +35,17 @@ def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
         inside = faults()
     assert keeps
     assert inside < outside / 4  # what lies between the blocks may make the heap grow a few times more
-    assert faults() > inside  # freed memory goes back again
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory as Linux shows it")
+def test_what_was_kept_goes_back_at_the_end() -> None:
+    with heap.kept():
+        blocks = [torch.ones(16 * 2**20) for _ in range(4)]
+        full = resident()
+        blocks.clear()
+        assert resident() > full - 32 * 2**20  # freed, and still here
+    assert resident() < full - 192 * 2**20
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.files import content_ids
 from huatuo.store import content_id
 from huatuo.text.grams import Places, folded_table, joined_codes, lookup, spelt_out
@@ -147,7 +147,7 @@ def _with(
 
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with a column ``key`` of ``normal``."""
-    return added(batch, "key", pa.string(), keys([text or "" for text in batch.column("normal").to_pylist()]))
+    return added(batch, "key", pa.string(), keys(of_column(batch, "normal")))
 
 
 def duplicate_batch(batch: pa.RecordBatch, survivors: Mapping[str, str]) -> pa.RecordBatch:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from huatuo.corpus.calibrate import measured, precise, thresholds_of
 from huatuo.corpus.characters import chunks
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import DataError, InputError
 from huatuo.files import canonical_json, content_id, hash_file, locked, write_atomic
 from huatuo.text.grams import token_hashes, windows
@@ -241,7 +241,7 @@ def filter_batch(batch: pa.RecordBatch, made: Filter) -> pa.RecordBatch:
     """The batch with ``quality_score`` (log-odds, three decimals; null where a row has a reason already), and
     ``reason`` where ``normal`` scores less than the filter's threshold."""
     why: list[str] = reasons(batch)
-    texts = [text or "" for text in batch.column("normal").to_pylist()]
+    texts = of_column(batch, "normal")
     open_ = [place for place, reason in enumerate(why) if not reason]
     values: list[float | None] = [None] * len(why)
     scores = thousandths(made.scores([texts[place] for place in open_]))

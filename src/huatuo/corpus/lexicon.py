@@ -217,7 +217,7 @@ def density_batch(batch: pa.RecordBatch, lexicon: Lexicon, normal: Sequence[str]
 
 
 def is_dense(covered: int, chars: int, thousandths: int) -> bool:
-    """Whether the terms cover at least so many thousandths of the characters, without rounding."""
+    """Whether the terms cover at least so many thousandths of the characters, without rounding; columns row by row."""
     return covered * 1000 >= thousandths * FULL * chars
 
 
@@ -227,7 +227,7 @@ def domain_batch(batch: pa.RecordBatch, thousandths: int, of_field: Collection[s
     why = reasons(batch)
     sources = batch.column("source").to_pylist() if of_field else [""] * batch.num_rows
     covered, chars = (column.to_numpy() for column in batch.column("density").flatten())
-    for place in np.flatnonzero(covered * 1000 < thousandths * FULL * chars).tolist():
+    for place in np.flatnonzero(np.logical_not(is_dense(covered, chars, thousandths))).tolist():
         if not why[place] and sources[place] not in of_field:
             why[place] = f"off_domain: words of the field cover {covered[place] / FULL:g} of {chars[place]} characters"
             why[place] += f", expected {thousandths / 10:g} %"

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from huatuo.corpus.characters import Chunk, Marks, chunk, chunks
-from huatuo.corpus.rows import added
+from huatuo.corpus.rows import added, of_column
 from huatuo.text.glyphs import RADICALS, SUPPLEMENT
 
 UNITS = {"㎎": "mg", "㎏": "kg", "㎖": "ml", "㏄": "cc", "㎝": "cm", "㎜": "mm", "µ": "μ", "∶": "："}
@@ -65,5 +65,5 @@ def normalise_chunk(made: Chunk) -> Chunk:
 
 def normalise_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with a column ``normal``: `normalise` of each ``text``."""
-    texts = [text or "" for text in batch.column("text").to_pylist()]
+    texts = of_column(batch, "text")
     return added(batch, "normal", pa.string(), normalise_many(texts))

@@ -44,7 +44,7 @@ from huatuo.corpus.characters import (
 )
 from huatuo.corpus.phrases import ADVERTISEMENT, BOILERPLATE, LOST_IN_DECODING
 from huatuo.corpus.repeats import repeated_runs, repetitive
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.text import pii
 
 LEAST_LETTERS = 0.5
@@ -305,7 +305,7 @@ def quality_batch(batch: pa.RecordBatch, least: int, made: Chunk | None = None) 
     why = reasons(batch)
     open_ = [place for place, reason in enumerate(why) if not reason]
     if made is None:
-        texts = [text or "" for text in batch.column("normal").to_pylist()]
+        texts = of_column(batch, "normal")
         found = dict(zip(open_, refused([texts[place] for place in open_], least), strict=True))
     else:
         found = refused_of(made, open_, least)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from huatuo.corpus.rows import added, reasons
+from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import DataError
 from huatuo.files import content_id, write_atomic
 from huatuo.text.grams import Hashes, Places, code_points, mix
@@ -235,7 +235,7 @@ def cluster_of(vectors: Vectors, centres: Vectors) -> Places:
 def vector_batch(batch: pa.RecordBatch, index: Index, embed: Embed | None = None) -> pa.RecordBatch:
     """The batch with columns ``vector`` and ``cluster`` of ``normal``, null where a row has a reason or says
     nothing."""
-    texts = [text or "" for text in batch.column("normal").to_pylist()]
+    texts = of_column(batch, "normal")
     open_ = [place for place, reason in enumerate(reasons(batch)) if not reason]
     made = index.vectors([texts[place] for place in open_], embed) if open_ else np.zeros((0, 1), dtype=np.int8)
     clusters: Sequence[int] = cluster_of(made, index.centres).tolist() if open_ else []
