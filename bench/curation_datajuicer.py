@@ -30,14 +30,14 @@ import json, sys
 from pathlib import Path
 import pyarrow as pa
 from huatuo.corpus.near import band_batch, neighbours, ordered
-from huatuo.corpus.passes import in_chunks
+from huatuo.corpus.rows import in_parts
 from huatuo.corpus.sources import read_all
 from huatuo.recipe_curate import CorpusSource
 
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
 rows = [b for b in read_all([CorpusSource(name="s", path=source)])]
 batches = [b.append_column("normal", b.column("text")).select(["id", "normal"]) for b in rows]
-found = neighbours(ordered(in_chunks(batch, band_batch) for batch in batches))
+found = neighbours(ordered(in_parts(batch, band_batch) for batch in batches))
 with out.open("w", encoding="utf-8") as file:
     for batch in batches:
         for row, text in zip(batch.column("id").to_pylist(), batch.column("normal").to_pylist()):

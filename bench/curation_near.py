@@ -20,6 +20,7 @@ from run import Outcome
 from huatuo.corpus import near
 from huatuo.text import minhash
 from huatuo.text.grams import Places, code_points
+from huatuo.text.joined import join
 
 COUNT = int(os.environ.get("HUATUO_BENCH_TEXTS", "200000"))
 PEER_SHARE = {"rensa": 1, "gaoya": 1, "datasketch": 10}
@@ -111,7 +112,7 @@ def truth(texts: Sequence[str]) -> tuple[Places, Places]:
     factors = rng.integers(0, 2**63, 200, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     values = np.zeros((200, len(texts)), dtype=np.uint32)
     for start in range(0, len(texts), 500):
-        hashes, starts = minhash.grams(texts[start : start + 500])
+        hashes, starts = minhash.grams(join(texts[start : start + 500]))
         has = np.flatnonzero(np.diff(starts))
         for number in range(200):
             permuted = ((hashes * factors[number]) >> np.uint64(32)).astype(np.uint32)
@@ -142,7 +143,7 @@ def _spent(call: Callable[[], object]) -> float:
 def run() -> Outcome:
     """CPU-seconds of each step and peer, neighbours, and true pairs of which both texts stay."""
     texts = folded(corpora.texts(COUNT))
-    minhash.grams(texts[:10])  # the table of folded characters is made once per process
+    minhash.grams(join(texts[:10]))  # the table of folded characters is made once per process
     found, steps = ours(texts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     spent = steps[-1] - steps[0]

@@ -94,13 +94,13 @@ def _watched(clock: Clock) -> None:
     from huatuo.corpus import bulk, characters, engines, funnel, lexicon, nearby, passes, quality, spared
 
     kernels: dict[str, list[tuple[Any, str]]] = {
-        "normalise": [(passes, "normalise_chunk"), (passes, "normalise_many")],
+        "normalise": [(passes, "normalise_chunk"), (passes, "chunk")],
         "density by the lexicon": [(lexicon, "density_batch"), (lexicon, "domain_batch"), (passes, "lexicon_of")],
         "rules: around them": [(passes, "quality_batch"), (passes, "refused")],
         "rules: phrases of all": [(characters.Chunk, "found")],
         "cut with sentencex": [(passes, "cut_batch")],
         "passages and their ids": [(passes, "passages")],
-        "exact key": [(passes, "keys")],
+        "exact key": [(passes, "keys_of")],
         "signatures and bands": [(passes, "band_batch")],
         "neighbours, verified": [(bulk, "neighbours")],
         "verdict": [(passes, "duplicate_batch"), (passes, "near_batch"), (bulk.Here, "group_min")],

@@ -30,14 +30,26 @@ def content_id(*parts: str) -> str:
 
 def content_ids(head: Iterable[str], *columns: Iterable[str]) -> list[str]:
     """`content_id` of what is in ``head`` and one part of each column, row by row."""
-    before = b"".join(map(_with_length, head))
-    rows = zip(*(map(_with_length, column) for column in columns), strict=True)
-    return [hashlib.sha256(b"".join((before, *parts))).hexdigest()[:32] for parts in rows]
+    rows = zip(*(map(with_length, column) for column in columns), strict=True)
+    before = with_lengths(head)
+    return hashed(b"".join((before, *parts)) for parts in rows)
 
 
-def _with_length(part: str) -> bytes:
+def with_length(part: str) -> bytes:
+    """The bytes of a part of a content id, after their number."""
     data = part.encode("utf-8", "surrogatepass")
     return len(data).to_bytes(8, "big") + data
+
+
+def with_lengths(parts: Iterable[str]) -> bytes:
+    """`with_length` of each part, one after the other."""
+    return b"".join(map(with_length, parts))
+
+
+def hashed(rows: Iterable[bytes]) -> list[str]:
+    """32 hexadecimal digits of each row of bytes: SHA-256, cut to 128 bits. What `content_id` says of its parts."""
+    digits = b"".join([hashlib.sha256(row).digest() for row in rows]).hex()
+    return [digits[at : at + 32] for at in range(0, len(digits), 64)]
 
 
 def canonical_json(value: Any) -> str:

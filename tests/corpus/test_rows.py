@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huatuo.corpus import passes
+from huatuo.corpus import rows as rows_
 from huatuo.corpus.dedup import duplicate_batch, key, key_batch, keys
 from huatuo.corpus.engines import smallest
 from huatuo.corpus.normalise import RADICALS, SUPPLEMENT, normalise, normalise_batch
 from huatuo.corpus.quality import quality_batch
 from huatuo.corpus.rows import added
 from huatuo.corpus.unanswered import question_batch
+from huatuo.files import content_id
 
 ROWS = [{"id": f"{i:04d}", "text": f"第{i % 300}段，{'长' * (i % 40)}。" if i % 7 else ""} for i in range(1500)]
 
@@ -76,13 +78,39 @@ def test_keys_of_more_texts_than_a_chunk() -> None:
 
 @pytest.mark.parametrize("rows", [1, 7, 500])
 def test_long_texts_are_worked_on_one_by_one(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "CHUNK", rows)
-    monkeypatch.setattr(passes, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(rows_, "CHUNK", rows)
+    monkeypatch.setattr(rows_, "CHUNK_BYTES", 1000)
     texts = ["x" * (i * 37 % 1500) for i in range(90)] + [None]
     batch = pa.RecordBatch.from_pydict({"normal": pa.array(texts, pa.string())})
     seen: list[pa.RecordBatch] = []
-    whole = passes.in_chunks(batch, lambda part: seen.append(part) or part)
+    whole = rows_.in_parts(batch, lambda part: seen.append(part) or part)
     assert whole.column("normal").to_pylist() == texts
     sizes = [[len(text or "") for text in part.column("normal").to_pylist()] for part in seen]
-    assert all(0 < len(part) <= rows and sum(part[:-1]) < 1000 for part in sizes)
-    assert passes.in_chunks(batch.slice(0, 0), lambda part: part).num_rows == 0
+    assert all(0 < len(part) < max(2, 1.5 * rows) and sum(part[:-1]) < 1000 for part in sizes)
+    assert rows_.in_parts(batch.slice(0, 0), lambda part: part).num_rows == 0
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 20), st.integers(1, 40))
+def test_shares_hold_every_row_once_and_in_order(sizes: list[int], rows: int, most: int) -> None:
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(rows_, "CHUNK", rows)
+        changed.setattr(rows_, "CHUNK_BYTES", most)
+        found = list(rows_.shares(np.array(sizes, dtype=np.int64)))
+    assert [place for start, end in found for place in range(start, end)] == list(range(len(sizes)))
+    assert all(sum(sizes[start : end - 1]) < most for start, end in found)
+    assert all(end - start < max(2, 1.5 * rows) for start, end in found)
+
+
+def test_a_few_rows_more_than_a_chunk_stay_together() -> None:
+    def lengths(count: int) -> list[int]:
+        return [end - start for start, end in rows_.shares(np.ones(count, dtype=np.int64))]
+
+    assert [lengths(count) for count in (0, 1, 540, 1000, 1600)] == [[], [1], [540], [500, 500], [534, 534, 532]]
+
+
+@given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), min_size=1, max_size=20))
+def test_ids_of_columns_are_those_of_their_rows(cells: list[tuple[str, str]]) -> None:
+    cells = [(a, b) for a, b in cells if a.isprintable() and b.isprintable()]  # no halves of surrogate pairs
+    columns = [pa.array([cell[at] for cell in cells], pa.string()) for at in (0, 1)]
+    made = rows_.id_column(("x", "甲"), *columns).to_pylist()
+    assert made == [content_id("x", "甲", a, b) for a, b in cells]

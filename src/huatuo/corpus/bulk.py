@@ -254,12 +254,12 @@ def _as_read(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _clean(run: Bulk, out: Path, advance: Advance) -> None:
-    run.engine.map(Pass(TEXT, Clean(run.settings), CLEAN), run.files("texts"), out, advance)
+    run.engine.map(Pass(TEXT, Clean(run.settings), CLEAN, text="text"), run.files("texts"), out, advance)
 
 
 def _segments(run: Bulk, out: Path, advance: Advance) -> None:
     stage = Segmented(run.settings.min_chars, run.settings.min_text, run.settings.near > 0, _priorities(run.settings))
-    work = Pass(CLEAN, stage, SEGMENT, explode=True, open_only=True)
+    work = Pass(CLEAN, stage, SEGMENT, explode=True, open_only=True, text="text")
     run.engine.map(work, run.files("clean"), out, advance)
 
 
@@ -274,7 +274,8 @@ def _kept(run: Bulk, out: Path, advance: Advance) -> dict[str, float]:
     digest = store.read_manifest(run.questions).digest if run.questions else ""
     alike = _alike(run, files, survivors, near, out) if run.settings.semantic else {}
     verdict = Verdict(survivors, near, alike, run.questions, digest)
-    run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT), files, out, advance)
+    at_once = "normal" if run.questions else ""
+    run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT, text=at_once), files, out, advance)
     return {f"{SPARED}{kind}": float(count) for kind, count in spared.counts().items()}
 
 
@@ -324,7 +325,8 @@ def _alike(
         index.save(out / _INDEX)
     folder = out / "vectors"
     folder.mkdir()
-    run.engine.map(Pass(_RANKED, Vectors(survivors, near, index), VECTOR), files, folder, lambda _: None)
+    work = Pass(_RANKED, Vectors(survivors, near, index), VECTOR, text="normal")
+    run.engine.map(work, files, folder, lambda _: None)
     found = semantic.alike(_vectors(folder), run.settings.semantic, before)
     rmtree(folder)
     return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from huatuo.text.joined import Joined, code_points_of
 from huatuo.text.zh import CJK_RANGES
 
 CHUNK_ROWS = 500
@@ -31,7 +31,6 @@ Marks = npt.NDArray[np.bool_]
 
 
 Hashes = npt.NDArray[np.uint32]
-Number = TypeVar("Number", bound=np.generic)
 
 _FIRST, _SECOND, _FOURTH = (
     np.uint32(0x9E3779B1),
@@ -82,38 +81,15 @@ def _lower() -> npt.NDArray[np.uint32]:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some texts as one array of code points."""
+class Chunk(Joined):
+    """Some texts, and what stands in them."""
 
-    texts: Sequence[str]
-    """The texts."""
-    joined: str
-    """All of them, one after the other."""
-    codes: npt.NDArray[np.uint32]
-    """Its code points."""
-    starts: Counts
-    """First place of every text in it, and one past the last."""
     _found: dict[tuple[str, ...], tuple[Counts, Counts]] = field(default_factory=dict)
-
-    @cached_property
-    def places(self) -> Counts:
-        """The code points as numpy looks up by them."""
-        return self.codes.astype(np.intp)
-
-    def looked_up(self, table: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        """The entry of every character in a table of all code points."""
-        found: npt.NDArray[Number] = np.take(table, self.places)
-        return found
 
     @cached_property
     def kinds(self) -> Flags:
         """Class bits of every character."""
         return self.looked_up(classes())
-
-    @cached_property
-    def lengths(self) -> Counts:
-        """Characters of each text."""
-        return np.diff(self.starts)
 
     def count(self, marked: Marks) -> Counts:
         """How many characters of each text are marked."""
@@ -155,7 +131,7 @@ class Chunk:
             letter = known.letters[number, offset]
             fits = (letter == self.lower[place + offset]) | (letter == 0)
             place, number = place[fits], number[fits]
-        return np.searchsorted(self.starts, place, side="right") - 1, number
+        return self.owners(place), number
 
     def hits(self, phrases: tuple[str, ...], among: tuple[str, ...] = ()) -> Counts:
         """How often the phrases of `found` stand in each text. ``among``: a longer list that holds them one after the
@@ -222,11 +198,7 @@ def _ranges(firsts: Counts, sizes: Counts) -> Counts:
 
 def chunk(texts: Sequence[str]) -> Chunk:
     """The texts as code points. A line feed after each keeps what is found from reaching into the next."""
-    joined = "\n".join([*texts, ""])
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    starts = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum([len(text) + 1 for text in texts], out=starts[1:])
-    return Chunk(texts, joined, codes, starts)
+    return Chunk(texts, "\n", *code_points_of(texts, "\n"))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from huatuo import store
 from huatuo.corpus.engines import smallest
-from huatuo.corpus.passes import CHUNK, Verdict, judged
+from huatuo.corpus.passes import Judge, Verdict
+from huatuo.corpus.rows import in_parts, parts
 from huatuo.corpus.segments import cut_batch, passages
 from huatuo.progress import bar
 from huatuo.recipe import CurateSettings
@@ -27,15 +28,15 @@ def curate(settings: CurateSettings, knowledge: Path, questions: Path, out: Writ
     """
     with bar("curate", unit="passages") as progress:
         batches = []
-        for cut in _cut_documents(settings, knowledge, out):
-            batches.append(judged(cut, settings.min_chars)[0])
+        for cut, texts in _cut_documents(settings, knowledge, out):
+            batches.append(Judge(settings.min_chars).judged(cut, texts))
         digest = store.read_manifest(questions).digest
         survivors = smallest(iter(batches), "key", "id")
         verdict = Verdict(survivors, {}, {}, questions if settings.decontaminate else None, digest)
         used: set[str] = set()
         refused: dict[str, set[str]] = defaultdict(set)
         for batch in batches:
-            _write(verdict(batch), out, used, refused)
+            _write(in_parts(batch, verdict), out, used, refused)
             progress.advance(batch.num_rows)
     _end_documents(refused, used, out)
     if not batches:
@@ -46,17 +47,19 @@ def curate(settings: CurateSettings, knowledge: Path, questions: Path, out: Writ
 # ---------------------------------------------------------------- documents -> passages
 
 
-def _cut_documents(settings: CurateSettings, knowledge: Path, out: Writer) -> Iterator[pa.RecordBatch]:
-    """Batches of passages of all documents; documents without a passage are dropped."""
+def _cut_documents(
+    settings: CurateSettings, knowledge: Path, out: Writer
+) -> Iterator[tuple[pa.RecordBatch, list[str]]]:
+    """Batches of passages of all documents, with their texts; documents without a passage are dropped."""
     for whole in store.read_batches(knowledge, "documents", _DOCUMENT_COLUMNS):
-        for start in range(0, whole.num_rows, CHUNK):
-            batch = cut_batch(whole.slice(start, CHUNK), settings.max_chars)
+        for part in parts(whole, "text"):
+            batch = cut_batch(part, settings.max_chars)
             out.expect(batch.column("id").to_pylist())
             for row in batch.select(["id", "title", "reason"]).to_pylist():
                 if row["reason"]:
                     rule, _, reason = row["reason"].partition(": ")
                     out.drop(row["id"], rule, reason, excerpt=row["title"])
-            yield passages(batch)[0]
+            yield passages(batch)[:2]
 
 
 # ---------------------------------------------------------------- judging and writing

@@ -6,16 +6,16 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from huatuo.corpus.characters import Chunk, chunk, chunks
 from huatuo.corpus.rows import added, of_column, reasons
-from huatuo.files import content_ids
-from huatuo.store import content_id
-from huatuo.text.grams import Places, folded_table, joined_codes, lookup, spelt_out
+from huatuo.files import content_id, hashed, with_lengths
+from huatuo.text.grams import folded_table, spelt_out
+from huatuo.text.joined import Codes, Places
 from huatuo.text.zh import normalise_for_comparison
 
 _BETWEEN, _BEFORE = frozenset(".．-−–~～/:："), frozenset("<>＜＞≤≥±+＋")
@@ -27,16 +27,14 @@ class without conditions is searched five times as fast; `_spelt` looks at the n
 
 _DIGIT_NEXT = re.compile(r"\s*\d")
 
-_CHUNK = 500
-"""Texts whose keys are made at once."""
-
 _LETTERS_END = 0x32400
 """One past the last code point that may be a letter (Unicode 16: Han extension H ends at 323AF)."""
 
 _DECIMALS_END = 0x20000
 """One past the last code point that may be a decimal digit."""
 
-_ODD = np.uint32(0xFFFFFFFF)
+_ODD, _END = np.uint32(0xFFFFFFFF), np.uint32(0x0A)
+"""What stands for a character that takes a closer look, and after the letters of a text."""
 
 
 def _spelt(match: re.Match[str]) -> str:
@@ -86,39 +84,37 @@ def _left(code: int) -> tuple[int, ...] | None:
 def keys(texts: Sequence[str]) -> list[str]:
     """`key` of each text, many at once: only signs, and characters that fold to several, are looked at one by one."""
     found: list[str] = []
-    for start in range(0, len(texts), _CHUNK):
-        found += _keys(texts[start : start + _CHUNK])
+    for _, part in chunks(texts):
+        found += keys_of(chunk(part))
     return found
 
 
-def _keys(texts: Sequence[str]) -> list[str]:
-    codes, starts = joined_codes(texts)
-    left = lookup(_words(), codes)
+def keys_of(made: Chunk) -> list[str]:
+    """`key` of each text of a chunk."""
+    left = made.looked_up(_words())
     odd = np.flatnonzero(left == _ODD)
-    silent = ~_counts(texts, codes, starts, odd)
+    silent = ~_counts(made, odd)
     left[odd[silent]] = 0
     odd = odd[~silent]
-    spelt = [_left(code) for code in codes[odd].tolist()]
+    left[made.starts[1:] - 1] = _END
+    spelt = [_left(code) for code in made.codes[odd].tolist()]
     joins = [place for place, letters in zip(odd.tolist(), spelt, strict=True) if letters is None]
-    slow = set((np.searchsorted(starts, joins, side="right") - 1).tolist())
-    whole, begins = _with(left, starts, odd, [letters or () for letters in spelt])
-    made = content_ids(("exact",), (whole[begin:end] for begin, end in pairwise(begins.tolist())))
+    slow = set(made.owners(np.array(joins, dtype=np.int64)).tolist())
+    found = _hashed(_with(left, odd, [letters or () for letters in spelt]))
     for of in slow:
-        made[of] = key(texts[of])
-    return made
+        found[of] = key(made.texts[of])
+    return found
 
 
-def _counts(texts: Sequence[str], codes: npt.NDArray[np.uint32], starts: Places, odd: Places) -> npt.NDArray[np.bool_]:
-    """Whether the characters at these places count, as far as that hangs on their neighbours: `_spelt` for many."""
-    signs = codes[odd]
-    own = np.searchsorted(starts, odd, side="right") - 1
-    first, last = odd == starts[own], odd + 1 == starts[own + 1]
-    digits = lookup(_decimals(), codes)
-    inside = ~first & ~last & digits[odd - 1] & digits[np.minimum(odd + 1, len(codes) - 1)]
-    counts: npt.NDArray[np.bool_] = inside | ~np.isin(signs, [ord(sign) for sign in _BETWEEN])
-    for place in np.flatnonzero(np.isin(signs, [ord(sign) for sign in _BEFORE])).tolist():
-        of = int(own[place])
-        counts[place] = _DIGIT_NEXT.match(texts[of], int(odd[place] - starts[of]) + 1) is not None
+def _counts(made: Chunk, odd: Places) -> npt.NDArray[np.bool_]:
+    """Whether the characters at these places count, as far as that hangs on their neighbours: `_spelt` for many. The
+    gap between two texts is no digit, so no neighbour is another text's."""
+    signs = made.codes[odd]
+    digits = _decimals()[made.codes[odd - 1]] & _decimals()[made.codes[odd + 1]]
+    counts: npt.NDArray[np.bool_] = digits | ~np.isin(signs, [ord(sign) for sign in _BETWEEN])
+    before = np.flatnonzero(np.isin(signs, [ord(sign) for sign in _BEFORE]))
+    for place, at, of in zip(before.tolist(), odd[before].tolist(), made.owners(odd[before]).tolist(), strict=True):
+        counts[place] = _DIGIT_NEXT.match(made.texts[of], at - int(made.starts[of]) + 1) is not None
     return counts
 
 
@@ -130,19 +126,24 @@ def _decimals() -> npt.NDArray[np.bool_]:
     return table
 
 
-def _with(
-    left: npt.NDArray[np.uint32], starts: Places, odd: Places, spelt: Sequence[tuple[int, ...]]
-) -> tuple[str, Places]:
-    """What the texts leave, joined, and where each begins, with the end; ``spelt`` stands at the places ``odd``."""
+def _with(left: Codes, odd: Places, spelt: Sequence[tuple[int, ...]]) -> Codes:
+    """What the texts leave, each before its `_END`; ``spelt`` stands at the places ``odd``."""
     plain = left != 0
     plain[odd] = False
     before = np.zeros(len(left) + 1, dtype=np.int32)
     np.cumsum(plain, dtype=np.int32, out=before[1:])
     sizes = np.array([len(letters) for letters in spelt], dtype=np.int64)
     letters = np.array([letter for part in spelt for letter in part], dtype=np.uint32)
-    made = np.insert(left[plain], np.repeat(before[odd], sizes), letters)
-    more = np.concatenate([[0], np.cumsum(sizes)])[np.searchsorted(odd, starts)]
-    return made.tobytes().decode("utf-32-le"), before[starts] + more
+    return np.insert(left[plain], np.repeat(before[odd], sizes), letters)
+
+
+def _hashed(left: Codes) -> list[str]:
+    """`content_id` of what each text leaves."""
+    data = left.tobytes().decode("utf-32-le").encode()
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _END).tolist()
+    head = with_lengths(("exact",))
+    spans = zip([0, *(end + 1 for end in ends)], ends, strict=False)
+    return hashed(head + (end - begin).to_bytes(8, "big") + data[begin:end] for begin, end in spans)
 
 
 def key_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from huatuo.corpus.rows import in_parts, parts
 from huatuo.errors import DataError, InputError, StageError, require
 from huatuo.store import SHARD_ROWS
 
@@ -72,6 +73,8 @@ class Pass:
     """Whether each row becomes the rows in its list."""
     open_only: bool = False
     """Whether rows with a reason are passed over."""
+    text: str = ""
+    """Column whose size says how many rows the stage is given at a time (`huatuo.corpus.rows.shares`); empty: all."""
     opens: Callable[[Any], Iterator[pa.RecordBatch]] | None = None
     """What reads a file that is no Parquet file of ``reads``."""
 
@@ -187,8 +190,9 @@ def work_files(work: Pass, files: Sequence[Any], out: Path, stem: str, rows: int
     to, count = _Files(out, stem, work.makes), 0
     for path in files:
         for batch in work.opens(path) if work.opens else read_rows(path, work.reads, rows):
-            made = work.stage(opened(batch) if work.open_only else batch)
-            to.add(exploded(made, work.makes) if work.explode else cast(made, work.makes))
+            for part in parts(opened(batch) if work.open_only else batch, work.text):
+                made = work.stage(part)
+                to.add(exploded(made, work.makes) if work.explode else cast(made, work.makes))
             count += batch.num_rows
             advance(batch.num_rows)
     to.flush()
@@ -358,7 +362,8 @@ class Daft:
         @daft.func.batch(return_dtype=returns, batch_size=self.batch_rows)  # type: ignore[untyped-decorator]
         def run(*columns: Any) -> Any:
             arrays = [_plain(column.to_arrow()) for column in columns]
-            made = work.stage(cast(pa.RecordBatch.from_arrays(arrays, names=named), work.reads))
+            rows = cast(pa.RecordBatch.from_arrays(arrays, names=named), work.reads)
+            made = in_parts(rows, work.stage, work.text)
             return made.column(ROWS) if work.explode else cast(made, work.makes).to_struct_array()
 
         frame = self._read(files, named)

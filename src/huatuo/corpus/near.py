@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.corpus.spared import Spared
 from huatuo.text.grams import Hashes, Places
-from huatuo.text.minhash import BANDS, are_near, bands, gram_sets, overlaps
+from huatuo.text.joined import Joined
+from huatuo.text.minhash import BANDS, are_near, bands, bands_of, gram_sets, overlaps
 
 TENTHS = 7
 """Tenths of Jaccard similarity from which two texts are near."""
@@ -112,15 +113,12 @@ class Earlier(Protocol):
 # ---------------------------------------------------------------- row by row
 
 
-def band_batch(batch: pa.RecordBatch, normal: Sequence[str] | None = None) -> pa.RecordBatch:
+def band_batch(batch: pa.RecordBatch, normal: Joined | None = None) -> pa.RecordBatch:
     """The batch with a column ``bands`` of ``normal``, null where a row has a reason or is too short. ``normal``: the
     texts of that column, where they are at hand."""
-    texts = of_column(batch, "normal") if normal is None else normal
-    open_ = [place for place, reason in enumerate(reasons(batch)) if not reason]
-    made, filled = bands([texts[place] for place in open_])
-    has = np.zeros(len(texts), dtype=bool)
-    has[np.array(open_, dtype=np.int64)[filled]] = True
-    values = pa.array(made[filled].ravel())
+    made, filled = bands(of_column(batch, "normal")) if normal is None else bands_of(normal)
+    has = filled & np.array([not reason for reason in reasons(batch)], dtype=bool)
+    values = pa.array(made[has].ravel())
     offsets = np.concatenate([[0], np.cumsum(has * BANDS)]).astype(np.int32)
     column = pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~has))
     columns = {name: batch.column(name) for name in batch.schema.names}

@@ -58,7 +58,7 @@ def normalise_chunk(made: Chunk) -> Chunk:
     if not len(odd):
         return made
     found = list(made.texts)
-    for place in np.unique(np.searchsorted(made.starts, odd, side="right") - 1).tolist():
+    for place in np.unique(made.owners(odd)).tolist():
         found[place] = normalise(found[place])
     return chunk(found)
 

@@ -7,7 +7,7 @@ that it can be sent to another process; what is heavy (an automaton, an index of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,15 +20,15 @@ from huatuo import store
 from huatuo.checks.exam_copies import indexes
 from huatuo.corpus.characters import chunk
 from huatuo.corpus.decontaminate import contaminated_batch
-from huatuo.corpus.dedup import duplicate_batch, keys
+from huatuo.corpus.dedup import duplicate_batch, keys_of
 from huatuo.corpus.engines import ROWS, cast
 from huatuo.corpus.filter import Filter, filter_batch
 from huatuo.corpus.filter import load as load_filter
 from huatuo.corpus.language import detector, language_batch
 from huatuo.corpus.near import BANDS_TYPE, Neighbour, band_batch, near_batch
-from huatuo.corpus.normalise import normalise_chunk, normalise_many
+from huatuo.corpus.normalise import normalise_chunk
 from huatuo.corpus.quality import quality_batch, refused
-from huatuo.corpus.rows import added
+from huatuo.corpus.rows import added, shares
 from huatuo.corpus.segments import PASSAGE, PIECES, cut_batch, listed, passages
 from huatuo.corpus.semantic import Alike, Index, alike_batch, vector_batch
 from huatuo.corpus.sources import SCHEMA as TEXT
@@ -37,12 +37,6 @@ from huatuo.recipe_curate import CorpusSettings, LexiconSettings
 from huatuo.records import Document, Question
 from huatuo.text.ngram import ExamIndex
 
-CHUNK = 500
-"""Texts worked on at once: more leave the processor's cache (20,000 take four times the time of 500)."""
-
-CHUNK_BYTES = 4 << 20
-"""Bytes of their text from which no further one is added to them: long texts need memory."""
-
 EXCERPT = 200
 """Characters kept of a text that was dropped."""
 
@@ -50,7 +44,7 @@ CLEAN = pa.schema([*TEXT, ("chars", pa.int64()), ("pieces", PIECES)])
 """Columns of a judged text; ``text`` is cut to `EXCERPT` where there is a reason, ``chars`` counts the whole."""
 
 _JUDGED = [(name, pa.string()) for name in ("normal", "reason", "key")]
-SEGMENT = pa.schema([*(f for f in PASSAGE if f.name != "text"), *_JUDGED, ("bands", BANDS_TYPE), ("rank", pa.string())])
+SEGMENT = pa.schema([*PASSAGE, *_JUDGED, ("bands", BANDS_TYPE), ("rank", pa.string())])
 """Columns of a judged passage; the smallest ``rank`` (priority of the source, then id) of equal ones survives."""
 
 KEPT = pa.schema(
@@ -61,21 +55,6 @@ KEPT = pa.schema(
     ]
 )
 """Columns of a passage with its last reason."""
-
-
-def in_chunks(
-    batch: pa.RecordBatch, stage: Callable[[pa.RecordBatch], pa.RecordBatch], text: str = "normal"
-) -> pa.RecordBatch:
-    """What the stage makes of the batch, at most `CHUNK` rows with about `CHUNK_BYTES` of ``text`` at a time."""
-    before = np.cumsum(pc.fill_null(pc.binary_length(batch.column(text)), 0).to_numpy(zero_copy_only=False))
-    parts: list[pa.RecordBatch] = []
-    start = 0
-    while start < batch.num_rows or not parts:
-        read = before[start - 1] if start else 0
-        end = min(start + CHUNK, max(start + 1, int(np.searchsorted(before, read + CHUNK_BYTES))))
-        parts.append(stage(batch.slice(start, end - start)))
-        start = end
-    return pa.concat_batches(parts) if len(parts) > 1 else parts[0]
 
 
 # ---------------------------------------------------------------- texts
@@ -107,9 +86,6 @@ class Clean:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Clean`."""
-        return in_chunks(batch, self._chunk, "text")
-
-    def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         settings = self.settings
         whole = pc.fill_null(batch.column("text"), "")
         texts = whole.to_pylist()
@@ -130,25 +106,42 @@ class Clean:
         judged = added(judged, "chars", pa.int64(), pc.utf8_length(whole).cast(pa.int64()))
         refused = pc.not_equal(judged.column("reason"), "")
         if pc.any(refused).as_py():
-            whole = pc.if_else(refused, pc.utf8_slice_codeunits(whole, 0, EXCERPT), whole)
+            excerpts = pc.utf8_slice_codeunits(whole.filter(refused), 0, EXCERPT)
+            whole = pc.replace_with_mask(whole, refused, excerpts)
         return cast(added(judged, "text", pa.string(), whole), CLEAN)
 
 
 # ---------------------------------------------------------------- passages
 
 
-def judged(batch: pa.RecordBatch, min_chars: int, fit: Sequence[bool] = ()) -> tuple[pa.RecordBatch, list[str]]:
-    """Passages with the columns ``normal``, ``reason`` and ``key``, and the texts of the first; those that are ``fit``
-    have been judged before."""
-    given = pc.fill_null(batch.column("text"), "")
-    whole = given.to_pylist()
-    texts = normalise_many(whole)
-    why = [""] * len(texts)
-    open_ = [place for place in range(len(texts)) if not (fit and fit[place])]
-    for place, reason in zip(open_, refused([texts[place] for place in open_], min_chars), strict=True):
-        why[place] = reason
-    made = added(batch, "normal", pa.string(), given if texts == whole else texts)
-    return added(added(made, "reason", pa.string(), why), "key", pa.string(), keys(texts)), texts
+@dataclass(frozen=True)
+class Judge:
+    """What is asked of passages."""
+
+    min_chars: int
+    """Fewest letters and digits."""
+    near: bool = False
+    """Whether they get a column ``bands``."""
+
+    def judged(self, rows: pa.RecordBatch, texts: Sequence[str], fit: Sequence[bool] = ()) -> pa.RecordBatch:
+        """Passages with these texts and the columns ``normal``, ``reason`` and ``key``; those that are ``fit`` have
+        been judged before."""
+        sizes = np.array([len(text) for text in texts], dtype=np.int64)
+        parts = [
+            self._judged(rows.slice(start, end - start), texts[start:end], fit[start:end])
+            for start, end in shares(3 * sizes)
+        ]
+        return pa.concat_batches(parts) if parts else self._judged(rows, texts, fit)
+
+    def _judged(self, rows: pa.RecordBatch, texts: Sequence[str], fit: Sequence[bool]) -> pa.RecordBatch:
+        made = normalise_chunk(chunk(texts))
+        why = [""] * len(texts)
+        open_ = [place for place in range(len(texts)) if not (fit and fit[place])]
+        for place, reason in zip(open_, refused([made.texts[place] for place in open_], self.min_chars), strict=True):
+            why[place] = reason
+        rows = added(added(rows, "normal", pa.string(), made.texts), "reason", pa.string(), why)
+        rows = added(rows, "key", pa.string(), keys_of(made))
+        return band_batch(rows, made) if self.near else rows
 
 
 @dataclass(frozen=True)
@@ -166,26 +159,20 @@ class Segmented:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Segmented`."""
-        return in_chunks(batch, self._chunk, "text")
-
-    def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        rows, parents = passages(batch)
+        rows, texts, parents = passages(batch)
         # by lengths: the whole text once per passage would be gigabytes where the texts are books
         whole = pc.utf8_length(batch.column("text")).take(pa.array(parents, pa.int64()))
         is_whole = pc.equal(pc.subtract(rows.column("end"), rows.column("start")), whole)
         fit = pc.and_(is_whole, self.min_chars <= self.min_text)
-        made = in_chunks(rows.append_column("fit", fit), self._judged, "text")
+        made = Judge(self.min_chars, self.near).judged(rows, texts, fit.to_pylist())
+        made = made if self.near else added(made, "bands", BANDS_TYPE, [None] * made.num_rows)
+        made = cast(added(made, "rank", pa.string(), self._ranks(made)), SEGMENT)
         return pa.RecordBatch.from_arrays([listed(made, parents, batch.num_rows)], names=[ROWS])
 
-    def _judged(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        made, texts = judged(rows, self.min_chars, rows.column("fit").to_pylist())
-        made = band_batch(made, texts) if self.near else added(made, "bands", BANDS_TYPE, [None] * made.num_rows)
+    def _ranks(self, made: pa.RecordBatch) -> pa.StringArray:
         sources = made.column("origin").field("source").dictionary_encode()
-        heads = pa.array(
-            [f"{self.priorities.get(name, 0):04d}" for name in sources.dictionary.to_pylist()], pa.string()
-        )
-        ranks = pc.binary_join_element_wise(heads.take(sources.indices), made.column("id"), "")
-        return cast(added(made, "rank", pa.string(), ranks), SEGMENT)
+        heads = [f"{self.priorities.get(name, 0):04d}" for name in sources.dictionary.to_pylist()]
+        return pc.binary_join_element_wise(pa.array(heads, pa.string()).take(sources.indices), made.column("id"), "")
 
 
 # ---------------------------------------------------------------- the set
@@ -213,9 +200,6 @@ class Verdict:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Verdict`."""
-        return in_chunks(batch, self._chunk) if self.questions else self._chunk(batch)
-
-    def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         made = near_batch(duplicate_batch(batch, self.survivors), self.neighbours)
         made = alike_batch(made, self.alike) if self.alike else made
         asked = _indexes(self.questions, self.digest) if self.questions else []
@@ -239,9 +223,6 @@ class Vectors:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Vectors`."""
-        return in_chunks(batch, self._chunk)
-
-    def _chunk(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         made = near_batch(duplicate_batch(batch, self.survivors), self.neighbours)
         ranks = made.column("rank").to_pylist()
         made = added(made, "priority", pa.int64(), [int(rank[:4]) for rank in ranks])

@@ -133,7 +133,7 @@ def mojibake(made: Chunk, among: Sequence[int]) -> dict[int, str]:
     """Texts decoded in the wrong encoding: UTF-8 as Windows-1252, UTF-8 as GBK, or GBK as UTF-8 and back."""
     leads = np.flatnonzero((made.codes >= 0xC2) & (made.codes <= 0xF4))  # never the last one, which is a line feed
     leads = leads[_continuing()[made.codes[leads + 1]]]
-    pairs = np.bincount(np.searchsorted(made.starts, leads, side="right") - 1, minlength=len(made.texts))
+    pairs = np.bincount(made.owners(leads), minlength=len(made.texts))
     known, size = made.hits(LOST_IN_DECODING, PHRASES), made.lengths - 1
     han = made.count_of(HAN)
     rare = han - made.count_of(COMMON_HAN)

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo import store
-from huatuo.corpus.rows import added, reasons
-from huatuo.files import content_ids
+from huatuo.corpus.rows import added, id_column, reasons
 from huatuo.readers.markup import blocks, heading_text
 from huatuo.records import Origin
 from huatuo.text.segment import pieces
@@ -39,7 +38,7 @@ NO_TEXT = "no_text: the document holds headings or blanks only; expected text"
 
 PASSAGE = pa.schema(
     [
-        *((name, pa.string()) for name in ("id", "parent", "title", "text", "genre", "language")),
+        *((name, pa.string()) for name in ("id", "parent", "title", "genre", "language")),
         ("origin", pa.struct(list(store.schema_of(Origin)))),
         ("start", pa.int64()),
         ("end", pa.int64()),
@@ -116,30 +115,28 @@ def cut_batch(batch: pa.RecordBatch, max_chars: int, texts: Sequence[str] | None
     return added(added(batch, "pieces", PIECES, pieces_), "reason", pa.string(), why)
 
 
-def passages(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[int]]:
-    """One row (`PASSAGE`) per piece of a batch with the column ``pieces``, and the number of the row it is from."""
+def passages(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[str], list[int]]:
+    """One row (`PASSAGE`) per piece of a batch with the column ``pieces``, its text, and the number of the row it is
+    from."""
     lists = batch.column("pieces")
     flat, take = lists.flatten(), pc.list_parent_indices(lists)
     rows, starts, ends = take.to_pylist(), flat.field("start").to_pylist(), flat.field("end").to_pylist()
     texts = batch.column("text").to_pylist()
     parent, title, origins = batch.column("id").take(take), flat.field("title"), batch.column("origin").take(take)
-    cells = list(zip(rows, starts, ends, strict=True))
     columns = {
-        "id": content_ids(("passage",), parent.to_pylist(), map(str, starts), map(str, ends)),
+        "id": id_column(("passage",), parent, *(flat.field(name).cast(pa.string()) for name in ("start", "end"))),
         "parent": parent,
         "title": title,
-        "text": [texts[row][start:end] for row, start, end in cells],
         "genre": batch.column("genre").take(take),
         "language": batch.column("language").take(take),
         "origin": _placed(origins, batch, rows, starts, ends),
         "start": flat.field("start"),
         "end": flat.field("end"),
     }
-    arrays = [
-        v.cast(PASSAGE.field(n).type) if isinstance(v, pa.Array) else pa.array(v, PASSAGE.field(n).type)
-        for n, v in columns.items()
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=PASSAGE), rows
+    arrays = [column.cast(PASSAGE.field(name).type) for name, column in columns.items()]
+    cells = zip(rows, starts, ends, strict=True)
+    inside = [texts[row][start:end] for row, start, end in cells]
+    return pa.RecordBatch.from_arrays(arrays, schema=PASSAGE), inside, rows
 
 
 def _placed(

@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from huatuo import store
+from huatuo.corpus.rows import id_column
 from huatuo.errors import InputError
 from huatuo.files import content_ids, regular_files
 from huatuo.readers.files import LONGEST_TITLE, SUFFIXES, Wanted, read_parts
@@ -52,6 +54,9 @@ TABLE_ENDINGS = (".csv", ".tsv", ".xlsx")
 """Endings of tables with a text per row."""
 
 _DOCUMENT = store.schema_of(Document)
+
+Column = list[str] | pa.Array
+"""Texts: a list, in which any string may stand, or those that a file holds as a column."""
 
 SCHEMA = pa.schema(
     [
@@ -201,17 +206,17 @@ class _Rows:
 
 def _batch(
     shard: Shard,
-    places: Sequence[str],
-    titles: Sequence[str],
-    texts: Sequence[str],
-    own: Sequence[str],
-    why: Sequence[str],
+    places: Column,
+    titles: Column,
+    texts: Column,
+    own: Column,
+    why: Column,
 ) -> pa.RecordBatch:
     """The rows of `Item`s, which are given by columns."""
     source, count = shard.source, len(places)
     origin = {"source": source.name, "file": shard.path.name, "evidence": source.evidence, "document": ""}
     parts: dict[str, Any] = {name: pa.repeat(pa.scalar(value, pa.string()), count) for name, value in origin.items()}
-    parts |= {"place": pa.array(places, pa.string())}
+    parts |= {"place": _column(places)}
     kinds = list(SCHEMA.field("origin").type)
     origins = [parts[kind.name] if kind.name in parts else pa.nulls(count, kind.type) for kind in kinds]
     columns = {
@@ -227,15 +232,23 @@ def _batch(
     return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
 
 
-def _ids(shard: Shard, places: Sequence[str], own: Sequence[str]) -> list[str]:
+def _ids(shard: Shard, places: Column, own: Column) -> pa.StringArray:
     """By the record's own id where it has one, else by its place in the file."""
     head = ("text", shard.source.name)
-    if all(own):
-        return content_ids((*head, "own"), own)
-    placed = content_ids((*head, shard.within), places)
-    if not any(own):
-        return placed
-    return [a if one else b for one, a, b in zip(own, content_ids((*head, "own"), own), placed, strict=True)]
+    has = pa.array([bool(name) for name in own]) if isinstance(own, list) else pc.not_equal(own, "")
+    if pc.all(has).as_py():
+        return _hashed((*head, "own"), own)
+    placed = _hashed((*head, shard.within), places)
+    return pc.if_else(has, _hashed((*head, "own"), own), placed) if pc.any(has).as_py() else placed
+
+
+def _hashed(head: Sequence[str], names: Column) -> pa.StringArray:
+    """The content ids of names, which may hold halves of surrogate pairs where they are a list."""
+    return pa.array(content_ids(head, names), pa.string()) if isinstance(names, list) else id_column(head, names)
+
+
+def _column(texts: Column) -> pa.Array:
+    return pa.array(texts, pa.string()) if isinstance(texts, list) else texts
 
 
 def read(shard: Shard) -> Iterator[pa.RecordBatch]:
@@ -250,7 +263,7 @@ def read(shard: Shard) -> Iterator[pa.RecordBatch]:
             if rows.items:
                 yield rows.taken()
             why = pa.repeat(pa.scalar("", pa.string()), len(item.places))
-            yield _batch(shard, item.places, item.titles, item.texts, item.own_ids.to_pylist(), why)
+            yield _batch(shard, item.places, item.titles, item.texts, item.own_ids, why)
             continue
         if not item.reason and not item.text.strip():
             item = item._replace(text="", reason="empty_text: the record's text holds blanks only; expected text")

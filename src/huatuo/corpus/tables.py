@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -183,7 +184,7 @@ def _named(path: Path, source: CorpusSource, names: Sequence[str]) -> Columns:
 class Plain(NamedTuple):
     """Rows of a Parquet file that are texts as they are, by columns."""
 
-    places: list[str]
+    places: pa.Array
     """See `Item`; so are the others."""
     titles: pa.Array
     texts: pa.Array
@@ -200,16 +201,19 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item | Plain]:
         try:
             names = dict.fromkeys(name for name in (*wanted.texts, wanted.title, wanted.id) if name)
             for batch in file.iter_batches(PARQUET_ROWS, columns=list(names)):
-                places = [f"row {at}" for at in range(number + 1, number + 1 + batch.num_rows)]
+                numbers = pa.array(np.arange(number + 1, number + 1 + batch.num_rows)).cast(pa.string())
+                places = pc.binary_join_element_wise("row ", numbers, "")
                 number += batch.num_rows
-                whole = plain(batch, places, wanted, source.longest)
-                rows = zip(places, _rows(batch), strict=True)
-                yield from [whole] if whole else (_of_row(place, row, wanted, source.longest) for place, row in rows)
+                if whole := plain(batch, places, wanted, source.longest):
+                    yield whole
+                    continue
+                for place, row in zip(places.to_pylist(), _rows(batch), strict=True):
+                    yield _of_row(place, row, wanted, source.longest)
         except OSError as error:
             yield broken(error, f"row {number}")
 
 
-def plain(batch: pa.RecordBatch, places: list[str], wanted: Columns, longest: int) -> Plain | None:
+def plain(batch: pa.RecordBatch, places: pa.Array, wanted: Columns, longest: int) -> Plain | None:
     """The rows by columns, where each is a text that needs no second look; None where one does: it is null or blank,
     too large, or no UTF-8."""
     texts = batch.column(wanted.texts[0])
@@ -219,14 +223,18 @@ def plain(batch: pa.RecordBatch, places: list[str], wanted: Columns, longest: in
         batch.validate(full=True)  # Parquet's strings are any bytes
     except pa.ArrowInvalid:
         return None
-    firsts = pc.utf8_slice_codeunits(texts, 0, 1).to_pylist()
-    blank = any(not first.strip() and not texts[at].as_py().strip() for at, first in enumerate(firsts))
+    firsts = pc.is_in(pc.utf8_slice_codeunits(texts, 0, 1), value_set=_BLANKS)
+    blank = any(not text.strip() for text in texts.filter(firsts).to_pylist())
     own = batch.column(wanted.id) if wanted.id else pa.nulls(batch.num_rows, pa.string())
     named = batch.column(wanted.title) if wanted.title else own
     if blank or not (_is_text(own) or pa.types.is_integer(own.type)):
         return None
     titles = named.cast(pa.string()) if wanted.title and _is_text(named) else pa.nulls(batch.num_rows, pa.string())
     return Plain(places, pc.fill_null(titles, ""), texts.cast(pa.string()), pc.fill_null(own.cast(pa.string()), ""))
+
+
+_BLANKS = pa.array(["", *(chr(code) for code in range(0x3001) if chr(code).isspace())])
+"""What a blank text begins with: every blank character, or nothing (U+3000 is the last of them in Unicode 16)."""
 
 
 def _is_text(column: pa.Array) -> bool:

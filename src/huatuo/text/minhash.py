@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huatuo.text.grams import Hashes, Places, folded_codes, mix
+from huatuo.text.joined import Joined, join
 
 Signatures = npt.NDArray[np.uint32]
 Halves = npt.NDArray[np.uint32]
@@ -56,12 +57,12 @@ BLOCK = 1 << _OWNER_BITS
 # ---------------------------------------------------------------- grams
 
 
-def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
+def grams(made: Joined) -> tuple[Hashes, Places]:
     """Hash of every gram of all texts in order, and the places among them where each text begins, with the end.
 
     A text of fewer than `GRAM` characters that are not blank has none. Meant for about `CHUNK` texts.
     """
-    codes, starts = folded_codes(texts)
+    codes, starts = folded_codes(made)
     filled = codes > _BLANK
     lengths = np.diff(starts)
     if not filled.all():
@@ -97,7 +98,7 @@ def gram_sets(texts: Sequence[str]) -> tuple[Hashes, Places]:
     """The different grams of every text, sorted (the first 54 bits of their hashes), and where each text begins."""
     found, sizes = [], []
     for chunk in _chunks(texts):
-        hashes, starts = grams(chunk)
+        hashes, starts = grams(join(chunk))
         hashes >>= np.uint64(_OWNER_BITS)
         owner = np.repeat(np.arange(len(chunk)), np.diff(starts))
         for begin, end in pairwise(starts.tolist()):
@@ -120,14 +121,15 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 def bands(texts: Sequence[str]) -> tuple[Hashes, npt.NDArray[np.bool_]]:
     """Hash of each band of each text's signature, (texts, `BANDS`), and whether the text has a gram at all: the bands
     of one that has none mean nothing."""
-    made = np.zeros((len(texts), BANDS), dtype=np.uint64)
-    filled = np.zeros(len(texts), dtype=bool)
-    for start in range(0, len(texts), CHUNK):
-        hashes, starts = grams(texts[start : start + CHUNK])
-        end = start + len(starts) - 1
-        filled[start:end] = np.diff(starts) > 0
-        made[start:end] = _banded(sketch(hashes, starts))
-    return made, filled
+    parts = [bands_of(join(chunk)) for chunk in _chunks(texts)]
+    made = [np.zeros((0, BANDS), dtype=np.uint64), *(part for part, _ in parts)]
+    return np.concatenate(made), np.concatenate([np.zeros(0, dtype=bool), *(filled for _, filled in parts)])
+
+
+def bands_of(made: Joined) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """`bands` of texts that are joined already, about `CHUNK` of them."""
+    hashes, starts = grams(made)
+    return _banded(sketch(hashes, starts)), np.diff(starts) > 0
 
 
 def _banded(made: Signatures) -> Hashes:
