@@ -19,8 +19,8 @@ from run import Outcome
 
 from huatuo.corpus import near
 from huatuo.text import minhash
-from huatuo.text.grams import Places, code_points
-from huatuo.text.joined import join
+from huatuo.text.grams import code_points
+from huatuo.text.joined import Places, join
 
 COUNT = int(os.environ.get("HUATUO_BENCH_TEXTS", "200000"))
 PEER_SHARE = {"rensa": 1, "gaoya": 1, "datasketch": 10}

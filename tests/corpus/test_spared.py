@@ -18,7 +18,7 @@ from huatuo.corpus import bulk, near
 from huatuo.corpus.spared import Spared
 from huatuo.recipe_curate import CorpusSettings
 from huatuo.store import read_manifest
-from huatuo.text.grams import Places
+from huatuo.text.joined import Places
 from huatuo.text.minhash import bands
 
 

@@ -26,7 +26,8 @@ from huatuo.corpus.vector_table import SCHEMA as VECTORS
 from huatuo.corpus.vector_table import Meaning, VectorTable, entry_of
 from huatuo.errors import BusyError, DataError
 from huatuo.files import canonical_json, content_id, locked, write_atomic
-from huatuo.text.grams import Hashes, Places
+from huatuo.text.grams import Hashes
+from huatuo.text.joined import Places
 from huatuo.text.minhash import ALGORITHM, BANDS
 
 FORMAT = 2

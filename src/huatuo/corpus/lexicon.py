@@ -21,7 +21,7 @@ from huatuo.corpus.calibrate import best as best
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import InputError, require
 from huatuo.recipe_curate import LexiconSettings
-from huatuo.text.grams import Places
+from huatuo.text.joined import Places
 from huatuo.text.zh import is_cjk
 
 FULL, GENERAL = 100, 25

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.corpus.spared import Spared
-from huatuo.text.grams import Hashes, Places
-from huatuo.text.joined import Joined
+from huatuo.text.grams import Hashes
+from huatuo.text.joined import Joined, Places
 from huatuo.text.minhash import BANDS, are_near, bands, bands_of, gram_sets, overlaps
 
 TENTHS = 7

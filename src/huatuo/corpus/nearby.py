@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -13,80 +14,73 @@ import pyarrow.parquet as pq
 
 from huatuo.corpus.engines import read_rows
 from huatuo.corpus.near import BANDS_TYPE, Names, Rows
+from huatuo.corpus.rows import shares
 from huatuo.store import SHARD_ROWS
-from huatuo.text.grams import Hashes, Places
+from huatuo.text.grams import Hashes
+from huatuo.text.joined import Places
 from huatuo.text.minhash import BANDS
 
 _READ = pa.schema([*((name, pa.string()) for name in ("id", "normal", "reason", "key", "rank")), ("bands", BANDS_TYPE)])
-
-_BLOCK_ROWS = 250
-"""Texts that are read from the disk together."""
 
 
 @contextmanager
 def near_rows(files: Sequence[Path], survivors: Mapping[str, str], folder: Path) -> Iterator[Rows]:
     """The rows of judged passages that have bands and are no duplicate of another, in the order of their ranks.
 
-    Their texts lie in an Arrow file in ``folder`` for the length of the block, and are read when they are compared.
-    160 bytes of bands, 36 of the id and 8 of the place per row stay in memory.
+    Their texts lie in a file in ``folder`` for the length of the block, and are read when they are compared. 160 bytes
+    of bands, 36 of the id, 8 of the place and 8 of where its text begins stay in memory per row.
     """
-    path = folder / "near.arrow"
+    path = folder / "near.txt"
     try:
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, pa.schema([("normal", pa.string())])) as writer:
-            rank, bands = _written(files, survivors, writer)
+        with path.open("wb") as out:
+            rank, bands, begins = _written(files, survivors, out)
         order = pc.sort_indices(rank).to_numpy()
         for band in bands:  # one after the other: a second copy of all would be most of the memory
             band[:] = band[order]
         ids = Names(pc.utf8_slice_codeunits(rank.take(pa.array(order)), 4))
-        with pa.OSFile(str(path)) as file:
-            blocks = pa.ipc.open_file(file)
-            yield Rows(ids, bands.T, lambda places: _texts(blocks, order[places]))
+        with path.open("rb") as file:
+            yield Rows(ids, bands.T, lambda places: _texts(file, begins, order[places]))
     finally:
         path.unlink(missing_ok=True)
 
 
 def _written(
-    files: Sequence[Path], survivors: Mapping[str, str], writer: pa.RecordBatchWriter
-) -> tuple[pa.StringArray, Hashes]:
-    """Ranks and bands (`BANDS`, rows) of the rows that are kept, whose texts are written."""
-    ranks, count = [pa.array([], pa.string())], 0
+    files: Sequence[Path], survivors: Mapping[str, str], out: IO[bytes]
+) -> tuple[pa.StringArray, Hashes, Places]:
+    """Ranks and bands (`BANDS`, rows) of the rows that are kept, whose texts are written; where each begins, with the
+    end."""
+    ranks, begins, count = [pa.array([], pa.string())], [np.zeros(1, dtype=np.int64)], 0
     bands = np.empty((BANDS, sum(pq.read_metadata(file).num_rows for file in files)), dtype=np.uint64)
-    waiting: list[pa.RecordBatch] = []
+    held = pa.array(survivors, pa.string())
     for batch in (batch for file in files for batch in read_rows(file, _READ, SHARD_ROWS)):
-        kept = _open(batch, survivors)
+        kept = _open(batch, survivors, held)
         ranks.append(kept.column("rank"))
         bands[:, count : count + kept.num_rows] = kept.column("bands").flatten().to_numpy().reshape(-1, BANDS).T
         count += kept.num_rows
-        waiting = _whole_blocks(writer, [*waiting, kept.select(["normal"])])
-    if waiting:
-        writer.write_batch(pa.concat_batches(waiting))
-    return pa.concat_arrays(ranks), bands[:, :count]
+        texts = kept.column("normal").cast(pa.large_binary())
+        sizes = pc.binary_length(texts).to_numpy()
+        begins.append(begins[-1][-1] + np.cumsum(sizes))
+        for start, end in shares(sizes):
+            out.write(b"".join(texts[start:end].to_pylist()))
+    return pa.concat_arrays(ranks), bands[:, :count], np.concatenate(begins)
 
 
-def _whole_blocks(writer: pa.RecordBatchWriter, waiting: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """What is left of the rows once blocks of `_BLOCK_ROWS` are written: a text is found by its number."""
-    rows = pa.concat_batches(waiting)
-    end = rows.num_rows - rows.num_rows % _BLOCK_ROWS
-    for start in range(0, end, _BLOCK_ROWS):
-        writer.write_batch(rows.slice(start, _BLOCK_ROWS))
-    return [rows.slice(end)] if end < rows.num_rows else []
-
-
-def _texts(blocks: pa.RecordBatchFileReader, places: Places) -> list[str]:
-    """The texts of these numbers, each block of them read once."""
-    found: list[str] = [""] * len(places)
-    order = np.argsort(places, kind="stable")
-    number, within = np.divmod(places[order], _BLOCK_ROWS)
-    edges = np.flatnonzero(np.diff(number, prepend=-1, append=-1))
-    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        texts = blocks.get_batch(int(number[start])).column(0).take(pa.array(within[start:end])).to_pylist()
-        for place, text in zip(order[start:end].tolist(), texts, strict=True):
-            found[place] = text
+def _texts(file: IO[bytes], begins: Places, numbers: Places) -> list[str]:
+    """The texts of these numbers, read in the order in which they lie there."""
+    found = [""] * len(numbers)
+    order = np.argsort(numbers, kind="stable")
+    first, last = begins[numbers[order]].tolist(), begins[numbers[order] + 1].tolist()
+    for place, begin, end in zip(order.tolist(), first, last, strict=True):
+        file.seek(begin)
+        found[place] = file.read(end - begin).decode("utf-8")
     return found
 
 
-def _open(batch: pa.RecordBatch, survivors: Mapping[str, str]) -> pa.RecordBatch:
-    ids, keys = batch.column("id").to_pylist(), batch.column("key").to_pylist()
-    first = pa.array([survivors.get(key, row) == row for row, key in zip(ids, keys, strict=True)], pa.bool_())
+def _open(batch: pa.RecordBatch, survivors: Mapping[str, str], held: pa.StringArray) -> pa.RecordBatch:
+    """The rows that have bands and are no duplicate; ``held``: the keys that several passages hold."""
     usable = pc.and_(pc.equal(batch.column("reason"), ""), pc.is_valid(batch.column("bands")))
-    return batch.filter(pc.and_(usable, first))
+    rows = pa.array(np.flatnonzero(pc.is_in(batch.column("key"), value_set=held).to_numpy(zero_copy_only=False)))
+    ids, keys = (batch.column(name).take(rows).to_pylist() for name in ("id", "key"))
+    first = np.ones(batch.num_rows, dtype=bool)
+    first[rows] = [survivors[key] == row for row, key in zip(ids, keys, strict=True)]
+    return batch.filter(pc.and_(usable, pa.array(first)))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from huatuo.corpus.characters import Chunk, Marks, chunk, chunks
 from huatuo.corpus.rows import added, of_column
 from huatuo.text.glyphs import RADICALS, SUPPLEMENT
+from huatuo.text.joined import Codes
 
 UNITS = {"㎎": "mg", "㎏": "kg", "㎖": "ml", "㏄": "cc", "㎝": "cm", "㎜": "mm", "µ": "μ", "∶": "："}
 """Glyphs of units → letters, none of them an exponent."""
@@ -44,6 +45,17 @@ def _changes() -> Marks:
     return table
 
 
+_LONGER = np.uint32(0xFFFFFFFF)
+
+
+@lru_cache(maxsize=1)
+def _becomes() -> Codes:
+    """What `TABLE` makes of a code point; `_LONGER` where that is not one character."""
+    table = np.zeros(0x110000, dtype=np.uint32)
+    table[list(TABLE)] = [ord(new) if new is not None and len(new) == 1 else _LONGER for new in TABLE.values()]
+    return table
+
+
 def normalise_many(texts: Sequence[str]) -> list[str]:
     """`normalise` of each text; only those that hold a character of the table are looked through one by one."""
     found: list[str] = []
@@ -57,10 +69,18 @@ def normalise_chunk(made: Chunk) -> Chunk:
     odd = np.flatnonzero(made.looked_up(_changes()))
     if not len(odd):
         return made
+    new, changed = _becomes()[made.codes[odd]], np.unique(made.owners(odd))
     found = list(made.texts)
-    for place in np.unique(made.owners(odd)).tolist():
-        found[place] = normalise(found[place])
-    return chunk(found)
+    if (new == _LONGER).any():
+        for place in changed.tolist():
+            found[place] = normalise(found[place])
+        return chunk(found)
+    codes = made.codes.copy()
+    codes[odd] = new
+    for place in changed.tolist():
+        start, end = made.starts[place], made.starts[place + 1] - len(made.gap)
+        found[place] = codes[start:end].tobytes().decode("utf-32-le", "surrogatepass")
+    return Chunk(found, made.gap, codes, made.starts)
 
 
 def normalise_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -49,8 +49,9 @@ PASSAGE = pa.schema(
 _MAYBE_HEADING = re.compile(r"^ {0,3}(?:#|=+[ \t]*$|-{2,}[ \t]*$)", re.MULTILINE)
 
 
-_HEADING_SIGNS = ("#", "=", "--")
-"""What stands in every heading; found in a tenth of the time that the pattern takes."""
+def _has_sign(text: str) -> bool:
+    """Whether one of the signs that stand in every heading is there; takes a tenth of the time of the pattern."""
+    return "#" in text or "=" in text or "--" in text
 
 
 def cut(text: str, title: str, language: str, max_chars: int) -> list[Piece]:
@@ -61,7 +62,7 @@ def cut(text: str, title: str, language: str, max_chars: int) -> list[Piece]:
     """
     headings = []
     # most texts of a corpus have none, and reading their blocks takes longest
-    if any(sign in text for sign in _HEADING_SIGNS) and _MAYBE_HEADING.search(text):
+    if _has_sign(text) and _MAYBE_HEADING.search(text):
         headings = [block for block in blocks(text) if block.kind == "heading"]
     found = []
     path: list[tuple[int, str]] = []
@@ -95,21 +96,26 @@ def cut_batch(batch: pa.RecordBatch, max_chars: int, texts: Sequence[str] | None
     why = reasons(batch)
     texts = batch.column("text").to_pylist() if texts is None else texts
     titles, languages = (batch.column(name).to_pylist() for name in ("title", "language"))
-    flat: list[Piece] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    names: list[str] = []
     edges = [0]
     for place, text in enumerate(texts):
         if not why[place]:
-            if len(text) <= max_chars and not any(sign in text for sign in _HEADING_SIGNS):  # nothing to cut
-                span = _trimmed(text, 0, len(text))
-                flat += [Piece(*span, titles[place])] if span else []
-            else:
-                flat += cut(text, titles[place], languages[place], max_chars)
-            if len(flat) == edges[-1]:
+            if len(text) > max_chars or _has_sign(text):
+                for piece in cut(text, titles[place], languages[place], max_chars):
+                    starts.append(piece.start)
+                    ends.append(piece.end)
+                    names.append(piece.title)
+            elif span := _trimmed(text, 0, len(text)):  # nothing to cut
+                starts.append(span[0])
+                ends.append(span[1])
+                names.append(titles[place])
+            if len(starts) == edges[-1]:
                 why[place] = NO_TEXT
-        edges.append(len(flat))
+        edges.append(len(starts))
     fields = list(PIECES.value_type)
-    columns = zip(*flat, strict=True) if flat else ((), (), ())
-    parts = [pa.array(list(column), field.type) for column, field in zip(columns, fields, strict=True)]
+    parts = [pa.array(column, field.type) for column, field in zip((starts, ends, names), fields, strict=True)]
     offsets = pa.array(edges, pa.int32())
     pieces_ = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(parts, fields=fields)).cast(PIECES)
     return added(added(batch, "pieces", PIECES, pieces_), "reason", pa.string(), why)
@@ -122,33 +128,43 @@ def passages(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[str], list[int
     flat, take = lists.flatten(), pc.list_parent_indices(lists)
     rows, starts, ends = take.to_pylist(), flat.field("start").to_pylist(), flat.field("end").to_pylist()
     texts = batch.column("text").to_pylist()
-    parent, title, origins = batch.column("id").take(take), flat.field("title"), batch.column("origin").take(take)
+    parent, origins = batch.column("id").take(take), batch.column("origin").take(take)
+    edges = [flat.field(name).cast(pa.string()) for name in ("start", "end")]
+    inside = [texts[row][start:end] for row, start, end in zip(rows, starts, ends, strict=True)]
+    if "marks" in batch.schema.names:
+        places = _places(origins.field("place"), batch.column("marks").to_pylist(), rows, starts, ends)
+    else:
+        places = pc.binary_join_element_wise(origins.field("place"), pc.binary_join_element_wise(*edges, "–"), " ")
     columns = {
-        "id": id_column(("passage",), parent, *(flat.field(name).cast(pa.string()) for name in ("start", "end"))),
+        "id": id_column(("passage",), parent, *edges),
         "parent": parent,
-        "title": title,
+        "title": flat.field("title"),
         "genre": batch.column("genre").take(take),
         "language": batch.column("language").take(take),
-        "origin": _placed(origins, batch, rows, starts, ends),
+        "origin": _placed(origins, places),
         "start": flat.field("start"),
         "end": flat.field("end"),
     }
     arrays = [column.cast(PASSAGE.field(name).type) for name, column in columns.items()]
-    cells = zip(rows, starts, ends, strict=True)
-    inside = [texts[row][start:end] for row, start, end in cells]
     return pa.RecordBatch.from_arrays(arrays, schema=PASSAGE), inside, rows
 
 
-def _placed(
-    origins: pa.StructArray, batch: pa.RecordBatch, rows: Sequence[int], starts: Sequence[int], ends: Sequence[int]
-) -> pa.StructArray:
-    """The origins of passages, each with its own place."""
-    marks = batch.column("marks").to_pylist() if "marks" in batch.schema.names else [()] * batch.num_rows
-    old = origins.field("place").to_pylist()
-    cells = zip(old, rows, starts, ends, strict=True)
-    places = [place_of(place, marks[row] or (), start, end) for place, row, start, end in cells]
+def _places(
+    old: pa.StringArray,
+    marks: Sequence[Sequence[Mapping[str, Any]] | None],
+    rows: Sequence[int],
+    starts: Sequence[int],
+    ends: Sequence[int],
+) -> pa.StringArray:
+    """`place_of` each passage of texts with marks."""
+    cells = zip(old.to_pylist(), rows, starts, ends, strict=True)
+    return pa.array([place_of(place, marks[row] or (), start, end) for place, row, start, end in cells], pa.string())
+
+
+def _placed(origins: pa.StructArray, places: pa.StringArray) -> pa.StructArray:
+    """The origins with these places."""
     fields = list(PASSAGE.field("origin").type)
-    parts = [pa.array(places, pa.string()) if f.name == "place" else origins.field(f.name).cast(f.type) for f in fields]
+    parts = [places if f.name == "place" else origins.field(f.name).cast(f.type) for f in fields]
     return pa.StructArray.from_arrays(parts, fields=fields)
 
 

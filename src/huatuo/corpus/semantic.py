@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import DataError
 from huatuo.files import content_id, write_atomic
-from huatuo.text.grams import Hashes, Places, code_points, mix
+from huatuo.text.grams import Hashes, code_points, mix
+from huatuo.text.joined import Places
 
 Vectors = npt.NDArray[np.int8]
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float64]]

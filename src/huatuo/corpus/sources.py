@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,7 +55,7 @@ TABLE_ENDINGS = (".csv", ".tsv", ".xlsx")
 
 _DOCUMENT = store.schema_of(Document)
 
-Column = list[str] | pa.Array
+Column: TypeAlias = list[str] | pa.Array
 """Texts: a list, in which any string may stand, or those that a file holds as a column."""
 
 SCHEMA = pa.schema(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huatuo.checks.says_more import More, more
-from huatuo.text.grams import Places
+from huatuo.text.joined import Places
 
 
 class Spared:

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from huatuo.text.grams import Hashes, Places, folded_codes, mix
-from huatuo.text.joined import Joined, join
+from huatuo.text.grams import Hashes, folded_codes, mix
+from huatuo.text.joined import Joined, Places, join
 
 Signatures = npt.NDArray[np.uint32]
 Halves = npt.NDArray[np.uint32]

@@ -16,21 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from huatuo.records import Question
-from huatuo.text.grams import (
-    BUCKET_BITS,
-    NEAR_GRAM,
-    Cut,
-    Hashes,
-    Marks,
-    Places,
-    chunks,
-    cut,
-    in_text,
-    token_hashes,
-    windows,
-)
+from huatuo.text.grams import BUCKET_BITS, NEAR_GRAM, Cut, Hashes, Marks, chunks, cut, in_text, token_hashes, windows
 from huatuo.text.grams import GRAM as GRAM
 from huatuo.text.grams import grams as grams
+from huatuo.text.joined import Places
 from huatuo.text.zh import normalise_for_comparison
 
 Grade = Literal["exact", "likely", "possible"]
