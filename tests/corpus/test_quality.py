@@ -208,6 +208,12 @@ def test_phrases_are_counted_text_by_text(texts: list[str]) -> None:
         assert chunk(texts).hits(phrases).tolist() == [sum(_count(t, p) for p in phrases) for t in lower]
 
 
+def test_a_phrase_whose_rare_character_comes_late_is_found_at_both_ends_of_a_text() -> None:
+    texts = ["ooj", "oooj", "x oooj", "oooJ oooj", "j", "ooo", "oj"]
+    assert chunk(texts).hits(("oooj",)).tolist() == [0, 1, 1, 2, 0, 0, 0]
+    assert chunk([]).hits(("oooj",)).tolist() == []
+
+
 def _count(text: str, phrase: str) -> int:
     return sum(text.startswith(phrase, at) for at in range(len(text)))
 

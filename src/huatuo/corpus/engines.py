@@ -20,6 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -87,7 +89,7 @@ class Engine(Protocol):
         ...
 
     def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
-        """Key → smallest value, of the keys that several rows without a reason hold."""
+        """Key (32 hexadecimal digits) → smallest value, of the keys that several rows without a reason hold."""
         ...
 
 
@@ -210,6 +212,12 @@ def smallest(batches: Iterator[pa.RecordBatch], key: str, value: str) -> dict[st
     return dict(zip(found[key].to_pylist(), found[f"{value}_min"].to_pylist(), strict=True))
 
 
+def _begins(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """The first 64 bits of keys of 32 hexadecimal digits."""
+    digits = b"".join(keys.cast(pa.binary()).to_pylist()).decode("ascii")
+    return np.frombuffer(bytes.fromhex(digits), dtype=np.uint64)[::2]
+
+
 @contextmanager
 def own_memory() -> Iterator[None]:
     """Arrow's memory comes from the C library for the length of the block, which keeps freed pages for the next batch:
@@ -233,9 +241,19 @@ class Here:
         work_files(work, files, out, "part", self.batch_rows, advance)
 
     def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
-        """See `Engine.group_min`."""
-        schema = pa.schema([(name, pa.string()) for name in (key, value, "reason")])
-        return smallest((batch for path in files for batch in read_rows(path, schema, SHARD_ROWS)), key, value)
+        """See `Engine.group_min`. The first look is at 8 bytes of each key: to group all rows takes 500 a row."""
+
+        def rows(*names: str) -> Iterator[pa.RecordBatch]:
+            schema = pa.schema([(name, pa.string()) for name in (*names, "reason")])
+            return (opened(batch) for path in files for batch in read_rows(path, schema, SHARD_ROWS))
+
+        begins = np.concatenate([np.zeros(0, np.uint64), *(_begins(batch.column(key)) for batch in rows(key))])
+        begins.sort()
+        twice = pa.array(np.unique(begins[1:][begins[1:] == begins[:-1]]))
+        held = (
+            batch.filter(pc.is_in(pa.array(_begins(batch.column(key))), value_set=twice)) for batch in rows(key, value)
+        )
+        return smallest(held, key, value)
 
 
 # ---------------------------------------------------------------- a pool of processes
