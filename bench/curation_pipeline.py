@@ -18,6 +18,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from run import peak_gb
+
 TARGET = {"records": 200_000, "cpu_s": 16.0, "gigabytes": 0.6, "daft": 1.25}
 """Bounds at 200,000 records of 100 MB."""
 
@@ -49,10 +51,10 @@ def run(source: str, engine: str, options: str) -> None:
             entry = next(iter(done.manifest.tables.values()))
             stages[done.stage] = {"cpu_s": done.manifest.cpu_seconds, "rows": entry.rows, "digest": entry.digest}
             stages[done.stage]["dropped"] = done.manifest.dropped
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(peak_gb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9)
     times = os.times()
     spent = times.user + times.system + times.children_user + times.children_system
-    print(json.dumps({"stages": stages, "cpu_s": round(spent, 2), "gigabytes": round(peak / 2**20, 3)}))
+    print(json.dumps({"stages": stages, "cpu_s": round(spent, 2), "gigabytes": round(peak, 3)}))
 
 
 def measured(source: Path, engine: str, **options: Any) -> dict[str, Any]:

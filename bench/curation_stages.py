@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import corpora
 import pyarrow as pa
 import pyarrow.parquet as pq
-from run import Outcome
+from run import Outcome, peak_gb
 
 COUNT = int(os.environ.get("HUATUO_BENCH_TEXTS", "200000"))
 BOUND_CPU_S, BOUND_GB = 16.0, 0.6
@@ -144,12 +144,6 @@ def lexicon_file(folder: Path) -> Path:
     return found[0] if found else path
 
 
-def _peak_gb() -> float:
-    """The most memory that this process has had. `getrusage` would also count what its parent had when it began it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
-
-
 def child(source: str, words: str) -> None:
     """One run in this process; its figures as JSON on standard output."""
     clock = Clock()
@@ -167,7 +161,7 @@ def child(source: str, words: str) -> None:
     rows = {stage: sum(entry.rows for entry in manifest.tables.values()) for stage, manifest in done.items()}
     times = os.times()
     spent = times.user + times.system + times.children_user + times.children_system
-    peak = _peak_gb()
+    peak = peak_gb()
     digest = next(iter(done["passages"].tables.values())).digest
     print(json.dumps({"spent": clock.spent, "cpu_s": spent, "peak_gb": peak, "rows": rows, "digest": digest}))
 

@@ -28,6 +28,12 @@ class Outcome:
     skipped: str = ""
 
 
+def peak_gb() -> float:
+    """The most memory that this process has had. `getrusage` would also count what its parent had when it began it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
+
+
 def cpu_name() -> str:
     """Model name of the processor."""
     info = Path("/proc/cpuinfo")

@@ -391,7 +391,7 @@ class Daft:
         if work.explode:
             frame = frame.explode(ROWS).where(daft.col(ROWS).not_null())
         with _said():
-            frame.select(daft.col(ROWS).unnest()).write_parquet(str(out), compression="zstd")
+            frame.select(daft.col(ROWS).unnest()).write_parquet(str(out), compression="lz4")
         advance(sum(pq.read_metadata(path).num_rows for path in files))
 
     def group_min(self, files: Sequence[Path], key: str, value: str) -> dict[str, str]:
