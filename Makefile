@@ -9,6 +9,8 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
+# compiled files are kept: without them every process that the tests start compiles the package again
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test unit check bench ablation docs wheels setup clean
 
@@ -19,8 +21,8 @@ demo: $(VENV)/.demo ## the whole path on the sample knowledge, one CPU core
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -p no:cacheprovider
 
-unit: $(VENV)/.dev ## the tests that take no longer than a minute
-	$(BIN)/python -m pytest -n 2 -m "not slow" -p no:cacheprovider
+unit: $(VENV)/.dev ## the short tests of every room, in a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --hypothesis-profile=unit -p no:cacheprovider
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, docs
 	$(BIN)/ruff format --check src tests bench

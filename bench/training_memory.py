@@ -1,4 +1,4 @@
-"""Memory of training, planned against measured: three small models, all weights and adapters, both precisions.
+"""Memory of training, planned against measured: four small models, all weights and adapters, both precisions.
 
 Weights, gradients and optimiser states are the bytes of their tensors after a step. Activations are the largest number
 of bytes that lived at one time during the forward and backward pass of a second micro-batch, beside all of those:
@@ -38,8 +38,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
         vocab_size=8_192, hidden_size=128, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=4,
         intermediate_size=352, tie_word_embeddings=False,
     ),
+    "ALiBi": dict(
+        model_type="baichuan", vocab_size=700, hidden_size=64, num_hidden_layers=3, num_attention_heads=16,
+        intermediate_size=96, tie_word_embeddings=False,
+    ),
 }  # fmt: skip
-"""Three models of LLaMA's kind."""
+"""Three models of LLaMA's kind, and one of Baichuan's 13B."""
 
 LORA = LoraSettings(r=8, dropout=0.05)
 WAYS: dict[str, dict[str, Any]] = {
@@ -97,8 +101,15 @@ def built(config: dict[str, Any], settings: TrainSettings) -> torch.nn.Module:
     """The model of a config as training would prepare it."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from huatuo.models.alibi import BaichuanConfig, BaichuanForCausalLM
+
     torch.manual_seed(0)
-    model: torch.nn.Module = LlamaForCausalLM(LlamaConfig(**config))
+    sizes = {key: value for key, value in config.items() if key != "model_type"}
+    model: torch.nn.Module
+    if "model_type" in config:
+        model = BaichuanForCausalLM(BaichuanConfig(**sizes))
+    else:
+        model = LlamaForCausalLM(LlamaConfig(**sizes))
     if settings.lora is not None:
         model = setup.with_adapter(settings, model)
     if settings.gradient_checkpointing:
@@ -147,7 +158,8 @@ def measured(config: dict[str, Any], settings: TrainSettings) -> dict[str, int]:
 
 def planned(shape: Shape, settings: TrainSettings) -> dict[str, float]:
     """The same four of the plan."""
-    load = memory.Load(shape, settings, tokens=ROWS * COLUMNS, learned=ROWS * COLUMNS // 2)
+    row = COLUMNS if settings.layout == "bucketed" else ROWS * COLUMNS
+    load = memory.Load(shape, settings, tokens=ROWS * COLUMNS, learned=ROWS * COLUMNS // 2, row=row)
     terms = {term.name: term.bytes for term in memory.memory(load)}
     names = {"AdamW": "optimiser", "Muon": "optimiser", "weights": "weights", "gradients": "gradients"}
     found = dict.fromkeys(("weights", "gradients", "optimiser", "activations"), 0.0)

@@ -89,6 +89,7 @@ def test_what_cannot_be_read_is_an_error_of_ours(
         run("audit", *arguments)
 
 
+@pytest.mark.slow
 def test_an_error_is_one_message_and_no_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "huatuo", "audit", "exam", str(tmp_path / "none.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -33,6 +33,7 @@ def orders(n: int) -> list[Order]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 1_000, 26_000])
 def test_columns_and_records_make_the_same_data_set(tmp_path: Path, n: int) -> None:
     records = orders(n)
@@ -71,6 +72,7 @@ def test_seconds_are_no_part_of_the_digest() -> None:
     assert "seconds" in StepLog.model_fields
 
 
+@pytest.mark.slow
 def test_left_records_are_those_that_leaving_one_by_one_gives(tmp_path: Path) -> None:
     ids = np.array([store.content_id(str(i)) for i in range(30_000)], dtype=NO_IDS.dtype)
     with store.writing(tmp_path / "many", stage="train", key="k") as out:

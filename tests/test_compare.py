@@ -83,6 +83,7 @@ def figures_of(*folders: Path) -> list[Figure]:
     return list(between.figures(runs, dict.fromkeys(runs, "base"), ScoreSettings(), 3))
 
 
+@pytest.mark.slow
 def test_every_model_is_scored_once_and_every_two_are_compared(tmp_path: Path) -> None:
     one = a_run(tmp_path / "one", {"base": 0.3, "ours": 0.6})
     two = a_run(tmp_path / "two", {"ours": 0.4})
@@ -96,11 +97,13 @@ def test_every_model_is_scored_once_and_every_two_are_compared(tmp_path: Path) -
     assert found["two - one", "difference"].n == N
 
 
+@pytest.mark.slow
 def test_only_questions_that_all_were_asked_count(tmp_path: Path) -> None:
     one, two = a_run(tmp_path / "one", {"ours": 0.6}), a_run(tmp_path / "two", {"ours": 0.6}, n=700)
     assert {f.n for f in figures_of(one, two) if f.metric == "difference" or f.model in ("one", "two")} == {700}
 
 
+@pytest.mark.slow
 def test_other_rules_of_scoring_are_refused(tmp_path: Path) -> None:
     one = a_run(tmp_path / "one", {"ours": 0.6})
     two = a_run(tmp_path / "two", {"ours": 0.6}, signature="metric:accuracy|extractor:other")
@@ -108,6 +111,7 @@ def test_other_rules_of_scoring_are_refused(tmp_path: Path) -> None:
         figures_of(one, two)
 
 
+@pytest.mark.slow
 def test_the_page_says_first_who_is_worse_than_the_base(tmp_path: Path) -> None:
     one = a_run(tmp_path / "one", {"base": 0.5, "ours": 0.8}, {"learning_rate": 0.003, "window": 512})
     two = a_run(tmp_path / "two", {"base": 0.5, "ours": 0.2}, {"learning_rate": 0.01, "window": 512}, seed=9)
@@ -131,6 +135,7 @@ def test_the_page_says_first_who_is_worse_than_the_base(tmp_path: Path) -> None:
         assert "one" in (tmp_path / "out" / name).read_text(encoding="utf-8-sig")
 
 
+@pytest.mark.slow
 def test_without_the_untouched_base_the_page_says_that_nobody_can_tell(tmp_path: Path) -> None:
     one, two = (a_run(tmp_path / name, {"ours": 0.5}) for name in ("one", "two"))
     text = compare([one, two], tmp_path / "out", "en").read_text(encoding="utf-8")
@@ -138,6 +143,7 @@ def test_without_the_untouched_base_the_page_says_that_nobody_can_tell(tmp_path:
     assert 'role="alert"' not in text
 
 
+@pytest.mark.slow
 def test_runs_from_different_bases_are_not_measured_against_one(tmp_path: Path) -> None:
     one = a_run(tmp_path / "one", {"base": 0.9, "ours": 0.95})
     two = a_run(tmp_path / "two", {"base": 0.1, "ours": 0.5}, base="c" * 32)
@@ -157,6 +163,7 @@ def test_what_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
         compare([tmp_path / "runs" / "one", tmp_path / "runs" / "one"], tmp_path / "out", "en")
 
 
+@pytest.mark.slow
 def test_runs_that_were_asked_nothing_are_compared_by_recipe_and_curves(tmp_path: Path) -> None:
     folders = []
     for name, order in (("a", "uniform"), ("b", "sequential")):

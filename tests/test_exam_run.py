@@ -80,6 +80,7 @@ def figures(folder: Path) -> dict[tuple[str, str], Figure]:
     return {(f.model, f.metric): f for f in store.read(folder / "runs/score", "figures", Figure)}
 
 
+@pytest.mark.slow
 def test_a_recipe_of_exams_and_models_alone_is_asked_scored_and_shown(
     tmp_path: Path, weights: Path, server: Any
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_recipe_of_exams_and_models_alone_is_asked_scored_and_shown(
     assert "good" in (report / "leaderboard.tex").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_was_answered_is_not_asked_again_when_a_model_is_added_or_an_address_changes(
     tmp_path: Path, server: Any
 ) -> None:
@@ -137,6 +139,7 @@ def test_what_was_answered_is_not_asked_again_when_a_model_is_added_or_an_addres
     assert sum(server.tries.values()) == 3 * COUNT
 
 
+@pytest.mark.slow
 def test_a_killed_asking_goes_on_and_ends_as_one_that_was_not(tmp_path: Path, weights: Path, server: Any) -> None:
     path = prepared(tmp_path, local("tiny", weights) + remote("good", server))
     (tmp_path / "whole").mkdir()
@@ -161,6 +164,7 @@ def test_a_killed_asking_goes_on_and_ends_as_one_that_was_not(tmp_path: Path, we
     assert texts[0] == texts[1]
 
 
+@pytest.mark.slow
 def test_log_probabilities_are_kept_for_every_recipe_that_asks_the_same_weights(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +215,7 @@ def test_ask_alone_makes_the_questions_it_needs_and_says_what_a_recipe_that_trai
     assert "names no question" in str(done.exception)
 
 
+@pytest.mark.slow
 def test_a_limit_counts_what_all_models_spent_and_the_plan_says_what_is_left(tmp_path: Path, server: Any) -> None:
     priced = "price_in = 2.0\nprice_out = 8.0\nmax_tokens_total = 9000\nconcurrency = 4\n"
     path = prepared(tmp_path, remote("one", server, priced) + remote("two", server, priced))

@@ -112,6 +112,7 @@ def test_without_an_order_every_pair_of_the_split_counts(run: Path) -> None:
     assert sum(entry.pairs > 0 for entry in ledger(folders).values()) == 500
 
 
+@pytest.mark.slow
 def test_a_fact_is_followed_from_its_place_to_its_scores(run: Path, tmp_path: Path) -> None:
     root = tmp_path / "run"
     root.mkdir()
@@ -181,6 +182,7 @@ def small(root: Path, facts: list[tuple[str, str]], pairs: list[Pair], aliases: 
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "shape", "answer", "taught"),
     [

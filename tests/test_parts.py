@@ -84,6 +84,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---------------------------------------------------------------- one answer
 
 
+@pytest.mark.slow
 def test_parts_give_what_the_whole_gives(corpus: Path, whole: Path, tmp_path: Path) -> None:
     made = loaded(tmp_path, corpus, 3)
     done = list(run.run(made, tmp_path / "t", select(last="synth")))
@@ -104,6 +105,7 @@ def test_parts_give_what_the_whole_gives(corpus: Path, whole: Path, tmp_path: Pa
     assert min(rows) > 50
 
 
+@pytest.mark.slow
 def test_a_part_may_be_empty(
     corpus: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_changed_recipe_makes_the_parts_anew(
     assert {name for name in JOINED if before[name] != after[name]} == {"synth"}
 
 
+@pytest.mark.slow
 def test_twins_in_two_parts_are_dropped_once_and_the_digest_is_of_what_is_left(tmp_path: Path, corpus: Path) -> None:
     """A teacher that says the same of every passage: one pair is left, the others have a reason."""
 

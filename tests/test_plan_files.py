@@ -33,6 +33,7 @@ def test_hidden_files_are_not_counted_and_linked_folders_once(tmp_path: Path) ->
     assert plan.size(folder) == 2 * len("# 标题\n\n一段文字。".encode())
 
 
+@pytest.mark.slow
 def test_many_files_are_counted_alike(tmp_path: Path) -> None:
     for n in range(1000):
         (tmp_path / f"{'.' if n % 10 == 0 else ''}{n}.txt").write_text("一段文字。", encoding="utf-8")

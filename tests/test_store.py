@@ -44,6 +44,7 @@ def write_facts(folder: Path, numbers: list[int], **options: object) -> None:
             out.write("facts", fact(number))
 
 
+@pytest.mark.slow
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
     folder = tmp_path / "集 合"
     write_facts(folder, list(range(60_000)))
@@ -91,6 +92,7 @@ def test_records_are_closed_and_frozen() -> None:
         fact(1).value = "other"  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_digest_ignores_order_and_time_but_not_content(tmp_path: Path) -> None:
     write_facts(tmp_path / "a", list(range(2_000)))
     write_facts(tmp_path / "b", list(reversed(range(2_000))))

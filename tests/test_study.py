@@ -6,8 +6,11 @@ import csv
 import json
 import math
 import shlex
+import shutil
 import tomllib
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from huatuo import recipe_file, store, study, study_run, study_table
 from huatuo.cli import cli
 from huatuo.errors import BusyError, InputError, RecipeError
 from huatuo.eval import stats
+from huatuo.recipe import TrainSettings
 from huatuo.records import Pair, Provenance, Question, Response
 from huatuo.records_trained import Order, StepLog
 
@@ -188,12 +192,32 @@ def test_a_study_that_does_not_hang_together_is_refused(tmp_path: Path, change: 
             "arm c, seed 1: -s train.ordr: unknown key train.ordr; did you mean train.order",
         ),
         ('set = ["train.order"]', "arm c, seed 1: -s train.order: expected table.key=value"),
+        (
+            'set = ["train.evaluate_every=5", "train.patience=3"]',
+            r"tiny.toml: arm c has train.patience = 3 and may stop early, so .* equal compute; .*next: set it so for all",
+        ),
     ],
 )
 def test_an_arm_that_cannot_be_compared_is_refused_by_its_name(tmp_path: Path, change: str, message: str) -> None:
     path = write_study(tmp_path, f'{TINY}[[arms]]\nname = "c"\n{change}\n')
     with pytest.raises(RecipeError, match=message):
         study.trials(study.load(path), path, tmp_path)
+
+
+def test_a_recipe_that_may_stop_early_is_refused_for_all_arms_and_allowed_where_others_only_start(
+    tmp_path: Path,
+) -> None:
+    text = recipe_file.find("ablation").read_text(encoding="utf-8").replace("../sample", str(SAMPLE))
+    (tmp_path / "own.toml").write_text(text.replace("[train]", "[train]\nevaluate_every = 5\npatience = 2"), "utf-8")
+    own = TINY.replace('recipe = "ablation"', 'recipe = "own.toml"')
+    path = write_study(tmp_path, own)
+    with pytest.raises(RecipeError, match=r"arm priority has train.patience = 2 and may stop early"):
+        study.trials(study.load(path), path, tmp_path)
+    mended = study.trials(study.load(path), path, tmp_path, ["train.patience=0"])
+    assert {trial.recipe.train.patience for trial in mended} == {0}
+    before = '[[arms]]\nname = "before"\ncompared = false\nset = ["train.patience=2"]\n'
+    path = write_study(tmp_path, own.replace("\nset = [", '\nset = ["train.patience=0",') + before)
+    assert len(study.trials(study.load(path), path, tmp_path)) == 3 * len(SEEDS)
 
 
 def test_what_would_stop_a_stage_of_any_arm_is_said_before_the_first_run(tmp_path: Path) -> None:
@@ -245,6 +269,111 @@ def test_a_table_of_other_settings_is_not_shown_as_this_studys(done: Path) -> No
     assert study_run.unfinished(study.trials(loaded, path, done.parent)) == []
     with pytest.raises(InputError, match="no run of the study is finished with its settings"):
         study_run.unfinished(study.trials(loaded, path, done.parent, ["train.learning_rate=1e-3"]))
+
+
+OTHERS = TINY.replace('"priority"', '"ours"').replace('name = "two-stage"', 'name = "theirs"')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        (TINY.replace("ask.limit=20", "ask.limit=30"), [], r"priority-1 was made with ask.limit = 20, and this .* 30"),
+        (TINY, ["train.learning_rate=1e-3"], r"made with train.learning_rate = 0.002, and this study has 0.001; "),
+        (
+            TINY.replace("hidden=32", "hidden=16"),
+            [],
+            r"train.scratch.hidden = 32, and this study has 16; .*another name",
+        ),
+        (OTHERS, [], r"tiny: holds the runs of another study \(priority-1, priority-2, .*\); expected"),
+    ],
+)
+def test_another_study_of_the_name_is_refused_and_changes_nothing(
+    done: Path, tmp_path: Path, text: str, overrides: list[str], message: str
+) -> None:
+    path = write_study(tmp_path, text)
+    planned = study.trials(study.load(path), path, done.parent, overrides)
+    before = {file: file.stat().st_mtime_ns for file in done.rglob("*")}
+    with pytest.raises(RecipeError, match=f"1 thing\\(s\\) would stop this study; nothing was computed:\n.*{message}"):
+        list(study_run.run(study.load(path), planned))
+    said = [
+        "study",
+        str(path),
+        "--runs",
+        str(done.parent),
+        "--dry-run",
+        *(word for o in overrides for word in ("-s", o)),
+    ]
+    assert "finding    " in CliRunner().invoke(cli, said).output
+    assert {file: file.stat().st_mtime_ns for file in done.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_the_same_study_in_another_file_and_with_one_more_arm_goes_on(done: Path, tmp_path: Path) -> None:
+    added = '[[arms]]\nname = "uniform"\nset = ["train.order=uniform"]\n'
+    path = write_study(tmp_path, TINY.replace("seeds = [1, 2]", "seeds = [1]") + added)
+    made = study_run.run(study.load(path), study.trials(study.load(path), path, done.parent))
+    arms = {trial.root.name for trial, manifest, before in made if not before and manifest.stage == "train"}
+    assert arms == {"uniform-1"}
+    shutil.rmtree(done / "uniform-1")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_half_trained_is_anothers_too_and_one_that_is_not_trained_is_free(
+    done: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    for stage in ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise"):
+        shutil.copytree(done / "priority-1" / stage, folder / "priority-1" / stage)
+    path = write_study(tmp_path, TINY)
+    loaded = study.load(path)
+    other = study.trials(loaded, path, tmp_path, ["train.learning_rate=1e-3"])
+    assert study_run.would_stop(other) == []
+    mended = study.trials(loaded, path, tmp_path, ["train.copies.articles=3"])  # what was ordered may be ordered anew
+    assert study_run.would_stop(mended) == []
+    with (
+        pytest.raises(InputError, match="stopped"),
+        store.writing(folder / "priority-1" / "train", stage="train", key=trained_key(done), resumable=True),
+    ):
+        raise InputError("stopped")
+    assert study_run.would_stop(study.trials(loaded, path, tmp_path)) == []
+    assert ["priority-1 is half trained with other settings" in line for line in study_run.would_stop(other)] == [True]
+    assert ["made with order.copies.articles = 2" in line for line in study_run.would_stop(mended)] == [True]
+
+
+def trained_key(done: Path) -> str:
+    return store.read_manifest(done / "priority-1" / "train").key
+
+
+@pytest.mark.slow
+def test_the_sequential_arm_learns_source_after_source_with_as_many_tokens(done: Path) -> None:
+    arm = '[[arms]]\nname = "sequential"\nset = ["train.order=sequential"]\n'
+    path = write_study(done.parent, TINY.replace("seeds = [1, 2]", "seeds = [1]") + arm)
+    loaded = study.load(path)
+    own = study.trials(loaded, path, done.parent)
+    for _ in study_run._made(own[-1], own, study_run.BEFORE_TRAINING):
+        pass
+    tokens = {trial.arm.name: study_run.planned_tokens(trial) for trial in own}
+    study_run.check_tokens(loaded, tokens)
+    assert len(set(tokens.values())) == 1
+    rows = sorted(store.read(done / "sequential-1" / "order", "order", Order), key=place)
+    firsts = [row.source for row in rows if row.copy_index == 0]
+    assert len(set(firsts)) == 2
+    assert sum(one != other for one, other in pairwise(firsts)) == 1
+    assert [row.copy_index for row in rows] == sorted(row.copy_index for row in rows)
+    shutil.rmtree(done / "sequential-1")
+
+
+def test_the_shipped_ablations_hold_every_order_and_nothing_else_between_these_arms(tmp_path: Path) -> None:
+    for name in ("ablation", "ablation-gpu"):
+        path = study.find(name)
+        arms = {trial.arm.name: trial.recipe for trial in study.trials(study.load(path), path, tmp_path)}
+        orders = [order for order in get_args(TrainSettings.model_fields["order"].annotation) if order != "priority"]
+        assert len(orders) == 3
+        for order in orders:
+            told = arms["priority"].train.model_copy(update={"order": order})
+            assert arms[order].train == told
+            assert arms[order].synth == arms["priority"].synth
 
 
 def test_no_finished_run_is_said_and_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:

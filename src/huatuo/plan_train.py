@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.train.memory import (
@@ -10,10 +10,10 @@ from huatuo.train.memory import (
     MOST_GPUS,
     USABLE,
     Load,
-    Term,
     fewest,
     flops_per_token,
     host_bytes,
+    letters,
     memory,
     total,
 )
@@ -30,19 +30,23 @@ CARD = f"{GPU_BYTES / GB:.0f} GB"
 
 
 def train_says(settings: TrainSettings, samples: int, tokens: float) -> str:
-    """What training ``samples`` samples of ``tokens`` tokens needs; of a base in a folder in several lines."""
+    """What training ``samples`` samples of ``tokens`` tokens needs, in several lines."""
     if settings.tokens and tokens > settings.tokens:
         samples, tokens = max(1, int(samples * settings.tokens / tokens)), float(settings.tokens)
     steps = settings.steps or -(-samples // settings.batch_samples)
-    says = f"about {steps:,} steps of {settings.batch_samples} samples, about {tokens / 1e6:,.1f} M tokens"
+    says = f"about {steps:,} steps of {settings.batch_samples} samples, about {amount(tokens)} tokens"
     shape = shape_of(settings)
     if shape is None:
         return f"{says}; memory and hours need the base's config.json"
-    says = f"{says}; {shape.parameters / 1e6:,.1f} M parameters"
+    lines = [f"{says}; {amount(shape.parameters)} parameters"]
     if settings.base == "scratch" or settings.device == "cpu":
-        formula, hours = _hours(shape, settings, tokens, ASSUMED_CPU_FLOPS)
-        return f"{says}; {_sum(memory(Load(shape, settings)))}; about {hours:,.2f} h on one CPU core ({formula})"
-    lines = [says, *needs(shape, settings), _time(shape, settings, tokens, steps), _others(settings)]
+        load = Load(shape, settings)
+        lines += [*_terms("memory", load), *_time(load, tokens, steps, "one CPU core", ASSUMED_CPU_FLOPS)]
+    else:
+        lines += needs(shape, settings)
+        load = Load(shape, settings, fewest(shape, settings) or MOST_GPUS)
+        lines += _time(load, tokens, steps, _cards(load.processes), ASSUMED_GPU_FLOPS)
+        lines += ["no GPU was measured", _others(settings)]
     return "\n    ".join(lines)
 
 
@@ -52,10 +56,8 @@ def needs(shape: Shape, settings: TrainSettings) -> list[str]:
     counts = {name: fewest(shape, way) for name, way in ways.items()}
     lines = ["needs " + ", ".join(f"{_cards(count)} for {name}" for name, count in counts.items())]
     own = fewest(shape, settings) or MOST_GPUS
-    lines.append(
-        f"each of {own}: {_sum(memory(Load(shape, settings, own)))}; {USABLE:.0%} of {CARD} are counted on "
-        "(assumed: the rest is the CUDA context and fragments)"
-    )
+    lines += _terms(f"memory of each of {own} GPU{'s' if own > 1 else ''}", Load(shape, settings, own))
+    lines.append(f"{USABLE:.0%} of {CARD} are counted on (assumed: the rest is the CUDA context and fragments)")
     for name, way in ways.items():
         sizes = [f"{total(memory(Load(shape, way, n))) / GB:,.1f}" for n in COUNTS]
         lines.append(f"{name}, GB on each of {', '.join(map(str, COUNTS))} GPUs: {', '.join(sizes)}")
@@ -83,29 +85,66 @@ def _cards(count: int | None) -> str:
     return f"more than {MOST_GPUS} x {CARD}" if count is None else f"{count} x {CARD}"
 
 
-def _sum(terms: Iterable[Term]) -> str:
-    """Terms with their formulas, and their sum."""
-    found = list(terms)
-    unit, size = ("GB", GB) if total(found) >= GB else ("MB", GB / 1e3)
-    parts = " + ".join(f"{term.name} {term.bytes / size:,.1f} ({term.formula})" for term in found)
-    return f"{parts} = {total(found) / size:,.1f} {unit}"
+# ---------------------------------------------------------------- numbers with their units
 
 
-def _hours(shape: Shape, settings: TrainSettings, tokens: float, flops: float, count: int = 1) -> tuple[str, float]:
-    """The formula of the time of training, and the hours that it gives."""
-    per_token, formula = flops_per_token(shape, settings)
-    speed = f"{flops:.1e} FLOP/s (assumed)"
-    return (
-        f"({formula}) x tokens / {speed}{f' / {count}' if count > 1 else ''}",
-        per_token * tokens / flops / count / 3600,
-    )
+def amount(number: float) -> str:
+    """``5.6 thousand``, ``13.0 billion``: a number with three digits or so; 950 as it is."""
+    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if round(number) >= size:
+            return f"{number / size:,.1f} {word}"
+    return f"{number:,.0f}"
 
 
-def _time(shape: Shape, settings: TrainSettings, tokens: float, steps: int) -> str:
-    count = fewest(shape, settings) or MOST_GPUS
-    formula, hours = _hours(shape, settings, tokens, ASSUMED_GPU_FLOPS, count)
-    step = hours * 3600 / max(steps, 1)
-    return f"about {step:,.2f} s a step, {hours:,.2f} h: {formula}; no GPU was measured"
+def duration(seconds: float) -> str:
+    """``250 milliseconds``, ``12.0 seconds``, ``3.4 minutes``, ``5.0 hours``, ``12.5 days``."""
+    if seconds < 1:
+        return f"{seconds * 1e3:,.0f} milliseconds" if seconds >= 1e-3 else "less than a millisecond"
+    for size, word in ((259_200, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            return f"{seconds / {'days': 86_400}.get(word, size):,.1f} {word}"
+    return f"{seconds:,.1f} seconds"
+
+
+def _bytes(count: float) -> str:
+    """``12.5 GB``, of less than 1 GB ``12.5 MB``, of less than 1 MB ``12.5 kB``."""
+    size, unit = next(((size, unit) for size, unit in ((GB, "GB"), (1e6, "MB")) if count >= size), (1e3, "kB"))
+    return f"{count / size:,.1f} {unit}"
+
+
+def _explained(formula: str, load: Load, known: set[str]) -> str:
+    """What the letters of a formula stand for that are not in ``known``, which then has them; empty where all are."""
+    found = letters(load)
+    fresh = [name for name in found if name in set(re.findall(r"[A-Za-z]+", formula)) - known]
+    known.update(fresh)
+    return ", ".join(f"{name} = {found[name][0]:,} ({found[name][1]})" for name in fresh)
+
+
+def _terms(what: str, load: Load) -> list[str]:
+    """The memory of a process, with a line for each term: bytes, formula, what it is, and its letters where they come
+    first."""
+    terms, known = memory(load), set[str]()
+    wide = max(len(_bytes(term.bytes)) for term in terms)
+    lines = [f"{what}: {_bytes(total(terms))}, bytes by term (4 for a number in fp32, 2 in bf16):"]
+    for term in terms:
+        lines.append(f"  {_bytes(term.bytes):>{wide}} {term.name} = {term.formula}: {term.says}")
+        if said := _explained(term.formula, load, known):
+            lines.append(f"  {'':>{wide}} with {said}")
+    return lines
+
+
+def _time(load: Load, tokens: float, steps: int, where: str, flops: float) -> list[str]:
+    """The time of training on ``where``, and the formula that gives it."""
+    per_token, formula = flops_per_token(load.shape, load.settings)
+    count = load.processes
+    seconds = per_token * tokens / flops / count
+    over = f" / {count} GPUs" if count > 1 else ""
+    return [
+        f"time: about {duration(seconds)} on {where}, {duration(seconds / max(steps, 1))} a step",
+        f"  = ({formula}) operations a token x {amount(tokens)} tokens / "
+        f"{flops:.1e} operations a second (assumed){over}",
+        f"  with {_explained(formula, load, set())}",
+    ]
 
 
 def _others(settings: TrainSettings) -> str:

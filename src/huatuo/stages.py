@@ -357,7 +357,7 @@ STAGES: tuple[Stage, ...] = (
         _base_files,
         resumable=True,
     ),
-    Stage("train", 2, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
+    Stage("train", 3, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
         "ask",
         4,
@@ -371,7 +371,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("score", 8, "score the answers", SCORED, _table("score"), _score),
     Stage(
         "report",
-        8,
+        9,
         "one page",
         ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
         lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},

@@ -318,7 +318,7 @@ def writing(
     """
     with locked(folder):
         part = folder.with_name(folder.name + ".part")
-        if part.exists() and not (resumable and _key_of(part) == key):
+        if part.exists() and not (resumable and begun_key(folder) == key):
             shutil.rmtree(part)
         part.mkdir(parents=True, exist_ok=True)
         write_atomic(part / "key.json", canonical_json({"key": key}))
@@ -339,8 +339,10 @@ def writing(
         _swap(part, folder)
 
 
-def _key_of(part: Path) -> str:
+def begun_key(folder: Path) -> str:
+    """The key under which an unfinished attempt at a data set was begun; empty where there is none."""
     try:
+        part = folder.with_name(folder.name + ".part")
         return str(json.loads((part / "key.json").read_text(encoding="utf-8"))["key"])
     except (OSError, ValueError, KeyError):
         return ""

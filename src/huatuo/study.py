@@ -181,8 +181,8 @@ LAST = "score"
 def trials(study: Study, path: Path, runs: Path, overrides: Sequence[str] = ()) -> list[Trial]:
     """Every arm with every seed, seed by seed. ``overrides`` are applied to all.
 
-    Raises RecipeError for a recipe that is not there or wrong with an arm's changes, and for arms that are not asked
-    the same questions in the same way.
+    Raises RecipeError for a recipe that is not there or wrong with an arm's changes, for arms that are not asked the
+    same questions in the same way, and for a compared arm that may stop early.
     """
     try:
         check_keys("-s", overrides)
@@ -203,6 +203,7 @@ def trials(study: Study, path: Path, runs: Path, overrides: Sequence[str] = ()) 
             source = study.recipe if file == recipe_file.shipped().get(study.recipe) else str(file)
             found.append(Trial(arm, seed, source, tuple(given), loaded, folder / name))
     _check_asked(path, found)
+    _check_not_stopped_early(path, found)
     return found
 
 
@@ -236,3 +237,15 @@ def _check_asked(path: Path, planned: Sequence[Trial]) -> None:
             f"{path}: {missing}, so there is nothing to compare the arms by; next: add [questions.probe] or "
             '[[questions.exams]], and "ours" to ask.models'
         )
+
+
+def _check_not_stopped_early(path: Path, planned: Sequence[Trial]) -> None:
+    """Nothing, where every compared arm learns all the tokens that are counted for it before training. Raises
+    RecipeError."""
+    for trial in planned:
+        if trial.arm.compared and trial.recipe.train.patience:
+            raise RecipeError(
+                f"{path}: arm {trial.arm.name} has train.patience = {trial.recipe.train.patience} and may stop early, "
+                "so the arms would not be compared at equal compute; expected train.patience = 0; next: set it so for "
+                'all arms (in the recipe, or the study\'s own set), and train.keep = "best" for the best weights'
+            )

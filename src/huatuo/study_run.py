@@ -27,8 +27,9 @@ def run(study: Study, planned: Sequence[Trial]) -> Iterator[tuple[Trial, Manifes
     """Each stage of each run as it is finished, to the scores, and whether it was finished before or taken over.
 
     All runs of a seed are made up to their tokens first. Raises RecipeError where something would stop a later stage of
-    any arm, where an arm asks other questions or would not train as many tokens as the reference, BusyError where
-    another process makes this study, and whatever a stage raises; what is finished stays.
+    any arm, where the folder holds what another study of this name trained, where an arm asks other questions or would
+    not train as many tokens as the reference, BusyError where another process makes this study, and whatever a stage
+    raises; what is finished stays.
     """
     if problems := would_stop(planned):
         lines = "\n".join(f"  {line}" for line in problems)
@@ -50,14 +51,65 @@ def run(study: Study, planned: Sequence[Trial]) -> Iterator[tuple[Trial, Manifes
 
 
 def would_stop(planned: Sequence[Trial]) -> list[str]:
-    """A line for each thing that would stop a stage of some run, with the first run that has it."""
+    """A line for each thing that would stop a stage of some run, with the first run that has it; and where the study's
+    folder is that of another one."""
     stages = [stage.name for stage in running.select(last=LAST)]
     said: dict[str, Trial] = {}
     for trial in planned:
         for line in findings(trial.recipe, stages):
             if not (trial.arm.after and line.startswith("train.base:")):  # the arm before makes it
                 said.setdefault(line, trial)
-    return [f"{trial.root.name}: {line}" for line, trial in said.items()]
+    return [*_of_another(planned), *(f"{trial.root.name}: {line}" for line, trial in said.items())]
+
+
+def _of_another(planned: Sequence[Trial]) -> Iterator[str]:
+    """A line where the folder's runs are those of another study: what that one trained would be trained anew, and its
+    tables written over.
+
+    Runs that have not begun to train may be made anew: so an arm can be mended that would train too few tokens. The
+    same study with more arms or seeds goes on.
+    """
+    folder = planned[0].root.parent
+    there = {path.parent.parent.name for path in folder.glob("*/*/manifest.json")}
+    mine = [trial for trial in planned if trial.root.name in there]
+    if there and not mine:
+        said = f"holds the runs of another study ({', '.join(sorted(there)[:3])}{' ...' if len(there) > 3 else ''})"
+    elif said := next((f"{one.root.name} {found}" for one in mine if (found := _made_otherwise(one))), ""):
+        pass
+    else:
+        return
+    yield (
+        f"{folder}: {said}; expected a folder of this study alone; next: give this study another name (name = ... in "
+        "its file) or another --runs, or remove the folder to make all anew"
+    )
+
+
+def _made_otherwise(trial: Trial) -> str:
+    """With which other setting a run was trained or begun; empty where with those of the study, or not at all."""
+    folder = trial.root / "train"
+    begun = store.begun_key(folder)
+    if not begun and not folder.exists():
+        return ""
+    for stage in running.select(last=LAST):
+        if not (trial.root / stage.name / "manifest.json").exists():
+            continue
+        made = store.read_manifest(trial.root / stage.name).recipe
+        before, now = (_by_key(stage.name, one) for one in (made, stage.settings(trial.recipe)))
+        if changed := sorted(key for key in {*before, *now} if before.get(key) != now.get(key)):
+            key = changed[0]
+            return f"was made with {key} = {before.get(key)}, and this study has {now.get(key)}"
+    train = next(stage for stage in STAGES if stage.name == "train")
+    there = all((trial.root / name / "manifest.json").exists() for name in train.inputs)
+    if begun and there and begun != running.inputs_of(train, trial.recipe, trial.root)[1]:
+        return "is half trained with other settings than this study has"
+    return ""
+
+
+def _by_key(name: str, settings: object) -> dict[str, str]:
+    """Plain values by their dotted key, as JSON."""
+    if not isinstance(settings, dict):
+        return {name: store.canonical_json(settings)}
+    return {key: value for part, own in settings.items() for key, value in _by_key(f"{name}.{part}", own).items()}
 
 
 @contextmanager

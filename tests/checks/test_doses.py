@@ -95,6 +95,7 @@ def said(fact: DoseFact, amount: str) -> str:
     return f"可用{fact.drug}，一次{amount}，{often}{fact.dose[-2]}次。"
 
 
+@pytest.mark.slow
 def test_mutated_doses_of_a_thousand_facts() -> None:
     """The dose itself in both units, ten times, a tenth, and with the unit swapped."""
     for fact, dose in made(1000):

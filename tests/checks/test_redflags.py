@@ -103,6 +103,7 @@ def test_a_term_of_a_graph_is_a_red_flag_whatever_stands_around_it() -> None:
     assert redflags.red_flags("咳嗽") == ()
 
 
+@pytest.mark.slow
 def test_a_thousand_plain_texts_are_looked_at_once_each() -> None:
     texts = [f"病{n}的常用药物有药{n}，一日{n % 3 + 1}次。" for n in range(5000)]
     assert not any(redflags.emergency(text) for text in texts)

@@ -270,6 +270,7 @@ def test_any_text_is_judged_alike_twice(text: str) -> None:
     assert disagreement(text, text) == "" or "after" in disagreement(text, text)
 
 
+@pytest.mark.slow
 def test_a_thousand_answers_take_seconds() -> None:
     start = time.process_time()
     for number in range(1000):

@@ -67,6 +67,7 @@ def shuffled(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "shards", "rows"),
     [
@@ -86,6 +87,7 @@ def test_one_answer(one: tuple[Path, dict[str, Manifest]], tmp_path: Path, engin
     assert {s: m.dropped for s, m in made.items()} == {s: m.dropped for s, m in one[1].items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["text", "title", "row"])
 def test_the_digest_is_of_every_row(one: tuple[Path, dict[str, Manifest]], tmp_path: Path, changed: str) -> None:
     """One changed character, one missing row: another digest."""
@@ -99,6 +101,7 @@ def test_the_digest_is_of_every_row(one: tuple[Path, dict[str, Manifest]], tmp_p
     assert first.manifest.tables["texts"].digest != one[1]["texts"].tables["texts"].digest
 
 
+@pytest.mark.slow
 def test_the_digest_is_of_the_range_of_a_passage(one: tuple[Path, dict[str, Manifest]], tmp_path: Path) -> None:
     shard = sorted((one[0] / "segments").glob("*.parquet"))[0]
     table = pq.read_table(shard)
@@ -152,6 +155,7 @@ def test_passages_are_documents_whose_spans_lie_in_their_texts(one: tuple[Path, 
         assert len(passage.text) <= 400
 
 
+@pytest.mark.slow
 def test_the_source_of_smaller_priority_survives(tmp_path: Path) -> None:
     for name in ("a", "b"):
         lines(tmp_path / f"{name}.jsonl", RECORDS[:200])
@@ -165,6 +169,7 @@ def test_the_source_of_smaller_priority_survives(tmp_path: Path) -> None:
         assert set(kept) == {first}
 
 
+@pytest.mark.slow
 def test_nearly_the_same_words_are_dropped_on_request(tmp_path: Path) -> None:
     rows = RECORDS[:300]
     moved = []
@@ -179,6 +184,7 @@ def test_nearly_the_same_words_are_dropped_on_request(tmp_path: Path) -> None:
     assert not list((tmp_path / "with").rglob("vectors"))
 
 
+@pytest.mark.slow
 def test_nearly_the_same_words_are_found_across_sources_and_alike_however_they_are_cut(tmp_path: Path) -> None:
     """The later source holds the first one's texts with their sentences in another order, and texts of its own."""
     dice = random.Random(6)
@@ -218,6 +224,7 @@ def test_nearly_the_same_words_are_found_across_sources_and_alike_however_they_a
 # ---------------------------------------------------------------- going on, and one writer
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_the_last_finished_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_shards(tmp_path / "in", RECORDS[:400], 3)
 
@@ -237,6 +244,7 @@ def test_a_killed_run_goes_on_from_the_last_finished_stage(tmp_path: Path, monke
     assert all(d.skipped for d in bulk.curate(settings(source), tmp_path / "out"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "first"),
     [({"near": 8}, "kept"), ({"min_chars": 30}, "segments"), ({"min_text": 50}, "clean"), ({"engine": "pool:7"}, "")],
@@ -248,6 +256,7 @@ def test_only_what_a_changed_setting_touches_is_made_again(changed: dict[str, An
     assert next((d.stage for d in done if not d.skipped), "") == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changed", "first"), [("in.jsonl", "texts"), ("words.txt", "clean")])
 def test_a_file_that_changed_under_its_name_is_read_again(changed: str, first: str, tmp_path: Path) -> None:
     pytest.importorskip("ahocorasick_rs")
@@ -383,6 +392,7 @@ def test_where_nothing_is_left_the_error_names_the_stage_that_dropped_it(tmp_pat
         go(settings(lines(tmp_path / "in.jsonl", RECORDS[:50]), lexicon=lexicon), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_telemetry_of_engines_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("daft")
     names = ("DAFT_ANALYTICS_ENABLED", "DO_NOT_TRACK", "RAY_USAGE_STATS_ENABLED")
@@ -490,6 +500,7 @@ def test_a_lexicon_with_an_empty_word_names_its_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_domain_extraction_keeps_what_is_dense(tmp_path: Path) -> None:
     pytest.importorskip("ahocorasick_rs")
     (tmp_path / "words.txt").write_text("血压\n肝功能\n糖尿病\n胰岛素\n", encoding="utf-8")
@@ -536,6 +547,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     lines(tmp_path / "in.jsonl", RECORDS[:1_000])
     recipe = tmp_path / "r.toml"
@@ -565,6 +577,7 @@ def recipe_of(folder: Path, more: str = "") -> Path:
     return folder / "r.toml"
 
 
+@pytest.mark.slow
 def test_the_verb_decontaminates_and_writes_the_page(tmp_path: Path) -> None:
     loaded = recipe_file.load(recipe_of(tmp_path))
     made = [manifest for manifest, _ in run.curate_corpus(loaded, tmp_path / "x")]
@@ -594,6 +607,7 @@ def test_samples_are_drawn_by_id_and_of_every_rule(one: tuple[Path, dict[str, Ma
         )
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_passages_as_documents_and_shards_are_a_partition(
     one: tuple[Path, dict[str, Manifest]],
 ) -> None:
@@ -615,6 +629,7 @@ def test_a_run_takes_the_passages_as_documents_and_shards_are_a_partition(
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "curation.md"
 
 
+@pytest.mark.slow
 def test_the_guides_recipes_work(tmp_path: Path) -> None:
     first, second = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "corpus.toml").write_text(first, encoding="utf-8")
@@ -630,6 +645,7 @@ def test_the_guides_recipes_work(tmp_path: Path) -> None:
     assert 0 < len(found) < every / 10
 
 
+@pytest.mark.slow
 def test_a_passage_that_is_a_whole_text_is_judged_once_with_the_same_result(
     one: tuple[Path, dict[str, Manifest]],
 ) -> None:

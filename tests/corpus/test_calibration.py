@@ -72,6 +72,7 @@ def filled(path: Path) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_from_a_drawn_sheet_to_a_threshold_that_the_recipe_uses(folder: Path) -> None:
     pytest.importorskip("ahocorasick_rs")
     sheet = folder / "sheet.csv"
@@ -141,6 +142,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_model_judges_a_filter_learns_and_the_recipe_uses_it(folder: Path, server: Any) -> None:
     with (folder / "r.toml").open("a") as file:
         file.write(

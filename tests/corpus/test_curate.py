@@ -99,6 +99,7 @@ def test_each_rule_says_why(run: Run) -> None:
     assert [p.title for p in passages(folder)] == ["a > 甲"]
 
 
+@pytest.mark.slow
 def test_the_smallest_id_of_equal_texts_survives_in_any_order(run: Run) -> None:
     documents = [document(f"这是第{i % 100}号重复的段落，内容完全一样。", f"t{i}") for i in range(1000)]
     one = run(documents)

@@ -46,6 +46,7 @@ def test_an_english_stem_with_letters_exchanged_is_dropped() -> None:
     assert sum(row["reason"].startswith("contaminated: ") for row in found) >= 297
 
 
+@pytest.mark.slow
 def test_a_text_that_shares_a_long_term_with_a_stem_stays() -> None:
     asked = stems("zh", 600)
     found = judged(asked, [f"另一篇文章讲到{stem[:7]}，但问的不是同一件事，写法也完全不同。" for stem in asked])

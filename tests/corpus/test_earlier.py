@@ -50,6 +50,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_one_after_the_other_is_both_at_once_in_order(at_once: Path, tmp_path: Path) -> None:
     bands = tmp_path / "bands"
     go(tmp_path / "a", source(at_once, "old", OLD), earlier=bands)
@@ -64,6 +65,7 @@ def test_one_after_the_other_is_both_at_once_in_order(at_once: Path, tmp_path: P
     assert len(expected) > 1_000
 
 
+@pytest.mark.slow
 def test_three_corpora_are_three_priorities(tmp_path: Path) -> None:
     parts = {"one": OLD[:300], "two": COPIES[:200] + NEW[:200], "three": COPIES[150:] + NEW[150:400]}
     parts = {name: [{**row, "id": f"{name}{row['id']}"} for row in rows] for name, rows in parts.items()}
@@ -73,6 +75,7 @@ def test_three_corpora_are_three_priorities(tmp_path: Path) -> None:
         assert verdicts(tmp_path / name, name) == verdicts(tmp_path / "all", name)
 
 
+@pytest.mark.slow
 def test_the_same_command_again_makes_nothing_and_judges_as_before(tmp_path: Path) -> None:
     for _ in range(2):
         done = go(tmp_path / "a", source(tmp_path, "old", OLD[:200]), earlier=tmp_path / "bands")
@@ -85,6 +88,7 @@ def test_the_same_command_again_makes_nothing_and_judges_as_before(tmp_path: Pat
     assert len(json.loads((tmp_path / "bands" / "manifest.json").read_text())["corpora"]) == 2
 
 
+@pytest.mark.slow
 def test_killed_between_verdict_and_table_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +112,7 @@ def test_killed_between_verdict_and_table_the_same_command_goes_on(
     assert not [path for path in (tmp_path / "a").iterdir() if path.name.startswith(".near-")]
 
 
+@pytest.mark.slow
 def test_a_table_that_grew_meanwhile_is_not_written_and_the_command_again_judges_by_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +141,7 @@ def test_nothing_new_is_one_error_that_says_why(tmp_path: Path) -> None:
         go(tmp_path / "b", source(tmp_path, "again", again), earlier=tmp_path / "bands")
 
 
+@pytest.mark.slow
 def test_a_corpus_cut_in_another_way_is_refused_and_bands_of_another_version_too(tmp_path: Path) -> None:
     one = source(tmp_path, "old", OLD[:100])
     go(tmp_path / "a", one, earlier=tmp_path / "bands")

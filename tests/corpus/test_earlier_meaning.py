@@ -84,6 +84,7 @@ def test_a_shuffled_copy_goes_with_its_witness_of_an_earlier_corpus(three: Path)
     assert len(last & set(found)) >= 50
 
 
+@pytest.mark.slow
 def test_one_after_the_other_is_all_at_once_by_the_same_index(
     three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_one_after_the_other_is_all_at_once_by_the_same_index(
         assert verdicts(tmp_path / "out", name) == verdicts(three / name, name)
 
 
+@pytest.mark.slow
 def test_the_same_command_again_judges_as_before(three: Path, tmp_path: Path) -> None:
     for name, rows in (("one", OLD), ("two", LATER), ("three", THIRD)):
         given = source(three, name, rows)
@@ -106,6 +108,7 @@ def test_the_same_command_again_judges_as_before(three: Path, tmp_path: Path) ->
     assert len(json.loads((three / "bands" / "manifest.json").read_text())["corpora"]) == 3
 
 
+@pytest.mark.slow
 def test_killed_before_the_table_grew_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"earlier": tmp_path / "bands"}
 
@@ -130,6 +133,7 @@ def test_killed_before_the_table_grew_the_same_command_goes_on(tmp_path: Path, m
     assert not [path for path in (tmp_path / "two").iterdir() if path.name.startswith(".vectors-")]
 
 
+@pytest.mark.slow
 def test_vectors_are_there_of_all_corpora_or_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = source(tmp_path, "one", OLD[:60]), source(tmp_path, "two", LATER[:60])
     go(tmp_path / "a", one, earlier=tmp_path / "with")
@@ -141,6 +145,7 @@ def test_vectors_are_there_of_all_corpora_or_of_none(tmp_path: Path, monkeypatch
     assert not (tmp_path / "c" / "kept").exists()
 
 
+@pytest.mark.slow
 def test_vectors_of_another_version_and_a_damaged_index_are_refused(tmp_path: Path) -> None:
     go(tmp_path / "a", source(tmp_path, "one", OLD[:60]), earlier=tmp_path / "bands")
     path, two = tmp_path / "bands" / "manifest.json", source(tmp_path, "two", LATER[:60])
@@ -159,6 +164,7 @@ def test_vectors_of_another_version_and_a_damaged_index_are_refused(tmp_path: Pa
         go(tmp_path / "b", two, earlier=tmp_path / "bands")
 
 
+@pytest.mark.slow
 def test_a_second_corpus_of_copies_alone_has_nothing_to_learn_from_and_says_so(tmp_path: Path) -> None:
     go(tmp_path / "a", source(tmp_path, "one", OLD[:60]), earlier=tmp_path / "bands")
     copies = [{**row, "id": f"x{row['id']}"} for row in OLD[:60]]
@@ -166,6 +172,7 @@ def test_a_second_corpus_of_copies_alone_has_nothing_to_learn_from_and_says_so(t
         go(tmp_path / "b", source(tmp_path, "two", copies), earlier=tmp_path / "bands")
 
 
+@pytest.mark.slow
 def test_a_cluster_is_read_from_all_corpora_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_table, "GROUP_ROWS", 7)
     dice = np.random.default_rng(1)
@@ -213,6 +220,7 @@ print(index.digest(), sorted(found.items()))
 """
 
 
+@pytest.mark.slow
 def test_threads_of_the_machine_change_nothing() -> None:
     told = "\n".join(row["text"] for row in [*OLD, *rows_of("c", FIRST[:400], 3)])
     said = set()

@@ -90,6 +90,7 @@ def test_a_filter_learns_what_was_judged(trained: Filter) -> None:
     assert precision[1] >= 0.8
 
 
+@pytest.mark.slow
 def test_training_reaches_the_minimum() -> None:
     rows = judgements(300)
     made, labels = features([row.text for row in rows]), np.array([row.keep for row in rows], dtype=float)
@@ -106,6 +107,7 @@ def test_training_reaches_the_minimum() -> None:
     assert np.linalg.norm(dense.T @ error / 300 + learned.PENALTY * np.append(whole[:-1], 0)) < 2e-5
 
 
+@pytest.mark.slow
 def test_noise_and_nothing_to_learn_are_measured_as_such() -> None:
     assert train(judgements(900, noise=0.3)).about["measured"]["precision"][0] < 0.9
     dice = random.Random(2)
@@ -115,6 +117,7 @@ def test_noise_and_nothing_to_learn_are_measured_as_such() -> None:
     assert abs(table[0]["precision"][0] - 0.5) < 0.1
 
 
+@pytest.mark.slow
 def test_order_and_batches_change_nothing(trained: Filter) -> None:
     rows = judgements(1200)
     again = train(rows[::-1] + rows[:5])

@@ -65,6 +65,7 @@ def test_without_a_model_neighbours_pass_for_english() -> None:
     assert languages([NEIGHBOURS[0][1]]) == ["en"]
 
 
+@pytest.mark.slow
 def test_lingua_tells_english_from_its_neighbours() -> None:
     pytest.importorskip("lingua")
     both = TEXTS[:5] + NEIGHBOURS

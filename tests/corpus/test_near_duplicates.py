@@ -55,6 +55,7 @@ def jaccard(one: str, other: str) -> tuple[int, int]:
     return len(a & b), len(a | b)
 
 
+@pytest.mark.slow
 def test_every_witness_is_an_earlier_neighbour_and_few_are_missed() -> None:
     rows = rows_of(1000)
     texts = {str(row["id"]): str(row["normal"]) for row in rows}
@@ -78,6 +79,7 @@ def test_every_witness_is_an_earlier_neighbour_and_few_are_missed() -> None:
     assert len(owed - set(made)) <= 0.03 * len(owed)
 
 
+@pytest.mark.slow
 def test_batches_and_order_make_no_difference() -> None:
     rows = rows_of(1100, 2)
     shuffled = random.Random(1).sample(rows, len(rows))
@@ -166,6 +168,7 @@ def test_boilerplate_stays_linear() -> None:
 # ---------------------------------------------------------------- earlier corpora
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 400), st.integers(0, 3))
 def test_what_is_added_later_changes_no_earlier_decision(cut: int, seed: int) -> None:

@@ -138,6 +138,7 @@ def test_figures_are_named() -> None:
     assert "1 id_number in" in refused([REFUSED["personal_data"][2]], 12)[0]
 
 
+@pytest.mark.slow
 def test_texts_do_not_judge_each_other() -> None:
     rng = random.Random(1)
     texts = [t for group in REFUSED.values() for t in group] + CLEAN + FACTS * 4
@@ -172,6 +173,7 @@ CHOSEN = st.text(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ANY | CHOSEN, max_size=8))
 def test_many_texts_are_normalised_as_one(texts: list[str]) -> None:
@@ -188,6 +190,7 @@ def test_no_character_that_carries_a_number_changes() -> None:
     assert normalise_many(["禁⽤５㎎"]) == ["禁用5mg"]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ANY | CHOSEN, max_size=8))
 def test_characters_are_counted_text_by_text(texts: list[str]) -> None:
@@ -200,6 +203,7 @@ def test_characters_are_counted_text_by_text(texts: list[str]) -> None:
 PHRASES = st.sampled_from([*ADVERTISEMENT, *BOILERPLATE, "Buy NOW", " ", "。", "x", "İ"])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(PHRASES, max_size=6).map("".join), max_size=6))
 def test_phrases_are_counted_text_by_text(texts: list[str]) -> None:
@@ -236,6 +240,7 @@ def test_runs_end_with_their_text_and_hold_their_order(texts: list[str]) -> None
     _counts_runs(texts)
 
 
+@pytest.mark.slow
 def test_texts_that_repeat_themselves_are_looked_at_and_others_not() -> None:
     """A text of which 45 % stood before is never passed over; prose hardly ever is counted in vain."""
     dice = random.Random(5)

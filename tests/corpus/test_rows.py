@@ -27,6 +27,7 @@ def judge(rows: list[dict[str, str]], size: int) -> list[dict[str, str]]:
     return sorted((r for b in made for r in duplicate_batch(b, found).to_pylist()), key=lambda r: str(r["id"]))
 
 
+@pytest.mark.slow
 def test_batches_of_any_size_and_order_give_the_same_rows() -> None:
     whole = judge(ROWS, 1500)
     assert len(whole) == 1500
@@ -64,6 +65,7 @@ def test_all_kangxi_radicals_and_the_simplified_ones_are_mapped() -> None:
 SIGNS = "．.-−–~～/:：<>＜＞≤≥±+＋%％‰⁰¹²½¼①⑳㎎℃…İΣςéﬁ한각ᄀ\u0301\u3099か🙂\x00 　１2٣²〇𠀀\U0002f800_＿甲aＡ"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(SIGNS, max_size=9), max_size=9))
 def test_keys_made_together_are_those_of_each_text(texts: list[str]) -> None:

@@ -67,6 +67,7 @@ def test_clauses_in_another_order_are_found_with_their_source(rows: list[dict[st
     assert all(0.85 <= hit.cosine <= 1.0 for hit in found.values())
 
 
+@pytest.mark.slow
 def test_shards_order_and_batches_make_no_difference(rows: list[dict[str, object]], index: Index) -> None:
     shuffled = random.Random(2).sample(rows, len(rows))
     again = fit(pairs(shuffled))
@@ -153,6 +154,7 @@ def test_an_index_comes_back_from_its_file(index: Index, tmp_path: Path) -> None
         load(tmp_path / "none.npz")
 
 
+@pytest.mark.slow
 def test_vectors_of_a_model_take_the_place_of_lexical_ones(rows: list[dict[str, object]]) -> None:
     def embed(texts: list[str]) -> npt.NDArray[np.float64]:
         return np.array([[len(text), text.count("，"), 1.0] for text in texts])
@@ -174,6 +176,7 @@ def test_what_means_nothing_is_refused() -> None:
         alike([], 0)
 
 
+@pytest.mark.slow
 def test_a_text_alone_has_the_vector_it_has_among_others(rows: list[dict[str, object]], index: Index) -> None:
     texts = [text for _, text in pairs(rows)][:600]
     whole = lexical(texts, index.idf)

@@ -118,6 +118,7 @@ print(len(made.column(ROWS).flatten()), int(peak[1]) // 1000)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_book_is_not_copied_for_each_of_its_passages() -> None:
     """Four books of 248,000 characters took 2 GB, and a chunk of fifty ended the process."""

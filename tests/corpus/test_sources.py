@@ -51,6 +51,7 @@ def written(path: Path, data: bytes) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pack"),
     [
@@ -80,6 +81,7 @@ def test_json_lines_are_read_whatever_packs_them(tmp_path: Path, name: str, pack
     assert all(len(r["id"]) == 32 for r in found[:9])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [gzip.compress, zstd])
 def test_a_packed_file_that_is_cut_off_keeps_what_came_before(tmp_path: Path, pack: Any) -> None:
     many = LINES * 5
@@ -115,6 +117,7 @@ def test_invalid_utf8_in_the_middle_is_dropped_by_position(tmp_path: Path) -> No
     assert reasons(found) == {"": 2999, "undecodable_bytes": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
@@ -167,6 +170,7 @@ def test_parquet_is_read_by_column(tmp_path: Path) -> None:
     assert [r["origin"]["place"] for r in found][:2] == ["row 1", "row 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"title": "name"}, {"id": "key"}, {"id": "word", "title": "name"}])
 def test_a_parquet_read_by_columns_gives_the_rows_of_one_read_record_by_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]

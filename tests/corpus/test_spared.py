@@ -121,6 +121,7 @@ def kept(out: Path, path: Path, **options: Any) -> tuple[list[str], dict[str, in
     return [row["id"] for row in rows if not row["reason"]], bulk.spared_of(out), describe(read_manifest(out / "kept"))
 
 
+@pytest.mark.slow
 def test_the_recipe_decides_and_the_count_is_told(tmp_path: Path) -> None:
     texts = monographs(350)
     path = lines(tmp_path / "m.jsonl", [{"id": f"{n:05}", "text": text} for n, text in enumerate(texts)])

@@ -26,6 +26,7 @@ def run(tmp_path):
     return go
 
 
+@pytest.mark.slow
 def test_every_question_is_asked_of_every_model_in_the_order_of_the_questions(dataset, run, tmp_path):
     questions = [exam(i) for i in range(250)] + [probe(f"病{i}", ["发热"]) for i in range(250)]
     found = run(dataset("questions", questions), {"base": FakeModel(digest="b"), "ours": FakeModel(digest="o")})
@@ -41,6 +42,7 @@ def test_every_question_is_asked_of_every_model_in_the_order_of_the_questions(da
     assert found[-1].provenance.prompt_id == ""
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_asking_again(dataset, run, tmp_path):
     questions = dataset("questions", [exam(i) for i in range(500)])
     base, ours = FakeModel(digest="b"), FakeModel(digest="o", dies_after=333)

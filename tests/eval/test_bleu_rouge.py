@@ -103,6 +103,7 @@ def answers(n):
     return said, references
 
 
+@pytest.mark.slow
 def test_corpus_bleu_equals_sacrebleu():
     said, references = answers(1000)
     kept = [(a, b) for a, b in zip(said, references, strict=True) if a.strip()]

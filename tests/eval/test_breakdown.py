@@ -47,6 +47,7 @@ def said(text):
     return "ABCDE"[number % 4] if number % 2 == 0 else "E"
 
 
+@pytest.mark.slow
 def test_each_subject_and_year_is_counted_from_its_own_questions(broken_down):
     questions = [question(i, subject=SUBJECTS[i % 3 if i % 5 else 3], year=str(2020 + i % 2)) for i in range(1000)]
     found = broken_down(questions, {"m": FakeModel(said)})
@@ -79,6 +80,7 @@ def test_an_exam_of_one_part_has_no_table(broken_down):
     assert broken_down(facts, {"m": FakeModel(lambda _: "发热")}) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "told"), [(MOST_PARTS, True), (MOST_PARTS + 1, False)])
 def test_a_field_that_holds_ids_makes_no_parts(broken_down, count, told):
     found = broken_down([question(i, subject=f"s{i}") for i in range(count)], {"m": FakeModel(said)})

@@ -53,6 +53,7 @@ def test_the_gradient_is_the_likelihoods():
             assert gradient[place] == pytest.approx(slope, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_laplace_is_near_the_integral():
     """Two annotators by quadrature, each question by quadrature within: the likelihood without Laplace."""
     rng = np.random.default_rng(4)

@@ -95,6 +95,10 @@ def test_holm_by_hand(p_values: list[float], expected: list[float]) -> None:
 )
 def test_mcnemar_by_hand(first: int, second: int, p: float) -> None:
     assert stats.mcnemar(first, second) == stats.mcnemar(second, first) == pytest.approx(p)
+
+
+@pytest.mark.slow
+def test_mcnemar_of_thousands() -> None:
     assert stats.mcnemar(5000, 4000) < 1e-20
 
 

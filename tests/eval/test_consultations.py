@@ -120,6 +120,7 @@ def test_a_physician_that_refuses_has_answered_and_one_that_fails_has_not():
     assert (talk.ended, talk.reason) == ("failed", "turn 1: the model: failed call: x")
 
 
+@pytest.mark.slow
 def test_a_thousand_consultations_are_kept_and_only_whole_ones_are_judged(tmp_path):
     def say(messages):
         block = read_block(messages[-1].content)

@@ -41,6 +41,7 @@ def whole(question: Question) -> str:
     return "\n".join([question.stem, *(option.text for option in question.options)])
 
 
+@pytest.mark.slow
 def test_all_questions_of_a_pair_and_of_a_stem_are_booked(tmp_path: Path) -> None:
     alike = [choice(n, STEM) for n in range(12)]
     others = [
@@ -186,6 +187,7 @@ def test_any_training_file_is_searched_and_the_lines_name_question_and_place(tmp
     )
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_all_five_test_questions_of_huatuo_stand_in_its_training_file() -> None:
     folder = Path(__file__).parents[3] / "shared" / "data" / "sft_huatuo_seed"

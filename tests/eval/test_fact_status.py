@@ -187,6 +187,7 @@ def test_the_score_stage_writes_what_to_teach_next(dataset, training, tmp_path):
     assert [row["fact_id"] for row in table] == [row.fact_id for row in rows]
 
 
+@pytest.mark.slow
 def test_synthesis_reads_what_is_to_be_taught_next(tmp_path):
     every = [one.model_copy(update={"id": store.content_id(one.id)}) for one in facts(600)]
     status = FactStatus()

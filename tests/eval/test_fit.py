@@ -114,6 +114,7 @@ def test_nothing_is_cut_without_need_or_leave(wording, overlong, positions, cont
     assert fitted(how, wording, one, Short(positions)) == one
 
 
+@pytest.mark.slow
 def test_every_cut_is_counted_and_told_and_the_rest_fails_as_before(dataset, training, tmp_path):
     questions = [question(i, 60 if i % 2 else 3) for i in range(1000)] + [exam(5000, stem="长" * 600)]
     model, files = Short(), tmp_path / "answers.sqlite"

@@ -66,6 +66,7 @@ def server(monkeypatch):
     found.close()
 
 
+@pytest.mark.slow
 def test_pairs_from_a_table_to_the_page_asked_once(tmp_path, server, capsys):
     source = table(tmp_path, rows())
     asked = ("--url", server.url, "--model", "评审模型", "--key-env", "NONE")
@@ -107,6 +108,7 @@ def test_pairs_from_a_table_to_the_page_asked_once(tmp_path, server, capsys):
     assert len(table_) == len(list(store.read(tmp_path / "out" / "score", "figures", Figure)))
 
 
+@pytest.mark.slow
 def test_a_title_is_escaped_and_both_languages_stand_on_the_page(tmp_path, server, capsys):
     asked = ("--url", server.url, "--model", "m", "--key-env", "NONE")
     huatuo(capsys, "judge", "pairs", table(tmp_path, rows(6)), "-o", tmp_path / "o", *asked, "--title", "<b>题")
@@ -125,6 +127,7 @@ def test_a_title_is_escaped_and_both_languages_stand_on_the_page(tmp_path, serve
     assert "两两比较" not in page.html(found, "en")
 
 
+@pytest.mark.slow
 def test_a_recipe_says_who_judges_and_its_limit_holds(tmp_path, server, capsys):
     recipe = tmp_path / "mine.toml"
     recipe.write_text(
@@ -152,6 +155,7 @@ def fill(path, verdict_of):
     return back
 
 
+@pytest.mark.slow
 def test_experts_compare_on_blind_sheets_and_stand_beside_the_judge(tmp_path, server, capsys):
     source, out = table(tmp_path, rows()), tmp_path / "out"
     huatuo(capsys, "judge", "pairs", source, "-o", out, "--url", server.url, "--model", "m", "--key-env", "NONE")
@@ -218,6 +222,7 @@ def grading(prompt):
     return completion(json.dumps({"code": code_in(prompt), **scores}) if "第3个" not in block["question"] else "四分")
 
 
+@pytest.mark.slow
 def test_rubric_and_ratings_from_a_table(tmp_path, server, capsys):
     server.answer = lambda prompt, attempt, request: web.json_response(grading(prompt))
     source, asked = table(tmp_path, rows()), ("--url", server.url, "--model", "m", "--key-env", "NONE")
@@ -241,6 +246,7 @@ def test_rubric_and_ratings_from_a_table(tmp_path, server, capsys):
     assert "四分" not in (tmp_path / "s" / "report" / "figures.csv").read_text(encoding="utf-8-sig")
 
 
+@pytest.mark.slow
 def test_consultations_through_endpoints_then_compared(tmp_path, server, capsys):
     def talk(prompt, attempt, request):
         if "你扮演一名正在问诊的患者" not in prompt:

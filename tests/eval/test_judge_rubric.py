@@ -110,6 +110,7 @@ def grade_of(question, met, annotator="llm:x", criterion="c"):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_macro_f1_with_its_interval_joins_by_answer_and_criterion():
     rng = np.random.Generator(np.random.PCG64(1))
     truth = rng.random(600) < 0.4

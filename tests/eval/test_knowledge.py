@@ -133,16 +133,14 @@ INVENTED = [
 ]
 
 
-@pytest.mark.parametrize("said", INVENTED)
 @pytest.mark.parametrize(
     "text", ["肺结核的临床症状有发热、咳嗽、恶心和呕吐", "发热、咳嗽、恶心和呕吐", "1. 发热\n2. 咳嗽\n3. 恶心和呕吐"]
 )
 @pytest.mark.parametrize("mark", ["。", "，", "\n"])
 @pytest.mark.parametrize("reader", [READER, Reader(VALUES, ENTITIES, "临床症状")], ids=["any", "known"])
-def test_what_is_said_besides_is_never_exact(said, text, mark, reader):
+def test_what_is_said_besides_is_never_exact(text, mark, reader):
     assert reader.read(text, "肺结核").is_exact(GOLD)
-    reading = reader.read(text + mark + said, "肺结核")
-    assert not reading.is_exact(GOLD), reading
+    assert [said for said in INVENTED if reader.read(text + mark + said, "肺结核").is_exact(GOLD)] == []
 
 
 @pytest.mark.parametrize("mark", ["。", "，", "\n", "\n\n"])
@@ -341,10 +339,10 @@ def forms():
     return sorted({form for table in data.values() for form in table["answers"] if "{relation}" not in form})
 
 
-@pytest.mark.parametrize("form", forms())
-def test_every_trained_answer_form_is_read(form):
-    rng = random.Random(form)
-    for _ in range(10):
+def test_every_trained_answer_form_is_read():
+    assert len(forms()) > 100
+    draws = [(form, rng) for form in forms() for rng in [random.Random(form)] for _ in range(10)]
+    for form, rng in draws:
         gold = rng.sample(VALUES, rng.choice([1, 2, 3, 4]))
         gold = [value for value in gold if not any(value != other and value in other for other in gold)]
         text = form.format(entity="肺结核", values="、".join(gold))

@@ -78,6 +78,7 @@ def prefers(*texts):
     return lambda prompt, text: -1.0 - texts.index(text) if text in texts else -20.0 - len(text)
 
 
+@pytest.mark.slow
 def test_the_likeliest_letter_is_the_answer_and_scoring_needs_no_model(evaluated, tmp_path):
     questions = [exam(i, "ABCDE"[i % 5]) for i in range(1000)]
     responses, scores, figures, findings = evaluated(questions, {"ours": Weighs(prefers("C"))})
@@ -179,6 +180,7 @@ def test_every_metric_has_a_signature_of_its_own():
     assert set(likelihoods.PLAIN) < set(WITH_BASELINES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("margin", "near"), [(0.0, True), (0.9e-4, True), (1.1e-4, False)])
 def test_a_near_tie_goes_to_the_first_and_is_reported(evaluated, margin, near):
     weights = {"A": -5.0, "B": -1.0, "C": -5.0, "D": -1.0 - margin, "E": -1.5}
@@ -233,6 +235,7 @@ def test_the_mutual_information_of_texts_is_against_an_empty_question(evaluated)
     assert (values["options"], values["options-pmi"]) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_worked_examples_show_the_text_where_texts_are_weighed(evaluated):
     examples = [exam(i, "B") for i in range(50, 53)]
     for answer, shown in (("options", "青霉素"), ("letters", "B")):
@@ -277,6 +280,7 @@ def test_more_options_than_sets_can_be_weighed_of_is_an_error(evaluated):
     assert "11 options have 2,047 subsets; expected at most 10" in findings[0].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["letters", "options"])
 def test_a_checkpoint_weighs_what_a_full_forward_weighs(evaluated, tmp_path, answer):
     from model_makers import byte_level, model_of
@@ -337,6 +341,7 @@ def test_a_killed_run_goes_on_without_weighing_again(dataset, tmp_path):
     assert Counter(response.text for response in found) == {"C": 100}
 
 
+@pytest.mark.slow
 def test_a_way_of_answering_is_part_of_the_identity_of_a_response(evaluated):
     ids = set()
     for settings in (LETTERS, AskSettings(answer="letters"), AskSettings(answer="options"), AskSettings()):

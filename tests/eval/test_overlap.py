@@ -35,6 +35,7 @@ def texts(n: int, seed: int = 7) -> tuple[list[str], list[str]]:
     return answers, references
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROFILES)
 @pytest.mark.parametrize("text", [ZH, EN])
 def test_identical_texts_score_one_in_both_languages_and_every_profile(name: str, text: str) -> None:
@@ -45,6 +46,7 @@ def test_identical_texts_score_one_in_both_languages_and_every_profile(name: str
     assert all(value == pytest.approx(1, abs=1e-7) for name, value in found.items() if "distinct" not in name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("text", ["痛", "发热", "a", "COVID-19"])
 def test_identical_short_texts_score_one_in_the_profiles_of_our_own(name: str, text: str) -> None:
@@ -66,6 +68,7 @@ def test_an_empty_answer_scores_zero_and_an_empty_reference_is_an_error(name: st
         overlap.measure([], [], profile)
 
 
+@pytest.mark.slow
 def test_sacrebleu_zh_equals_sacrebleu() -> None:
     answers, references = texts(1000)
     profile = profile_of("sacrebleu-zh")
@@ -79,6 +82,7 @@ def test_sacrebleu_zh_equals_sacrebleu() -> None:
             assert 100 * bleu_rouge.sentence_bleu(answer, reference, profile)[3] == pytest.approx(score, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_chrf_equals_sacrebleu() -> None:
     answers, references = texts(1000)
     expected = sacrebleu.corpus_chrf(answers, [references])
@@ -93,6 +97,7 @@ class _Characters:
         return overlap_profiles.tokenise(text)
 
 
+@pytest.mark.slow
 def test_rouge_equals_rouge_score_with_our_tokens() -> None:
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -105,6 +110,7 @@ def test_rouge_equals_rouge_score_with_our_tokens() -> None:
         assert bleu_rouge.rouge_l(answer, reference) == pytest.approx(expected["rougeL"].fmeasure, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_llamafactory_equals_nltk_and_rouge_chinese() -> None:
     import jieba
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu

@@ -89,6 +89,7 @@ def test_a_set_with_one_withheld_fact_is_withheld_as_a_whole(tmp_path):
     assert {q.group for q in questions} == {WITHHELD}
 
 
+@pytest.mark.slow
 def test_a_thousand_entities_same_questions_in_any_order(tmp_path):
     facts = [fact(f"药{i:04}", f"病{i % 97}", flags=("withheld",) if i % 10 == 0 else ()) for i in range(1000)]
     (tmp_path / "a").mkdir()
@@ -102,6 +103,7 @@ def test_a_thousand_entities_same_questions_in_any_order(tmp_path):
     assert read_manifest(tmp_path / "a" / "questions").left["not drawn"] == 900
 
 
+@pytest.mark.slow
 def test_trained_wordings_are_drawn_by_seed(tmp_path):
     facts = [fact("甲药", "头痛")]
     stems = []

@@ -131,6 +131,7 @@ def graph(n):
     return facts
 
 
+@pytest.mark.slow
 def test_groups_and_sets_of_a_thousand_facts(made):
     facts = [*graph(600), fact("病0001", "科室", "内科"), fact("坏", "临床症状", "发热", ["withheld", "odd value"])]
     questions, left = made(facts, relations=("临床症状",), trained_per_relation=2)
@@ -163,6 +164,7 @@ def test_a_set_with_a_withheld_fact_is_withheld_as_a_whole(made):
     assert "withheld entities" not in {question.group for question in questions if question.entity == "乙病"}
 
 
+@pytest.mark.slow
 def test_the_draw_is_by_hash_and_the_rest_is_left(made):
     facts = graph(100)
     first, left = made(facts, relations=("临床症状",), max_entities=7)

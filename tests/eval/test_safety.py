@@ -112,6 +112,7 @@ def open_question(number, stem):
     return Question(id=f"q{number}", exam="cases", kind="open", group="cases", stem=stem, reference="多休息。")
 
 
+@pytest.mark.slow
 def test_the_score_stage_counts_faults_when_the_recipe_asks(scored):
     stems = [f"胸痛{i}小时，出冷汗" for i in range(1, 31)] + [f"第{i}次感冒" for i in range(70)]
     questions = [*(open_question(i, stem) for i, stem in enumerate(stems)), exam(1)]

@@ -157,6 +157,7 @@ def test_nothing_taught_is_no_baseline(scored):
     assert {(name, model) for name, model, _ in figures} == {("not taught after all", "ours")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["refused", "held out for validation", "after the last step"])
 def test_what_was_not_taught_after_all_is_no_failure_to_learn(scored, way):
     questions = [probe(f"病{i}", [f"症状{i}"]) for i in range(100)]
@@ -194,6 +195,7 @@ def test_an_answer_in_the_taught_words_is_the_reference_of_its_overlap(scored):
     assert scores[question.id, "ours", "bleu"].value == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_what_fails_by_wording_makes_a_wide_interval(scored):
     questions = [
         probe(f"病{i}", [f"症状{i}"]).model_copy(update={"id": f"{i} {j}", "stem": f"病{i}，{j}？", "wording": str(j)})
@@ -208,6 +210,7 @@ def test_what_fails_by_wording_makes_a_wide_interval(scored):
     assert figure.high - figure.low > 0.2
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_probe_is_over_entities(scored):
     questions = [
         probe(f"病{i}", [f"症状{i}"]).model_copy(update={"id": f"{i} {j}", "stem": f"病{i}，{j}？"})
@@ -233,6 +236,7 @@ def test_groups_of_the_probe_come_first(scored):
     ]
 
 
+@pytest.mark.slow
 def test_questions_that_were_trained_on_are_counted(scored):
     stems = [
         "患者男性四十五岁反复上腹痛三年伴夜间饥饿痛首选的检查方法是什么",

@@ -36,6 +36,7 @@ def number(text: str) -> int:
     return int(text.partition("第")[2].partition("题")[0])
 
 
+@pytest.mark.slow
 def test_one_answer_scores_differently_under_each_extractor(figures):
     found = figures([exam(i, "D") for i in range(1000)], FakeModel(lambda text: "答案不是A，而是D。"))
     assert found["accuracy"].value == 1.0

@@ -58,6 +58,7 @@ def test_clusters_widen_the_interval():
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
     covered = 0
@@ -74,6 +75,7 @@ def test_students_quantile_equals_the_table(freedom, quantile):
     assert student(freedom) == pytest.approx(quantile, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_dozen_clusters_cover_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = 0
@@ -97,6 +99,7 @@ def test_what_fails_by_wording_is_not_made_sure_of_by_many_entities():
     assert both.high - both.low == pytest.approx(alone[1] - alone[0], rel=0.35)
 
 
+@pytest.mark.slow
 def test_crossed_factors_cover_as_often_as_they_say():
     rng = np.random.default_rng(3)
     covered = 0

@@ -73,6 +73,7 @@ def difference(rng: np.random.Generator, questions: int, annotators: int, spread
     return made[0] - made[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 def test_the_interval_covers_other_questions_and_annotators(spread):
     """95 % nominal, 400 studies of five annotators: questions alone would cover 79 % where annotators prefer models."""

@@ -169,6 +169,7 @@ def test_coefficients_stand_side_by_side(figures):
     assert figures["safety", "people", "most frequent score"].value > 0.3
 
 
+@pytest.mark.slow
 def test_the_mixed_model_finds_models_and_severity(study):
     _, scale, ratings = study
     figures = table([r for r in ratings if r.model != SILENT], scale, analysis.Settings(against=BEST), mixed=True)
@@ -185,6 +186,7 @@ def test_a_mixed_model_that_cannot_be_fitted_says_why(figures):
     assert "has no bound" in found.method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("effect", "told"), [(-23.4, False), (12.1, False), (11.9, True), (-3.0, True)])
 def test_an_effect_that_rises_without_end_is_no_number(study, monkeypatch, effect, told):
     _, scale, ratings = study
@@ -221,6 +223,7 @@ def test_leniency_is_ones_rating_minus_the_mean_of_the_others(study, figures):
     assert figures["usability", "丁", "leniency"].n == 240
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found(study):
     _, scale, ratings = study
     spoiled = []
@@ -281,6 +284,7 @@ def own(tmp_path):
     return found, scale
 
 
+@pytest.mark.slow
 def test_a_model_that_rates_is_reported_apart_and_enters_no_mean(own):
     found, scale = own
     before = table(records(found, scale), scale)
@@ -301,6 +305,7 @@ def test_a_model_that_rates_is_reported_apart_and_enters_no_mean(own):
     assert all(r.by == "model" for r in ratings if r.annotator == "llm:rater-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "said"),
     [

@@ -222,6 +222,7 @@ def place_of(answer: str) -> Place:
     return Place("r-aaaaaaaaaa", "甲", 1, "rating", Item("answer 0", "q", "r", "M", "=问\n", answer))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=300) | st.text(alphabet='",\n\r;\t=+-@ 甲\0', max_size=80))
 def test_whatever_a_model_says_comes_back_as_one_row(tmp_path_factory, answer):

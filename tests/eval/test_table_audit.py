@@ -116,6 +116,7 @@ def test_rounding_equals_that_of_decimal(share: Fraction, decimals: int) -> None
     assert rounded(share, decimals, "half even") == exact.quantize(unit, ROUND_HALF_EVEN)
 
 
+@pytest.mark.slow
 def test_a_table_of_a_thousand_true_rows_is_clean(table) -> None:
     rng = random.Random(1)
     rows = []

@@ -1,23 +1,17 @@
-"""Helpers of the knowledge tests: run the stage into a folder, write records."""
+"""The stage of knowledge, run into a folder."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_makers import write_lines
 
 from huatuo import store
 from huatuo.knowledge.ingest import ingest
 from huatuo.recipe import GraphSource, IngestSettings
-
-
-def write_lines(path: Path, values: list[Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values), "utf-8")
-    return path
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def test_one_name_under_two_kinds_and_an_alias_with_its_own_record(run: Run) -> 
     assert Counter(f.rule for f in store.read(folder, "findings", Finding)) == {"two_kinds": 1, "ambiguous_alias": 1}
 
 
+@pytest.mark.slow
 def test_unknown_relations_are_one_note_for_all(run: Run) -> None:
     folder = run([{"中心词": f"症{i}", "价格": ["贵"], "检查": ["x" * 301]} for i in range(1000)])
     found = Counter((f.rule, f.severity) for f in store.read(folder, "findings", Finding))

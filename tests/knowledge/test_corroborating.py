@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_makers import write_lines
 
 from huatuo import show, store
 from huatuo.knowledge.entries import Draft, Entry, Value, Where
@@ -19,7 +20,6 @@ from huatuo.records import CORROBORATES, Dropped, Fact, Finding, Pair
 from huatuo.stages import PHRASINGS
 from huatuo.synth.make import make_pairs
 from huatuo.trace import trace
-from knowledge.conftest import write_lines
 
 Run = Callable[..., Path]
 
@@ -88,6 +88,7 @@ def both(run: Run, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_no_value_is_taught_or_counted_twice(both: Path) -> None:
     facts = {fact.id: fact for fact in store.read(both / "ingest", "facts", Fact)}
     assert len(facts) == 600 * 8
@@ -111,6 +112,7 @@ def test_no_value_is_taught_or_counted_twice(both: Path) -> None:
     assert Counter(entry.also for entry in entries.values()) == {("b",): 1800, (): 1200}
 
 
+@pytest.mark.slow
 def test_both_origins_are_shown(both: Path) -> None:
     shown = list(show.ledger(both, 5000))
     assert shown[0].startswith("3,000 of 3,000 facts are taught")
@@ -123,6 +125,7 @@ def test_both_origins_are_shown(both: Path) -> None:
     assert f"the same from b, b.jsonl {twin.origin.place}: fact {twin.id}" in "\n".join(trace(both, twin.same_as))
 
 
+@pytest.mark.slow
 def test_sources_that_contradict_each_other_are_still_seen(run: Run, tmp_path: Path) -> None:
     one = [{"class": "疾病", "中心词": f"病{n}", "宜吃食物": ["鱼"], "忌吃食物": ["酒"]} for n in range(500)]
     two = [{"class": "疾病", "中心词": f"病{n}", "忌吃食物": ["鱼", "酒"]} for n in range(500)]
@@ -137,6 +140,7 @@ def test_sources_that_contradict_each_other_are_still_seen(run: Run, tmp_path: P
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_order_of_the_sources_does_not_matter(run: Run, tmp_path: Path) -> None:
     one = [{"class": "疾病", "中心词": f"病{n}", "病因": ["寒", f"因{n}"]} for n in range(500)]
     two = [{"class": "疾病", "中心词": f"病{n}", "病因": ["寒。", f"因{n}"]} for n in range(500)]

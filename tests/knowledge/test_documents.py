@@ -58,6 +58,7 @@ def rules(made: Path, table: str, kind: type[Dropped] | type[Finding]) -> Counte
     return Counter(item.rule for item in store.read(made, table, kind))
 
 
+@pytest.mark.slow
 def test_each_file_is_read_or_dropped_with_its_reason(run: Run, folder: Path) -> None:
     made = run(IngestSettings(documents=(DocumentSource(name="d", path=folder),)))
     documents = list(store.read(made, "documents", Document))
@@ -76,6 +77,7 @@ def test_each_file_is_read_or_dropped_with_its_reason(run: Run, folder: Path) ->
     assert all("next:" in reason or "expected" in reason or "no reader" in reason for reason in reasons), reasons
 
 
+@pytest.mark.slow
 def test_passages_keep_the_pages_of_their_document(run: Run, folder: Path, tmp_path: Path) -> None:
     text = "".join(
         f"<!-- page {n} -->\n\n第{n}页的一段话说明每日服药三次，每次{n} mg，饭后服用。\n\n" for n in range(1, 1001)
@@ -127,6 +129,7 @@ def test_check_shows_what_it_read(folder: Path, name: str) -> None:
     assert "[[ingest.documents]]" in shown
 
 
+@pytest.mark.slow
 def test_check_of_a_folder_and_of_what_cannot_be_read(folder: Path) -> None:
     with pytest.raises(InputError, match="run OCR"):
         inspect(folder / "scan.pdf")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from graph_makers import write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.knowledge.conftest import write_lines
 
 from huatuo import store
 from huatuo.knowledge.extract import extract, subject_of
@@ -176,6 +176,7 @@ def labels_of(folder: Path, number: int) -> DocumentSource:
     return DocumentSource(name="labels", path=path, evidence="pharmacopoeia", extract="rules")
 
 
+@pytest.mark.slow
 def test_a_thousand_labels_become_facts_with_places_and_evidence(run: Run, tmp_path: Path) -> None:
     source = labels_of(tmp_path, 1000)
     folder = run(IngestSettings(documents=(source,)))

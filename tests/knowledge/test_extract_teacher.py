@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from graph_makers import write_lines
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.knowledge.conftest import write_lines
 
 from fake_teacher import KEY, FakeTeacher, completion, reading
 from huatuo import preflight, stages, store
@@ -194,6 +194,7 @@ def facts_of(folder: Path) -> list[Fact]:
     return list(store.read(folder, "facts", Fact))
 
 
+@pytest.mark.slow
 def test_a_thousand_documents_read_by_a_teacher_give_what_the_rules_give_with_its_name(
     server: Any, tmp_path: Path
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_thousand_documents_read_by_a_teacher_give_what_the_rules_give_with_it
     assert (figures["calls asked"], figures["prompt_tokens"], figures["cost (USD)"]) == (1000, 11_000, None)
 
 
+@pytest.mark.slow
 def test_a_malicious_server_makes_no_fact_and_every_refusal_is_counted(server: Any, tmp_path: Path) -> None:
     lies = [
         said(("甲片", "适应证", "肺癌"), ("甲片", "适应证", "鼻炎")),
@@ -259,6 +261,7 @@ def test_a_malicious_server_makes_no_fact_and_every_refusal_is_counted(server: A
     assert not any("think" in reply["text"] for reply in kept)
 
 
+@pytest.mark.slow
 def test_what_was_answered_is_not_asked_again_and_only_what_changes_answers_makes_it_anew(
     server: Any, tmp_path: Path
 ) -> None:
@@ -281,6 +284,7 @@ def test_what_was_answered_is_not_asked_again_and_only_what_changes_answers_make
     assert {path.name for path in stage.files(ruled)} == {"d.jsonl"}
 
 
+@pytest.mark.slow
 def test_a_limit_stops_and_a_higher_one_goes_on(server: Any, tmp_path: Path) -> None:
     texts = [label(i) for i in range(40)]
     prices = "price_in = 10.0\nprice_out = 30.0\nmax_tokens = 100\nconcurrency = 2\n"
@@ -300,6 +304,7 @@ def test_a_limit_stops_and_a_higher_one_goes_on(server: Any, tmp_path: Path) -> 
     assert set(server.tries.values()) == {1}
 
 
+@pytest.mark.slow
 def test_what_a_preview_paid_for_is_not_paid_again(server: Any, tmp_path: Path) -> None:
     recipe = made_recipe(tmp_path, server, [label(i) for i in range(8)])
     assert any("适应证" in line for line in preview(recipe, tmp_path / "r", 2))

@@ -40,6 +40,7 @@ def record(i: int, **more: Any) -> dict[str, Any]:
     return {"class": "百种常见病", "中心词": f"病{i}", "临床症状": [f"症{i}", f"征{i}"], **more}
 
 
+@pytest.mark.slow
 def test_a_thousand_records_become_facts(run: Run) -> None:
     folder = run([record(i) for i in range(1000)])
     assert len(entities(folder)) == 1000
@@ -99,6 +100,7 @@ def test_values_that_are_no_text_are_dropped_and_found(run: Run) -> None:
     assert findings(folder)["not_text"] == 7
 
 
+@pytest.mark.slow
 def test_ten_thousand_values_are_kept_with_a_finding(run: Run) -> None:
     folder = run([record(1, 并发症=[f"并{i}" for i in range(10_000)])])
     assert len(facts(folder)) == 10_002
@@ -113,6 +115,7 @@ def test_twins_are_dropped_and_the_same_entity_is_joined(run: Run) -> None:
     assert findings(folder)["same_value_twice"] == 1
 
 
+@pytest.mark.slow
 def test_two_sources_join_whatever_their_order(run: Run, tmp_path: Path) -> None:
     sources = []
     for name, value in (("b", "乙"), ("a", "甲")):
@@ -147,6 +150,7 @@ def test_flags_that_the_recipe_teaches_are_removed(run: Run) -> None:
         run(values, teach_flagged=("cutoff",))
 
 
+@pytest.mark.slow
 def test_encodings_bom_crlf_and_odd_names(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "我的 图谱"
     folder.mkdir()

@@ -17,6 +17,7 @@ def lines(tmp_path: Path, values: list[Any], name: str = "a.jsonl") -> Path:
     return tmp_path / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
@@ -93,6 +94,7 @@ def test_what_cannot_be_inspected_is_an_error(tmp_path: Path, name: str) -> None
         inspect(tmp_path / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "form"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_makers import write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from huatuo.knowledge.entries import Draft, Entry, Where
 from huatuo.knowledge.join import join
 from huatuo.recipe import GraphSource, IngestSettings
 from huatuo.records import Entity, Fact, Finding
-from knowledge.conftest import write_lines
 
 Run = Callable[..., Path]
 
@@ -29,6 +29,7 @@ def graphs(tmp_path: Path, *sources: list[dict[str, Any]]) -> IngestSettings:
     return IngestSettings(graphs=tuple(made))
 
 
+@pytest.mark.slow
 def test_a_thousand_entities_are_joined_by_another_name(run: Run, tmp_path: Path) -> None:
     one = [{"class": "疾病", "中心词": f"病{i}", "别名": [f"又{i}"], "病因": [f"因{i}", "同"]} for i in range(1000)]
     two = [

@@ -52,6 +52,7 @@ def source(tmp_path: Path, values: list[Any], text: str = MAPPING) -> IngestSett
     return IngestSettings(graphs=(graph,))
 
 
+@pytest.mark.slow
 def test_a_thousand_nested_records(run: Run, tmp_path: Path) -> None:
     values = [
         {

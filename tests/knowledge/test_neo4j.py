@@ -56,6 +56,7 @@ def lines(path: Path, values: list[Any]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_apoc_json_lines_whatever_their_order(run: Run, tmp_path: Path) -> None:
     one = run(source(lines(tmp_path / "a.json", [*NODES, *LINKS])))
     two = run(source(lines(tmp_path / "a.json", [*LINKS, *NODES])), name="two")
@@ -90,6 +91,7 @@ def admin(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_node_and_relationship_files_with_id_spaces(run: Run, tmp_path: Path) -> None:
     folder = run(source(admin(tmp_path / "in")))
     assert facts(folder) == WANTED

@@ -40,6 +40,7 @@ def statement(i: int) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_turtle_with_labels_types_and_other_names(run: Run, tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.ttl"

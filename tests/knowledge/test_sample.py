@@ -49,6 +49,7 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
         withheld(ALL, share, 1)
 
 
+@pytest.mark.slow
 def test_entities_tied_by_name_or_alias_are_withheld_together_or_not_at_all() -> None:
     every = [entity("a", i, aliases=(f"又名{i}",)) for i in range(1000)]
     every += [entity("b", i, name=f"又名 {i}") for i in range(0, 1000, 2)]  # another kind, named as an alias

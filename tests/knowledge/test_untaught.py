@@ -51,6 +51,7 @@ def test_garbled_chinese_is_not_taught_wherever_it_stands(run: Run, tmp_path: Pa
     assert [(rule, severity) for rule, severity, _ in found(folder) if rule == "mojibake"] == [("mojibake", "error")]
 
 
+@pytest.mark.slow
 def test_a_value_of_seven_million_characters_is_not_taught(run: Run, tmp_path: Path) -> None:
     settings = triples(tmp_path / "in" / "a.csv", "甲病,病因," + "长" * 7_000_000, "甲病,病因,受凉")
     taught = flags(run(settings))

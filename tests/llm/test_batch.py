@@ -127,6 +127,7 @@ def test_a_400_where_nothing_was_answered_is_about_the_requests_and_is_not_kept(
     assert "unknown model" in reason
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
     st.sampled_from(["custom_id", "response", "status_code", "body", "error", "choices", "message", "content", "usage"]),

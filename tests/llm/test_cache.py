@@ -192,6 +192,7 @@ for index, reply in Cached(Teacher(), Path(sys.argv[1])).chat(talk(*map(str, ran
 """
 
 
+@pytest.mark.slow
 def test_nothing_that_was_handed_on_is_asked_again_after_kill_9(path):
     here = str(Path(__file__).parent)
     child = subprocess.Popen(
@@ -210,6 +211,7 @@ def test_nothing_that_was_handed_on_is_asked_again_after_kill_9(path):
     assert len(teacher.asked) + len(seen) in (1999, 2000)  # one may have been committed and not handed on
 
 
+@pytest.mark.slow
 def test_hits_are_cheap(path):
     conversations = talk(*(f"问题{n}" * 20 for n in range(4000)))
     list(Cached(Teacher("weights"), path).chat(conversations, Sampling()))

@@ -181,6 +181,7 @@ def endpoint_text(server, max_tokens):
     return dict(endpoint(server).chat(talk("问"), Sampling(max_tokens=max_tokens)))[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [b"data: {}\n\n", b"data: " + b"x" * (1 << 22), b": wait\n"])
 def test_a_stream_without_end_stops(server, line):
     async def send(request):
@@ -243,6 +244,7 @@ def test_a_key_in_place_of_a_name_is_refused_and_not_shown(server, name):
 # ---------------------------------------------------------------- who answers
 
 
+@pytest.mark.slow
 def test_the_name_of_the_model_that_answered_is_kept_and_counted_where_it_differs(server, tmp_path):
     server.answer = lambda prompt, attempt, request: web.json_response(
         completion() | ({"model": "m"} if int(prompt) % 2 else {"model": "n-mini"})

@@ -31,6 +31,7 @@ def ask(server, *texts, **settings):
     return dict(endpoint(server, **settings).chat(talk(*texts), Sampling()))
 
 
+@pytest.mark.slow
 def test_500_calls_with_every_tenth_try_failing_all_finish(server):
     ways = [
         lambda r: status(500, "oops"),
@@ -55,6 +56,7 @@ def test_500_calls_with_every_tenth_try_failing_all_finish(server):
     assert server.keys == {f"Bearer {KEY}"}
 
 
+@pytest.mark.slow
 def test_a_server_that_admits_four_at_once_answers_everything(server):
     def answer(prompt, attempt, request):
         if server.flying > 4:
@@ -133,6 +135,7 @@ def test_retry_after_is_waited_for(server, as_date):
     assert time.monotonic() - started >= (0.8 if as_date else 0.3)
 
 
+@pytest.mark.slow
 def test_a_wait_of_hours_is_a_clear_stop_with_what_was_finished_kept(server, tmp_path):
     def answer(prompt, attempt, request):
         if int(prompt) >= 300:
@@ -156,6 +159,7 @@ def test_a_wait_of_hours_is_a_clear_stop_with_what_was_finished_kept(server, tmp
     assert sum(server.tries.values()) <= 1008
 
 
+@pytest.mark.slow
 def test_an_outage_ends_the_run_and_not_every_prompt(server):
     server.answer = lambda prompt, attempt, request: (
         status(500, "down") if int(prompt) >= 100 else web.json_response(completion())
@@ -313,6 +317,7 @@ def test_only_what_was_set_is_sent(server):
     assert (sent["temperature"], sent["top_p"], sent["seed"], sent["stop"]) == (0.7, 0.9, 5, ["。"])
 
 
+@pytest.mark.slow
 def test_closing_the_iterator_stops_asking_and_leaves_no_thread(server):
     server.delay = 0.01
     replies = endpoint(server, concurrency=8).chat(talk(*map(str, range(5000))), Sampling())
@@ -327,6 +332,7 @@ def test_closing_the_iterator_stops_asking_and_leaves_no_thread(server):
     assert not [thread for thread in threading.enumerate() if thread.name == "huatuo-http"]
 
 
+@pytest.mark.slow
 def test_a_slow_reader_is_not_run_away_from(server):
     replies = endpoint(server, concurrency=4).chat(talk(*map(str, range(1000))), Sampling())
     next(replies)
@@ -415,6 +421,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_ended_half_way_pays_nothing_twice(server, tmp_path, end):
     server.delay = 0.004

@@ -55,6 +55,7 @@ def greedy_by_full_forward(model: LocalModel, messages: Sequence[Message], max_t
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_greedy_answers_are_the_same_alone_and_in_a_batch(tokenizer: Any, kind: str) -> None:
     asked = questions(200 if kind == "llama" else 50)
@@ -63,6 +64,7 @@ def test_greedy_answers_are_the_same_alone_and_in_a_batch(tokenizer: Any, kind: 
     assert len({reply.text for reply in alone}) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_greedy_is_what_the_plain_loop_says(tokenizer: Any, kind: str) -> None:
     asked, model = questions(8, seed=4), local(tokenizer, kind)
@@ -117,6 +119,7 @@ def test_it_ends_at_the_end_token_at_a_stop_string_and_at_the_longest(tokenizer:
     assert "".join(model.stream(talk("头痛"), Sampling(max_tokens=40, stop=("。请",)))) == "多休息"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [characters, byte_level, llama_like])
 def test_stream_gives_the_text_of_chat(tmp_path: Path, make: Any) -> None:
     tokenizer = make(tmp_path)
@@ -142,6 +145,7 @@ def test_a_prompt_that_does_not_fit_is_an_error_and_never_cut(tokenizer: Any) ->
         list(model.stream(asked[1], Sampling()))
 
 
+@pytest.mark.slow
 def test_sampling_follows_seed_and_prompt_not_the_neighbours(tokenizer: Any) -> None:
     asked = questions(24, seed=9)
     hot = {"temperature": 1.5, "top_k": 50, "top_p": 0.95, "seed": 3}
@@ -151,6 +155,7 @@ def test_sampling_follows_seed_and_prompt_not_the_neighbours(tokenizer: Any) -> 
     assert sum(a.text != b.text for a, b in zip(together, other, strict=True)) > 18
 
 
+@pytest.mark.slow
 def test_sampling_draws_from_the_distribution(tokenizer: Any) -> None:
     model = local(tokenizer)
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
@@ -173,6 +178,7 @@ def test_repetition_penalty_makes_seen_tokens_less_likely(tokenizer: Any) -> Non
     assert model._choose(torch.tensor([[2.0, 1.5, 0.0, -1.0]]), [row], Sampling(repetition_penalty=2.0)) == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FAMILIES)
 @pytest.mark.parametrize("batch", [2, 64])
 def test_logprobs_are_those_of_the_plain_forward(tokenizer: Any, kind: str, batch: int) -> None:

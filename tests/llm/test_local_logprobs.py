@@ -62,6 +62,7 @@ def found_by(model: LocalModel, prompts: list[Branches]) -> list[list[float]]:
     return [found[i].logprobs for i in range(len(prompts))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*PACKED, *ALONE])
 @pytest.mark.parametrize("shared", [0, 1, 50])
 def test_every_kind_of_model_gives_what_a_full_forward_gives(
@@ -75,6 +76,7 @@ def test_every_kind_of_model_gives_what_a_full_forward_gives(
     assert ("each is computed alone" in capsys.readouterr().err) is (kind in ALONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*PACKED, "bloom"])
 def test_letters_after_worked_examples(tokenizer: Any, kind: str) -> None:
     """One-token continuations need no tree, only the shared beginning."""
@@ -128,6 +130,7 @@ def test_bf16_is_packed_too(tokenizer: Any) -> None:
     assert len(found) == 12
 
 
+@pytest.mark.slow
 def test_small_batches_and_few_logits_change_nothing(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = made_prompts(len(tokenizer), 30, 12)
     large = found_by(local(tokenizer, "llama"), prompts)

@@ -50,6 +50,7 @@ def numbers(count):
 # ---------------------------------------------------------------- several servers
 
 
+@pytest.mark.slow
 def test_calls_are_spread_over_all_places_each_with_its_key_and_model_name(servers):
     for server in servers:
         server.delay = 0.005
@@ -65,12 +66,14 @@ def test_calls_are_spread_over_all_places_each_with_its_key_and_model_name(serve
     assert endpoint.findings == []
 
 
+@pytest.mark.slow
 def test_a_slow_place_gets_less(servers):
     servers[0].delay, servers[1].delay, servers[2].delay = 0.05, 0.005, 0.005
     list(Endpoint(teacher(servers, concurrency=4)).chat(numbers(600), Sampling()))
     assert len(servers[0].tries) < 120
 
 
+@pytest.mark.slow
 def test_the_own_url_and_further_endpoints_are_asked_together(servers, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "own")
     more = (EndpointSettings(url=servers[1].url),)
@@ -79,6 +82,7 @@ def test_the_own_url_and_further_endpoints_are_asked_together(servers, monkeypat
     assert all(server.tries and server.keys == {"Bearer own"} for server in servers[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["key", "gone", "quota"])
 def test_a_place_that_refuses_for_good_is_taken_out_with_a_finding_and_the_others_go_on(servers, way):
     if way == "gone":
@@ -102,6 +106,7 @@ def test_a_place_that_refuses_for_good_is_taken_out_with_a_finding_and_the_other
     assert len(dict(endpoint.chat(numbers(50), Sampling()))) == 50  # and it stays out
 
 
+@pytest.mark.slow
 def test_when_the_last_place_is_out_all_reasons_are_said(servers):
     for number, server in enumerate(servers):
         server.answer = lambda prompt, attempt, request, code=401 + number: status(code)
@@ -142,6 +147,7 @@ def test_a_missing_key_is_found_before_anything_is_asked(servers, monkeypatch):
 # ---------------------------------------------------------------- limits a minute
 
 
+@pytest.mark.slow
 def test_no_more_requests_a_minute_than_allowed_are_begun(servers):
     stamps = []
     original = servers[0].answer
@@ -171,6 +177,7 @@ def test_tokens_a_minute_count_what_was_used_and_not_what_might_have_been():
     assert Pace(0).wait(0.0) == 0.0
 
 
+@pytest.mark.slow
 def test_tokens_a_minute_are_held_by_an_endpoint(servers):
     settings = teacher(servers[:1], concurrency=4, tokens_per_minute=60_000)
     started = time.monotonic()
@@ -229,6 +236,7 @@ def test_a_limit_on_money_without_a_price_is_refused_before_anything_starts(sett
         TeacherSettings(url="http://x/v1" if "endpoints" not in settings else "", model="m", max_cost=5.0, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["max_cost", "max_tokens_total"])
 def test_a_limit_is_never_exceeded_says_what_was_spent_and_a_higher_one_goes_on(servers, tmp_path, kind):
     server, path = servers[0], tmp_path / "calls.sqlite"

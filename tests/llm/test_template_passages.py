@@ -124,6 +124,7 @@ def test_a_colon_inside_a_sentence_is_no_label() -> None:
     assert [field.label for field in fields(passage("某药", LABEL))] == ["药品类型", "剂型", "用法用量", "禁忌证"]
 
 
+@pytest.mark.slow
 def test_a_thousand_answers_hold_nothing_that_the_passage_does_not() -> None:
     """Every line of an answer stands in its passage, but for end marks; every question names its heading."""
     for n in range(1000):

@@ -29,6 +29,7 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "gpt2"])
 def test_saved_and_loaded_is_the_same_model(tmp_path: Path, kind: str) -> None:
     tokenizer = characters(tmp_path / "t")
@@ -233,6 +234,7 @@ def adapter(tmp_path: Path) -> Path:
     return tmp_path / "adapter"
 
 
+@pytest.mark.slow
 def test_an_adapter_comes_back_with_its_base(tmp_path: Path) -> None:
     folder = adapter(tmp_path)
     loaded, base = load(folder), load(tmp_path / "base")

@@ -66,6 +66,7 @@ def test_a_release_has_the_logits_of_the_released_model(tmp_path: Path, name: st
     assert (logits(loaded.model, IDS) - expected(name, state, IDS)).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RELEASES)
 def test_what_it_writes_step_by_step_is_what_the_release_would_write(tmp_path: Path, name: str) -> None:
     state = release(name, tmp_path / name)
@@ -103,6 +104,7 @@ def test_samples_of_one_packed_row_do_not_see_each_other(tmp_path: Path, name: s
     assert (found - wanted).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RELEASES)
 def test_trained_saved_and_loaded_again_it_is_the_same(tmp_path: Path, name: str) -> None:
     release(name, tmp_path / name)

@@ -93,6 +93,7 @@ def test_undecodable_bytes_are_reported_by_position(tmp_path: Path, name: str) -
 # ---------------------------------------------------------------- pages, large texts, front matter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "marker", ["<!-- page {} -->", "{{{}}}------------------------------------------------", "<!-- Page: {} -->"]
 )
@@ -327,6 +328,7 @@ def test_a_file_too_large_is_refused_before_it_is_loaded(tmp_path: Path, monkeyp
         assert unread(tmp_path / name).rule == "too_large"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.one_of(

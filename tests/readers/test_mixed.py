@@ -15,6 +15,7 @@ from huatuo.readers.mojibake import mojibake
 from huatuo.readers.tables import Flaw, lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["gb18030", "big5"])
 @pytest.mark.parametrize("rows", [3, 20, 1000, 20_000])
 def test_one_odd_line_among_utf8_is_read_and_named(tmp_path: Path, rows: int, odd: str) -> None:
@@ -34,6 +35,7 @@ def test_one_odd_line_among_utf8_is_read_and_named(tmp_path: Path, rows: int, od
     assert [(flaw.place, flaw.rule, flaw.is_lost) for flaw in flaws] == [("row 2", "mixed_encodings", False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [2, 3, 10])
 def test_utf8_lines_in_a_gbk_file_are_read(tmp_path: Path, share: int) -> None:
     texts = [json.dumps({"head": f"乙病{i}", "tail": "发热头痛"}, ensure_ascii=False) for i in range(1000)]

@@ -126,6 +126,7 @@ def test_headings_items_and_paragraphs(tmp_path: Path) -> None:
     assert text == f"# 高血压\n\n## 一、治疗\n\n{LONG[:-2]}{LONG}时就诊。\n\n1. 限盐\n2. 运动\n（3）戒烟\n\n{LONG}完。"
 
 
+@pytest.mark.slow
 def test_pages_are_kept_as_marks_and_running_heads_left_out(tmp_path: Path) -> None:
     pages = [
         [

@@ -25,6 +25,7 @@ def test_chinese_meets_without_a_blank_and_english_with_one() -> None:
     assert rejoined(text, markdown=False)[0] == "阿司匹林可以退热。\n\nTake one tablet.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("markdown", [True, False])
 def test_a_thousand_wrapped_paragraphs_come_back(markdown: bool) -> None:
     random.seed(7)

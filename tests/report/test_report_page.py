@@ -14,7 +14,8 @@ import pytest
 from huatuo import store
 from huatuo.errors import DataError
 from huatuo.recipe import ReportSettings, RunSettings
-from huatuo.records import Fact, Figure, Origin
+from huatuo.records import Fact, Figure, Finding, Origin
+from huatuo.records_trained import StepLog
 from huatuo.report import page
 from huatuo.report.collect import collect
 
@@ -77,6 +78,7 @@ def words(text: str) -> str:
     return " ".join("".join(ET.fromstring(text.removeprefix("<!doctype html>")).itertext()).split())
 
 
+@pytest.mark.slow
 def test_the_page_is_well_formed_as_html_and_as_xml(text):
     assert len(elements(text)) > 1000
     assert ET.fromstring(text.removeprefix("<!doctype html>")).tag == "html"
@@ -88,6 +90,7 @@ def test_the_first_words_say_that_it_is_a_demonstration_in_both_languages(text):
     assert body.index(WARNING) < 400
 
 
+@pytest.mark.slow
 def test_a_run_that_is_no_demonstration_does_not_say_so(finished, tmp_path):
     folder = made(tmp_path / "r", {"score": finished["score"]}, RunSettings(name="real"))
     shown = (folder / "report.html").read_text(encoding="utf-8")
@@ -97,6 +100,7 @@ def test_a_run_that_is_no_demonstration_does_not_say_so(finished, tmp_path):
     assert "no medical device and no physician" in start
 
 
+@pytest.mark.slow
 def test_a_recipe_without_questions_says_so_and_not_that_nothing_has_run(finished, tmp_path):
     stages = {name: finished[name] for name in ("order", "train")}
     for name in ("ingest", "questions", "ask", "score"):
@@ -116,6 +120,7 @@ def test_a_recipe_without_questions_says_so_and_not_that_nothing_has_run(finishe
     assert "Not asked: the recipe names no questions" in card
 
 
+@pytest.mark.slow
 def test_the_chinese_page_names_rules_kinds_and_models_in_chinese(finished, tmp_path):
     shown = (made(tmp_path / "r", finished, language="zh") / "report.html").read_text(encoding="utf-8")
     text = words(re.sub(r'<small class="code">.*?</small>|<code>.*?</code>', "", shown))
@@ -132,6 +137,24 @@ def test_the_chinese_page_names_rules_kinds_and_models_in_chinese(finished, tmp_
     for name in ("disease", "vignette", "withheld", "contaminated", "baseline:", "exact", "bootstrap", "most frequent"):
         assert name not in text, name
     assert "withheld" in shown  # in small print
+
+
+@pytest.mark.parametrize("language", ["zh", "en", "both"])
+def test_what_looks_wrong_with_the_training_is_said_in_the_language_of_the_page(finished, tmp_path, language):
+    message = (
+        "validation loss 1.250 after step 500 and 2.625 at the end: what was learned after it fits the training pairs "
+        'alone; next: set train.keep = "best", or fewer train.epochs'
+    )
+    with store.writing(tmp_path / "train", stage="train", key="k") as out:
+        for step in store.read(finished["train"], "steps", StepLog):
+            out.write("steps", step)
+        about = {"rule": "validation_turned", "severity": "warning", "subject": "train", "place": "step 500"}
+        out.write("findings", Finding(**about, message=message))
+        out.figures.update(store.read_manifest(finished["train"]).figures)
+    folder = made(tmp_path / "r", finished | {"train": tmp_path / "train"}, language=language)
+    shown = words((folder / "report.html").read_text(encoding="utf-8"))
+    assert (message in shown) is (language != "zh")
+    assert ("第 500 步：第 500 步后的验证损失为 1.250，结束时为 2.625" in shown) is (language != "en")
 
 
 def test_the_flow_says_what_its_score_is_of(report):
@@ -173,6 +196,7 @@ def test_each_number_of_a_run_has_a_line_to_cite(text):
     assert all("|questions:" in line and "|seed:2023" in line and "huatuo:" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_anywhere(text):
     for tag, attributes in elements(text):
         assert tag not in ("img", "link", "iframe", "object", "embed", "base", "form")
@@ -244,6 +268,7 @@ def test_exam_questions_in_the_training_pairs_are_counted_not_given_in_percent(t
     assert "300.0 %" not in text
 
 
+@pytest.mark.slow
 def test_a_pair_that_was_never_learned_teaches_nothing(finished, tmp_path):
     before = collect(finished, samples=0).ledger
     ids = [row["pair_id"] for batch in store.read_batches(finished["order"], "order") for row in batch.to_pylist()]
@@ -259,6 +284,7 @@ def test_a_pair_that_was_never_learned_teaches_nothing(finished, tmp_path):
     assert dict(after.untaught)["train: after the last step"] > 600
 
 
+@pytest.mark.slow
 def test_samples_are_as_many_right_as_wrong_and_the_same_each_time(finished):
     found = collect(finished, samples=6)
     assert [sample.right for sample in found.samples] == [True] * 6 + [False] * 6
@@ -268,6 +294,7 @@ def test_samples_are_as_many_right_as_wrong_and_the_same_each_time(finished):
     assert [s.question.id for s in again.samples] == [s.question.id for s in found.samples]
 
 
+@pytest.mark.slow
 def test_every_part_may_be_missing(finished, tmp_path):
     for stages in ((), ("ingest",), ("ingest", "synth"), ("ask",), ("order", "train")):
         folder = made(tmp_path / "-".join(("r", *stages)), {stage: finished[stage] for stage in stages})
@@ -276,6 +303,7 @@ def test_every_part_may_be_missing(finished, tmp_path):
         assert "not run yet" in words(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_one_language_shows_only_that_one(finished, tmp_path, language):
     folder = made(tmp_path / "r", finished, language=language)
@@ -285,6 +313,7 @@ def test_one_language_shows_only_that_one(finished, tmp_path, language):
     assert ("Did it learn?" in shown) is (language == "en")
 
 
+@pytest.mark.slow
 def test_worse_than_the_base_is_said_first(tmp_path):
     with store.writing(tmp_path / "score", stage="score", key="k") as out:
         for model, value in (("base", 0.8), ("ours", 0.5)):
@@ -332,6 +361,7 @@ def test_files_beside_the_page(report):
     assert "| unify | dropped | near-duplicate | 121 |" in (report / "data-card.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_running_again_gives_the_same_bytes(finished, report, tmp_path):
     again = made(tmp_path / "r", finished)
     for path in report.iterdir():
@@ -371,6 +401,7 @@ def test_no_horizontal_overflow_and_no_error_in_a_browser(report, language):
     assert all(url.startswith("file:") for url in asked)
 
 
+@pytest.mark.slow
 def test_the_ledger_says_what_is_taught_of_each_relation_and_opens_to_pairs(finished, tmp_path):
     text = (made(tmp_path / "r", finished) / "report.html").read_text(encoding="utf-8")
     part = text[text.index('<section id="ledger">') : text.index('<section id="repeat">')]
@@ -398,6 +429,7 @@ def test_the_ledger_says_what_is_taught_of_each_relation_and_opens_to_pairs(fini
         assert (said in part) == (hidden > 0)
 
 
+@pytest.mark.slow
 def test_a_ledger_of_many_relations_is_folded(tmp_path):
     origin = Origin(source="kg", file="f", place="line 1")
     with store.writing(tmp_path / "ingest", stage="ingest", key="k") as out:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from huatuo.llm.base import Reply, Sampling
 from huatuo.llm.cache import Cached
 from huatuo.llm.template import OfflineTeacher, read_block
@@ -47,6 +49,7 @@ def facts_of(maker: Any, count: int) -> list[Any]:
     return rows
 
 
+@pytest.mark.slow
 def test_every_call_is_counted_before_it_is_made(maker: Any, tmp_path: Path) -> None:
     facts = facts_of(maker, 250)
     passages = [
@@ -95,6 +98,7 @@ def test_every_call_is_counted_before_it_is_made(maker: Any, tmp_path: Path) -> 
     cache.close()
 
 
+@pytest.mark.slow
 def test_a_second_run_writes_the_same_pairs(maker: Any, tmp_path: Path) -> None:
     knowledge, cut = maker.knowledge(facts_of(maker, 120)), maker.write("curate", {"passages": []})
     digests = []

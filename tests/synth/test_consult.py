@@ -107,6 +107,7 @@ def run(maker: Any, settings: SynthSettings, model: Any, doctor: Any = None, **m
     return folder
 
 
+@pytest.mark.slow
 def test_a_thousand_cases_of_the_offline_teacher_are_multi_turn_pairs_with_parents(maker: Any) -> None:
     settings = SynthSettings.model_validate(talks())
     facts = graph(maker, 1000)
@@ -270,6 +271,7 @@ def test_a_refused_line_of_the_physician_is_repaired_once_in_the_conversation(
     assert any('"shape":"repair"' in prompt for prompt in servers[1].tries)  # the physician mends its own line
 
 
+@pytest.mark.slow
 def test_a_conversation_goes_on_in_the_middle_and_the_plan_counts_what_is_left(
     servers: tuple[Any, Any], maker: Any
 ) -> None:

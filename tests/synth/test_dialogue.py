@@ -54,6 +54,7 @@ def test_the_conclusion_of_a_passage(text: str, rest: str) -> None:
     assert dialogue.conclusion(text) == rest
 
 
+@pytest.mark.slow
 def test_a_thousand_passages_become_dialogues_of_their_sentences(maker: Any) -> None:
     marks = "甲乙丙丁戊己庚辛壬癸"
     names = ["".join(marks[int(d)] for d in f"{n:04}") for n in range(1000)]

@@ -124,6 +124,7 @@ def of_pairs(maker: Any, asked: list[Question], texts: list[str]) -> dict[int, t
     return {places[d.record_id]: (d.witness, d.reason) for d in read(folder, "dropped", Dropped)}
 
 
+@pytest.mark.slow
 def test_both_doors_drop_the_same_copies_for_the_same_reason(
     table: Any, maker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

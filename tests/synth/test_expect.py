@@ -60,6 +60,7 @@ def data(maker: Any) -> tuple[Path, Path]:
     return maker.knowledge(facts), maker.write("curate", {"passages": passages})
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_what_is_asked(maker: Any, data: tuple[Path, Path], tmp_path: Path) -> None:
     settings = SynthSettings(teacher=TEACHER, share={"reverse": 0.2})
     model = Recording(maker)
@@ -101,6 +102,7 @@ def test_money_hours_and_limits_are_said_and_an_unknown_price_is_unknown() -> No
     assert "USD" not in says(expected, unpriced)
 
 
+@pytest.mark.slow
 def test_requests_go_to_a_file_once_and_only_those_without_an_answer(
     data: tuple[Path, Path], tmp_path: Path, capsys: Any
 ) -> None:
@@ -120,6 +122,7 @@ def test_requests_go_to_a_file_once_and_only_those_without_an_answer(
     assert "100 of " in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json_object", "json_schema"])
 def test_a_response_format_is_part_of_the_sampling_and_the_prompt_asks_for_an_object(
     data: tuple[Path, Path], tmp_path: Path, form: Any

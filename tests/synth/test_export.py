@@ -35,6 +35,7 @@ def stored(folder: Path, pairs: list[Pair]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["alpaca", "sharegpt", "messages"])
 @settings(max_examples=25, deadline=None)
 @given(pairs=st.lists(conversations(), min_size=1, max_size=5))

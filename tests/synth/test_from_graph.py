@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from huatuo.checks.entities import Dictionary
 from huatuo.synth.from_graph import REVERSE_MOST, Call, Known, comparison, direct, group, reverse, vignette
 
@@ -17,6 +19,7 @@ def many(count: int) -> list[Known]:
     return facts
 
 
+@pytest.mark.slow
 def test_direct_holds_all_values_and_all_facts_once() -> None:
     facts = many(1000)
     calls = list(direct(group(facts)))
@@ -25,6 +28,7 @@ def test_direct_holds_all_values_and_all_facts_once() -> None:
     assert calls[1].block["values"] == ["查0"]
 
 
+@pytest.mark.slow
 def test_order_of_the_facts_does_not_matter() -> None:
     def made(facts: list[Known]) -> list[Call]:
         groups = group(facts)
@@ -60,6 +64,7 @@ def test_reverse_asks_nothing_about_a_withheld_name() -> None:
     assert asked == {f"头痛{n}" for n in range(300)} | {"头昏"}
 
 
+@pytest.mark.slow
 def test_share_draws_about_that_share_and_a_larger_one_adds_only() -> None:
     groups = group(many(1000))
     some = {c.block["value"] for c in reverse(groups, [], Dictionary(()), 1, 0.2)}
@@ -89,6 +94,7 @@ def test_vignette_symptoms_fit_no_other_disease() -> None:
     assert list(vignette(group(facts), [frozenset(("发烧", "咳", "疹", "吐"))], 1, 1.0)) == []
 
 
+@pytest.mark.slow
 def test_vignette_patients_follow_the_stated_distribution() -> None:
     calls = list(vignette(group(many(2000)), [], 1, 1.0))
     ages = [call.block["age"] for call in calls]

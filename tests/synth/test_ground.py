@@ -97,6 +97,7 @@ def test_values_inside_values_are_told_apart() -> None:
     assert refusal is not None
 
 
+@pytest.mark.slow
 def test_every_shipped_wording_of_a_right_answer_is_accepted() -> None:
     relations = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
     checked = 0
@@ -216,6 +217,7 @@ print(conflicts("孕妇禁用，孕妇慎用，孕妇没有禁忌，儿童可用
 """
 
 
+@pytest.mark.slow
 def test_refusals_are_the_same_under_every_hash_seed() -> None:
     said = {
         subprocess.run(

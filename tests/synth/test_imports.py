@@ -156,6 +156,7 @@ fields = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(FORMATS)), st.dictionaries(st.sampled_from(fields), json_values))
 def test_no_record_crashes_a_reader(

@@ -105,6 +105,7 @@ def judged(maker: Any, tmp_path: Path, answer: Callable[[str], Reply], count: in
     return once, fake
 
 
+@pytest.mark.slow
 def test_pairs_below_the_threshold_are_dropped_with_their_scores(maker: Any, tmp_path: Path) -> None:
     def answer(prompt: str) -> Reply:
         number = int(prompt.split('"question":"病')[1].split("有")[0])

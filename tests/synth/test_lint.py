@@ -188,6 +188,7 @@ def test_a_clean_pair_has_no_objection_and_findings_do_not_repeat_personal_data(
     assert "13812345678" not in lint(ask("我的电话是13812345678。", FINE))["personal_data"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not SEED.exists(), reason="../shared/data is not here")
 def test_known_defects_of_the_released_instructions() -> None:
@@ -223,6 +224,7 @@ def test_known_defects_of_the_released_instructions() -> None:
     assert len(wrong) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not SEED.exists(), reason="../shared/data is not here")
 def test_references_on_questions_that_the_rules_were_not_made_on() -> None:

@@ -60,6 +60,7 @@ def some_facts(maker: Any, count: int) -> list[Fact]:
     ]
 
 
+@pytest.mark.slow
 def test_every_fact_and_passage_ends_once_and_every_pair_names_its_parents(maker: Any) -> None:
     facts = some_facts(maker, 400)
     passages = [maker.passage(f"题{n}", f"第{n}号文字说明休息。") for n in range(30)]
@@ -80,6 +81,7 @@ def test_every_fact_and_passage_ends_once_and_every_pair_names_its_parents(maker
     assert all(p.parents == (p.parents[0], "doc") for p in pairs if p.shape == "passage")
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_digest_whatever_the_order(maker: Any) -> None:
     facts = some_facts(maker, 60)
     cut = maker.write("curate", {"passages": []})
@@ -245,6 +247,7 @@ def test_the_pair_of_a_passage_names_both_prompts(maker: Any) -> None:
     assert made["direct"].prompt_hash == prompts.load("graph_direct.zh").hash
 
 
+@pytest.mark.slow
 def test_passages_as_they_are_need_no_model_and_lose_nothing(maker: Any) -> None:
     def refuses(block: dict[str, Any]) -> Reply:
         raise AssertionError(block)

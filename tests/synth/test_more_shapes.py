@@ -75,6 +75,7 @@ def offline(call: Call) -> tuple[QA, ...]:
     return parse(reply.text).pairs
 
 
+@pytest.mark.slow
 def test_every_shape_is_made_of_thousands_of_facts_grounded_and_traceable() -> None:
     facts = many(300)
     graph = graph_of(facts)
@@ -93,6 +94,7 @@ def test_every_shape_is_made_of_thousands_of_facts_grounded_and_traceable() -> N
         assert len(questions) > 0.9 * len(calls), shape
 
 
+@pytest.mark.slow
 def test_calls_depend_on_seed_and_content_alone() -> None:
     facts = many(120)
     again = calls_of(graph_of(facts))
@@ -138,6 +140,7 @@ def test_two_entities_of_one_name_are_no_step() -> None:
     assert calls_of(graph_of(facts + twin))["multi_hop"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relation", ["禁忌", "慎用", "注意事项", "药物相互作用", "忌吃食物", "不良反应"])
 def test_no_warning_is_ever_denied(relation: str) -> None:
     facts = [known(f"{word(n)}片", relation, f"{word(n)}者{mark}", "drug") for n in range(300) for mark in "甲乙"]
@@ -158,6 +161,7 @@ def test_a_false_value_is_not_nearly_a_true_one() -> None:
     assert any(not call.block["true"] for call in made)
 
 
+@pytest.mark.slow
 def test_false_values_are_of_another_entity_and_nowhere_among_its_own() -> None:
     facts = many(300)
     made = calls_of(graph_of(facts))["true_false"]
@@ -211,6 +215,7 @@ def test_a_contraindication_keeps_its_word_and_a_diagnosis_its_whole_set() -> No
             assert len(call.block["entities"]) == 4
 
 
+@pytest.mark.slow
 def test_a_consultation_names_its_entity_once_and_then_points_to_it() -> None:
     for call in calls_of(graph_of(many(200)))["multi_turn"]:
         turns = offline(call)

@@ -21,6 +21,7 @@ def read_escapes(text: str) -> str:
     return re.sub(r"\\(.)", lambda match: marks.get(match[1], match[0]), text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), st.integers(0, 2**32), st.booleans())
 def test_every_value_of_a_damaged_reply_stands_in_it(pairs: list[tuple[str, str]], seed: int, cut: bool) -> None:

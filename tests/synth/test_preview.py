@@ -68,6 +68,7 @@ def run_to(loaded: Recipe, root: Path, last: str) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_pairs_sources_and_price_are_shown_and_only_the_cache_is_written(server: Any, tmp_path: Path) -> None:
     loaded, root = load(tmp_path, teacher(server, PRICES)), tmp_path / "runs/t"
     said = "\n".join(running.preview(loaded, root, 5))
@@ -86,6 +87,7 @@ def test_pairs_sources_and_price_are_shown_and_only_the_cache_is_written(server:
     assert manifest.figures["calls asked"] == len(server.bodies) - asked
 
 
+@pytest.mark.slow
 def test_the_offline_teachers_replies_are_reused_and_a_finished_run_is_not_touched(tmp_path: Path) -> None:
     loaded, root = load(tmp_path), tmp_path / "runs/t"
     said = "\n".join(running.preview(loaded, root, 3))
@@ -98,6 +100,7 @@ def test_the_offline_teachers_replies_are_reused_and_a_finished_run_is_not_touch
     assert {name: (root / name).stat().st_mtime_ns for name in before} == before
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_shown_with_its_reason_and_an_unknown_price_is_unknown(server: Any, tmp_path: Path) -> None:
     server.answer = lambda prompt, attempt, request: web.json_response(
         completion('[{"question": "病1的症状有哪些？", "answer": "病1的症状有胡说八道热。"}]')
@@ -146,6 +149,7 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
         list(running.preview(recipe_file.load(tmp_path / "e.toml"), tmp_path / "runs/e", 2))
 
 
+@pytest.mark.slow
 def test_the_verbs_show_pairs_and_write_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load(tmp_path, count=30)
     monkeypatch.chdir(tmp_path)

@@ -78,6 +78,7 @@ def run(maker: Any, settings: SynthSettings, model: Any, folders: tuple[Path, Pa
     return folder
 
 
+@pytest.mark.slow
 def test_a_second_try_that_is_right_is_kept_with_its_flag_and_both_calls(server: Any, maker: Any) -> None:
     serve(server, mends=True)
     settings, folders = settings_of(server), data(maker)
@@ -184,6 +185,7 @@ def test_the_plan_counts_repairs_at_most_before_and_exactly_after(server: Any, m
     assert made <= before.calls
 
 
+@pytest.mark.slow
 def test_by_file_the_repairs_follow_in_a_file_of_their_own(maker: Any) -> None:
     teacher = TeacherSettings(kind="batch", model="m")
     settings = SynthSettings.model_validate(

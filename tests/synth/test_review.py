@@ -95,6 +95,7 @@ def spreadsheet(row: list[Any]) -> list[Any]:
     return [changed.get(cell, cell) for cell in row]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["utf-8-sig", "gbk", "utf-16", "semicolon", "xlsx", "other columns"])
 def test_decisions_come_back_however_the_sheet_was_saved(run: Path, maker: Any, tmp_path: Path, way: str) -> None:
     rows = [spreadsheet(row) for row in decided(run, tmp_path / "out")]
@@ -135,6 +136,7 @@ def test_decisions_come_back_however_the_sheet_was_saved(run: Path, maker: Any, 
     assert not {pair.id for pair in pairs} & {pair.parents[0] for pair in human}
 
 
+@pytest.mark.slow
 def test_what_decides_nothing_is_counted_and_the_machines_pair_stays(run: Path, maker: Any, tmp_path: Path) -> None:
     rows = sheet(export_review(run, tmp_path / "out")[0])[:9]
     rows[1][5], rows[2][5], rows[3][5] = "maybe", "edit", "accept"
@@ -153,6 +155,7 @@ def test_what_decides_nothing_is_counted_and_the_machines_pair_stays(run: Path, 
     assert any("row 2" in item.reason and "'maybe'" in item.reason for item in dropped)
 
 
+@pytest.mark.slow
 def test_no_correction_is_lost_in_silence(run: Path, maker: Any, tmp_path: Path) -> None:
     rows = sheet(export_review(run, tmp_path / "out")[0])[:13]
     ids = [row[0].removeprefix("p-") for row in rows]
@@ -185,6 +188,7 @@ def test_no_correction_is_lost_in_silence(run: Path, maker: Any, tmp_path: Path)
     assert {ids[5], ids[7], ids[10]} <= taught
 
 
+@pytest.mark.slow
 def test_an_edited_cell_that_became_a_date_or_a_number_is_refused(run: Path, maker: Any, tmp_path: Path) -> None:
     rows = sheet(export_review(run, tmp_path / "out")[0])[:3]
     rows[1][5:8], rows[2][5:8] = ["edit", "", 42.0], ["edit", "请问？", "'=好的。"]

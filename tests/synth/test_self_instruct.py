@@ -122,6 +122,7 @@ def test_objections(question: str, answer: str, rule: str) -> None:
     assert (found.rule if found else "") == rule
 
 
+@pytest.mark.slow
 def test_pairs_grow_from_seeds_and_copies_are_counted(maker: Any, tmp_path: Path) -> None:
     path, folder = seeds_in(tmp_path / "seeds.txt", 500), tmp_path / "synth"
     grown = SelfInstructSettings(seeds=path, questions=400)

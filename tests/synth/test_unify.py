@@ -56,6 +56,7 @@ def test_generated_and_imported_pairs_come_together_with_flags(maker: Any, tmp_p
     assert any("line 2" in d.reason for d in read(folder, "dropped", Dropped))
 
 
+@pytest.mark.slow
 def test_drop_flagged_and_limit(maker: Any, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     lines = [
@@ -112,6 +113,7 @@ def test_a_held_out_question_of_the_probe_is_never_trained_on(maker: Any, group:
     assert [p.id for p in rows(folder)] == [pairs[1].id]
 
 
+@pytest.mark.slow
 def test_an_imported_pair_that_names_a_withheld_entity_is_left_and_a_generated_one_is_not(
     maker: Any, tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_possible_overlap_is_only_flagged(maker: Any) -> None:
     assert [p.flags for p in rows(folder)] == [("possible_exam_overlap",)]
 
 
+@pytest.mark.slow
 def test_no_entity_document_or_question_on_both_sides_and_the_share_is_met(maker: Any) -> None:
     pairs = [
         maker.pair(f"第{n % 1500}个问题是什么？", f"这是第{n}个回答。", entities=(f"病{n % 700}",), parents=(f"f{n}",))
@@ -167,6 +170,7 @@ def test_no_entity_document_or_question_on_both_sides_and_the_share_is_met(maker
     assert list(read(folder, "findings", Finding)) == []
 
 
+@pytest.mark.slow
 def test_the_split_does_not_depend_on_the_order(maker: Any) -> None:
     pairs = [maker.pair(f"第{n}问？", f"第{n}个回答。", entities=(f"病{n // 3}",)) for n in range(1200)]
     held = [
@@ -177,6 +181,7 @@ def test_the_split_does_not_depend_on_the_order(maker: Any) -> None:
     assert len(held[0]) == 240
 
 
+@pytest.mark.slow
 def test_a_group_too_big_for_the_share_is_reported(maker: Any) -> None:
     pairs = [maker.pair(f"第{n}问？", f"第{n}个回答。", entities=("同一个病",)) for n in range(1000)]
     folder = run(maker, pairs, validation_share=0.1)
@@ -201,6 +206,7 @@ def imported(maker: Any, tmp_path: Path, records: list[tuple[str, str]], near: f
     return list(read(folder, "pairs", Pair)), list(read(folder, "dropped", Dropped)), out
 
 
+@pytest.mark.slow
 def test_personal_data_is_flagged_and_taken_out_on_request(maker: Any, tmp_path: Path) -> None:
     records = [
         (f"我是第{i}号，电话138{i:08}，住院号A{i:06}，要紧吗？", f"请找王医生复诊，血压约{i}。") for i in range(1000)
@@ -224,6 +230,7 @@ def test_personal_data_is_flagged_and_taken_out_on_request(maker: Any, tmp_path:
     assert not any("138" in item.reason for item in dropped)
 
 
+@pytest.mark.slow
 def test_near_duplicates_of_an_import_go_and_name_the_earlier_one(maker: Any, tmp_path: Path) -> None:
     records = [(f"第{i * 7919}号病房的{i * i}床患者应当怎样护理？", "按常规护理。") for i in range(500)]
     twins = [(question.replace("？", "呢？"), answer) for question, answer in records]
@@ -238,6 +245,7 @@ def test_near_duplicates_of_an_import_go_and_name_the_earlier_one(maker: Any, tm
     assert "line 500" in dropped[-1].reason
 
 
+@pytest.mark.slow
 def test_passages_as_they_are_are_neither_tied_by_their_empty_question_nor_flagged_for_it(maker: Any) -> None:
     def text(number: int, document: str) -> Pair:
         pair: Pair = maker.pair("", f"第{number}号文字说明休息。")
@@ -258,6 +266,7 @@ def test_passages_as_they_are_are_neither_tied_by_their_empty_question_nor_flagg
 # ---------------------------------------------------------------- so many pairs, twins on one side
 
 
+@pytest.mark.slow
 def test_exactly_so_many_pairs_are_held_out_with_twins_on_one_side(maker: Any, tmp_path: Path) -> None:
     records = [(f"第{i * 7919}号病房的{i * i}床患者应当怎样护理？", f"按第{i}号常规护理。") for i in range(900)]
     twins = [(question.replace("？", "呢？"), f"另一种说法{i}。") for i, (question, _) in enumerate(records[:300])]
@@ -275,6 +284,7 @@ def test_exactly_so_many_pairs_are_held_out_with_twins_on_one_side(maker: Any, t
     assert torn & {pair.messages[0].content.replace("呢", "") for pair in apart if pair.split == "train"}
 
 
+@pytest.mark.slow
 def test_twins_pass_over_passages_and_tie_chains(maker: Any) -> None:
     chain = [maker.pair("很长的同一个问题说了一遍又一遍" + "啊" * n, f"第{n}个回答。") for n in range(1, 6)]
     others = [maker.pair(f"第{n * 7919}问，{n * n}？", f"第{n}个别的回答。") for n in range(1000)]

@@ -40,6 +40,7 @@ def run(maker: Any, model: Any, *shapes: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_vignettes_and_refused_diagnoses_urge_care_first_where_the_symptoms_are_red_flags(maker: Any) -> None:
     folder = run(maker, OfflineTeacher(maker.phrasings), "vignette", "refusal")
     pairs = list(read(folder, "pairs", Pair))

@@ -56,6 +56,7 @@ def test_a_text_of_fewer_than_five_characters_has_no_gram(text: str) -> None:
     assert grams(join([text]))[1].tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_the_last_text_of_a_chunk_keeps_to_itself() -> None:
     texts = made(2 * CHUNK + 7)
     whole, filled = bands(texts)

@@ -23,6 +23,7 @@ def test_no_pair_is_missed_and_none_invented(texts: list[str], threshold: float)
     assert earlier_neighbours(texts, threshold) == by_hand(texts, threshold)
 
 
+@pytest.mark.slow
 def test_a_thousand_questions_are_compared_exactly() -> None:
     dice = random.Random(3)
     texts = ["".join(dice.choices("甲乙丙丁戊己庚辛", k=12)) + "的症状有哪些" for _ in range(900)]

@@ -153,6 +153,7 @@ def test_many_equals_one_by_one_and_order_does_not_matter(bank):
     assert Index(bank[::-1]).grade_many(texts) == index.grade_many(texts)
 
 
+@pytest.mark.slow
 def test_thousands_of_texts_per_second(index):
     rng = random.Random(6)
     texts = [made(rng, 300) for _ in range(4000)]
@@ -169,6 +170,7 @@ def test_knowledge_questions_are_not_protected():
     assert ExamIndex([knowledge.model_copy(update={"kind": "open"})]).grade(knowledge.stem).grade == "exact"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=4))
 @example(["ΑΣ", "e\u0301", "℃①", "ＡＢ", "\ud800x", "\0", "각", "豈", "𝐀"])

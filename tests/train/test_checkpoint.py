@@ -149,8 +149,53 @@ def test_the_best_weights_of_few_steps_are_on_disk_and_of_none_where_they_are_no
         found.append([int(path.name.split("-")[1]) for path in sorted(tmp_path.glob("best-*"))])
     assert found == [[1], [2], [2], [2, 4], [2, 4], [2, 6]]
     again = watch.Best(tmp_path, ALONE, 2, 4.0)  # killed, and gone on from that checkpoint
-    again.restore(model)
+    again.look_after()
+    assert again.restore(model, 4.0) == (2, 4.0)
     assert model.bias.tolist() == [2.0, 2.0]
     none = watch.Best(tmp_path / "none", ALONE, kept=False)
     assert [none.seen(step, loss, model) for step, loss in losses.items()] == [True, True, False, True, False, True]
     assert not (tmp_path / "none").exists()
+
+
+def damage(folder: Path) -> None:
+    part = next(folder.glob("__0_*"))
+    part.write_bytes(part.read_bytes()[:-9])
+
+
+def test_damaged_best_weights_give_way_to_those_before_them_and_then_to_the_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = nn.Linear(3, 2)
+    best = watch.Best(tmp_path, ALONE)
+    for step, loss in {2: 4.0, 4: 3.0}.items():
+        nn.init.constant_(model.bias, step)
+        best.seen(step, loss, model)
+        best.named = 2  # a checkpoint names it
+    nn.init.constant_(model.bias, 9)
+    assert best.restore(model, 2.5) is None
+    damage(tmp_path / "best-000000004")
+    assert best.restore(model, 3.5) is None
+    assert "best-000000004: damaged" in caplog.text
+    assert model.bias.tolist() == [9.0, 9.0]
+    assert best.restore(model, 5.0) == (2, 4.0)
+    assert model.bias.tolist() == [2.0, 2.0]
+    damage(tmp_path / "best-000000002")
+    assert best.restore(model, 5.0) is None
+
+
+def test_best_weights_that_are_gone_when_a_run_goes_on_are_said_and_measured_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = nn.Linear(3, 2)
+    watch.Best(tmp_path, ALONE).seen(4, 3.0, model)
+    whole = watch.Best(tmp_path, ALONE, 4, 3.0)
+    whole.look_after()
+    assert not whole.seen(6, 3.5, model)
+    assert "damaged" not in caplog.text
+    damage(tmp_path / "best-000000004")
+    best = watch.Best(tmp_path, ALONE, 4, 3.0)
+    best.look_after()
+    assert "step 4, the best so far by validation loss (3.000), are gone or damaged" in caplog.text
+    assert best.seen(6, 3.5, model)
+    assert best.restore(model, 3.6) == (6, 3.5)
+    watch.Best(tmp_path, ALONE, 6, 3.5, kept=False).look_after()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from train_makers import Stages, made_pairs
 
-from conftest import Stages, made_pairs
 from huatuo import store
 from huatuo.errors import TrainingError
 from huatuo.models import load as models

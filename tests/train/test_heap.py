@@ -26,6 +26,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
 def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
@@ -37,6 +38,7 @@ def test_a_step_does_not_ask_for_the_same_pages_again() -> None:
     assert inside < outside / 4  # what lies between the blocks may make the heap grow a few times more
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory as Linux shows it")
 def test_what_was_kept_goes_back_at_the_end() -> None:

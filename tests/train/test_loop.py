@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from train_makers import TINY, Stages, made_pairs
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from conftest import TINY, Stages, made_pairs
 from huatuo import store
 from huatuo.errors import TrainingError
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo.records import Finding
 from huatuo.records_trained import StepLog
-from huatuo.train import loop, refusals
+from huatuo.train import loop, refusals, setup
 from huatuo.train.samples import Samples
 
 Make = Callable[..., TrainSettings]
@@ -58,6 +60,7 @@ def test_training_learns_and_accounts_for_every_pair(stages: Stages, settings: M
     assert trained.digest != base.digest
 
 
+@pytest.mark.slow
 def test_the_untrained_base_is_what_training_began_with(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(100), settings())
     folder = stages.train(settings(steps=1))
@@ -68,6 +71,7 @@ def test_the_untrained_base_is_what_training_began_with(stages: Stages, settings
     assert all(torch.equal(base[name], value) for name, value in fresh.items())
 
 
+@pytest.mark.slow
 def test_the_validation_loss_is_the_mean_over_all_learned_tokens(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(400), settings())
     folder = stages.train(settings(steps=1, batch_tokens=64))
@@ -90,6 +94,7 @@ def test_gradients_are_scaled_down_to_the_clip_and_their_norm_is_that_before(lar
     assert float(model.weight.grad.norm()) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_says_its_real_tokens(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(300), settings())
     rows = steps_of(stages.train(settings(epochs=1)))
@@ -143,6 +148,7 @@ def test_joined_samples_see_each_other_and_packed_ones_do_not(stages: Stages, se
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error::FutureWarning")
 @pytest.mark.parametrize("adapter", [False, True])
 def test_recomputed_activations_give_the_same_training(stages: Stages, settings: Make, adapter: bool) -> None:
     chosen = settings(steps=6)
@@ -155,7 +161,19 @@ def test_recomputed_activations_give_the_same_training(stages: Stages, settings:
     assert [row.gradient_norm for row in again] == pytest.approx([row.gradient_norm for row in kept], rel=1e-4)
 
 
+def test_activations_are_recomputed_by_the_name_that_a_version_of_transformers_has() -> None:
+    class Model:
+        def __init__(self, name: str) -> None:
+            setattr(self, f"{name}_enable", lambda **how: said.update(how))
+
+    for name in ("activation_checkpointing", "gradient_checkpointing"):
+        said: dict[str, Any] = {}
+        setup.recompute_activations(Model(name))
+        assert said == {f"{name}_kwargs": {"use_reentrant": False}}
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error::FutureWarning")
 @pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
 def test_variants_of_the_adapter_learn_and_come_back(stages: Stages, settings: Make, variant: str) -> None:
     stages.prepare(made_pairs(300), settings())
@@ -169,6 +187,7 @@ def test_variants_of_the_adapter_learn_and_come_back(stages: Stages, settings: M
     assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 24, 0.125)
 
 
+@pytest.mark.slow
 def test_a_step_limit_leaves_the_rest_for_later(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(200), settings())
     manifest = store.read_manifest(stages.train(settings(steps=3)))
@@ -184,6 +203,7 @@ def test_pairs_that_were_not_tokenised_are_left(stages: Stages, settings: Make) 
     assert 0 < left["not tokenised"] <= dropped
 
 
+@pytest.mark.slow
 def test_bf16_learns_what_fp32_learns_but_for_rounding(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(400), settings())
     full, half = (steps_of(stages.train(settings(precision=name), name)) for name in ("fp32", "bf16"))
@@ -220,6 +240,7 @@ def test_an_adapter_changes_nothing_but_itself(stages: Stages, settings: Make) -
     assert str(stages.root) not in (folder / "model" / "adapter_config.json").read_text()
 
 
+@pytest.mark.slow
 def test_wrong_adapter_targets_are_named(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(50), settings())
     chosen = settings(base=str(make_base(stages)), lora=LoraSettings(targets=("query_key_value",)))
@@ -304,6 +325,7 @@ def test_the_best_weights_are_kept_and_training_stops_when_nothing_gets_better(s
     assert all(torch.equal(best[name], value) for name, value in short.items())
 
 
+@pytest.mark.slow
 def test_what_came_after_the_best_weights_was_not_learned_by_them(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +341,33 @@ def test_what_came_after_the_best_weights_was_not_learned_by_them(
     assert (about["steps"], about["samples"], about["tokens"]) == (10, 160, sum(row.tokens for row in kept))
 
 
+@pytest.mark.slow
+def test_best_weights_that_are_damaged_meanwhile_do_not_lose_the_run(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    losses = [9.0, 5.0, 3.0, 4.0, 3.5, 3.7]  # before; after 5, 10, 15 and 20 steps; at the end
+
+    def measure(*_: object) -> float:
+        if len(losses) == 3:
+            (folder,) = (stages.root / "train.part" / "state").glob("best-*")
+            next(folder.glob("__0_*")).unlink()
+        return losses.pop(0)
+
+    monkeypatch.setattr(loop, "_validation_loss", measure)
+    stages.prepare(made_pairs(500), settings())
+    folder = stages.train(settings(evaluate_every=5, keep="best", steps=25))
+    manifest = store.read_manifest(folder)
+    assert (manifest.figures["kept_step"], manifest.figures["validation_loss_after"]) == (25, 3.7)
+    assert manifest.kept == 400
+    found = {finding.rule: finding.message for finding in store.read(folder, "findings", Finding)}
+    assert found["best_damaged"].startswith(
+        "the weights of step 10, whose validation loss 3.000 was the lowest measured, were gone or damaged on the disk; "
+        "those of step 25 (validation loss 3.700) are kept"
+    )
+    assert "best-000000010: damaged" in caplog.text
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,9 +1,10 @@
-"""What the plan says of memory is what training takes, for small models of three shapes."""
+"""What the plan says of memory is what training takes, for small models of four shapes."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("large vocabulary", "all, fp32, Muon"),
         ("large vocabulary", "all, bf16, recomputed"),
         ("large vocabulary", "adapter, bf16"),
+        ("ALiBi", "all, fp32"),
+        ("ALiBi", "all, bf16"),
+        ("ALiBi", "all, bf16, recomputed"),
+        ("ALiBi", "all, fp32, packed"),
+        ("ALiBi", "adapter, bf16"),
     ],
 )
 def test_planned_memory_is_near_what_tensors_take(bench: Any, model: str, way: str) -> None:
@@ -55,6 +61,23 @@ def test_planned_memory_is_near_what_tensors_take(bench: Any, model: str, way: s
     for part in ("weights", "gradients", "optimiser"):
         assert said[part] == pytest.approx(there[part], rel=0.1), part
     assert said["activations"] == pytest.approx(there["activations"], rel=0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["all, fp32", "all, bf16", "all, bf16, recomputed", "adapter, bf16"])
+def test_the_mask_of_alibi_in_long_rows(bench: Any, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(bench, "ROWS", 3)
+    monkeypatch.setattr(bench, "COLUMNS", 256)
+    settings, shape = (
+        TrainSettings.model_validate({"base": "b", **bench.WAYS[way]}),
+        from_config(bench.CONFIGS["ALiBi"]),
+    )
+    assert shape is not None
+    load = Load(shape, settings, tokens=3 * 256, row=256)
+    terms = {term.name: term.bytes for term in memory.memory(load)}
+    assert terms["ALiBi mask"] > 0.5 * (terms["ALiBi mask"] + terms["activations"])  # what the bound is about
+    there = bench.measured(bench.CONFIGS["ALiBi"], settings)["activations"]
+    assert bench.planned(shape, settings)["activations"] == pytest.approx(there, rel=0.2)
 
 
 @pytest.mark.slow
@@ -69,6 +92,7 @@ def test_muons_update_of_a_model_that_keeps_little(bench: Any, monkeypatch: pyte
     assert bench.planned(shape, settings)["activations"] == pytest.approx(there, rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lora", [None, LoraSettings(r=4), LoraSettings(r=4, variant="dora"), LoraSettings(targets=("o_proj", "down_proj"))]
 )
@@ -152,14 +176,88 @@ def test_the_fewest_gpus_are_the_fewest() -> None:
 def test_the_plan_of_a_base_says_gpus_terms_and_time(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_13B), encoding="utf-8")
     settings = TrainSettings(base=str(tmp_path), precision="bf16", gradient_checkpointing=True)
-    lines = plan_train.train_says(settings, 10_000, 7e5).splitlines()
-    assert lines[0].startswith("about 625 steps of 16 samples, about 0.7 M tokens; 13,015.9 M parameters")
+    said = plan_train.train_says(settings, 10_000, 7e5)
+    lines = said.splitlines()
+    assert lines[0].startswith("about 625 steps of 16 samples, about 700.0 thousand tokens; 13.0 billion parameters")
     assert "needs 4 x 80 GB for full bf16 AdamW" in lines[1]
     assert "1 x 80 GB for LoRA" in lines[1]
-    assert "weights 13.0 (4 P/n) + gradients 13.0 (4 T/n) + AdamW 26.0 (8 T/n) + gathered" in lines[2]
-    assert "52.1 GB for the first process while it reads" in lines[5]
-    assert "(8 P_layers + 6 x 0.5 V h) x tokens / 1.5e+14 FLOP/s (assumed) / 4; no GPU was measured" in lines[6]
-    assert all(name in lines[7] for name in PRESETS)
+    assert "memory of each of 4 GPUs: 5" in lines[2]
+    for term in ("13.0 GB weights = 4 P/n: every", "13.0 GB gradients = 4 T/n: a", "26.0 GB AdamW = 8 T/n: two"):
+        assert term in said
+    assert "P = 13,015,864,320 (all weights), n = 4 (processes, one on each GPU)" in said
+    assert "52.1 GB for the first process while it reads" in said
+    assert "time: about 2.0 minutes on 4 x 80 GB, 190 milliseconds a step" in said
+    assert "(8 layers + 6 x 0.5 V h) operations a token x 700.0 thousand tokens / 1.5e+14 operations" in said
+    assert "a second (assumed) / 4 GPUs" in said
+    assert "no GPU was measured" in said
+    assert all(name in lines[-1] for name in PRESETS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize("lora", [None, LoraSettings(dropout=0.1)])
+def test_every_letter_of_a_printed_formula_is_explained_once(
+    tmp_path: Path, layout: str, precision: str, optimiser: str, lora: LoraSettings | None
+) -> None:
+    baichuan = LLAMA_13B | {"model_type": "baichuan", "model_max_length": 4_096}
+    (tmp_path / "config.json").write_text(json.dumps(baichuan), encoding="utf-8")
+    given = {"precision": precision, "layout": layout, "optimiser": optimiser, "lora": lora}
+    for more in ({}, {"device": "cpu"}, {"gradient_checkpointing": True}):
+        settings = TrainSettings.model_validate({"base": str(tmp_path), **given, **more})
+        said = plan_train.train_says(settings, 10_000, 7e5)
+        body = said[said.index("    memory") :]
+        terms = re.findall(r"[kMG]B ([\w ]+?) = (.+?): (.+)", body.partition("    time:")[0])
+        assert {name for name, *_ in terms} >= {"weights", "gradients", "activations", "ALiBi mask"}
+        assert all(says == memory.SAYS[name] for name, _, says in terms)
+        used = {letter for _, formula, _ in terms for letter in re.findall(r"(?<!')\b[A-Za-wyz]\b", formula)}
+        told = re.findall(r"\b([A-Za-z]+) = [\d,]+ \(", body.partition("    time:")[0])
+        assert used <= set(told)
+        assert len(told) == len(set(told))
+        assert {"layers", "V", "h"} <= set(re.findall(r"(\w+) = [\d,]+ \(", body.partition("    time:")[2]))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"), (999, "999"), (999.6, "1.0 thousand"), (5_600, "5.6 thousand"), (1e6, "1.0 million"),
+        (13_015_864_320, "13.0 billion"),
+    ],
+)  # fmt: skip
+def test_amounts_are_said_in_words(number: float, said: str) -> None:
+    assert plan_train.amount(number) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "less than a millisecond"), (0.0042, "4 milliseconds"), (1, "1.0 seconds"), (59.9, "59.9 seconds"),
+        (90, "1.5 minutes"), (3_600, "1.0 hours"), (71 * 3_600, "71.0 hours"), (96 * 3_600, "4.0 days"),
+    ],
+)  # fmt: skip
+def test_durations_are_said_in_units_of_their_size(seconds: float, said: str) -> None:
+    assert plan_train.duration(seconds) == said
+
+
+def test_a_tiny_run_is_no_zero_of_anything() -> None:
+    said = plan_train.train_says(TrainSettings(), 64, 6_400)
+    assert "about 4 steps of 16 samples, about 6.4 thousand tokens; 786.0 thousand parameters" in said
+    assert "time: about 1.1 seconds on one CPU core, 285 milliseconds a step" in said
+    assert not re.search(r"\b0\.0+\b", said)
+
+
+def test_positions_as_a_mask_are_seen_in_the_config() -> None:
+    raw = LLAMA_13B | {"model_type": "baichuan", "model_max_length": 4_096}
+    found, rotary = from_config(raw), from_config(raw | {"max_position_embeddings": 4_096})
+    assert found is not None
+    assert rotary is not None
+    assert (found.alibi, rotary.alibi) == (True, False)
+    assert PRESETS["Baichuan2-13B"].alibi
+    settings = TrainSettings(base="b", window=2_048, batch_tokens=4_096)
+    masks = {term.name: term for term in memory.memory(Load(found, settings))}
+    assert masks["ALiBi mask"].bytes == 4 * 40 * 4_096 * 2_048
+    assert masks["ALiBi mask"].formula == "4 a N W"
 
 
 def test_time_is_what_its_formula_gives() -> None:

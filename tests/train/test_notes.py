@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from train_makers import Stages, made_pairs, make_pair
 
-from conftest import Stages, made_pairs, make_pair
 from huatuo import store
 from huatuo.recipe import TrainSettings
 from huatuo.records import Finding
@@ -68,6 +68,11 @@ def measured(values: Mapping[int, float]) -> Rows:
         ("flat_loss", {"steps": rows([v - 0.002 * i for i, v in enumerate(noisy())])}, {}),
         ("validation_worse", {"before": 2.5, "after": 2.501}, {"before": 2.5, "after": 2.5}),
         ("validation_turned", {"steps": measured(MEASURED), "after": 2.2}, {"steps": measured(MEASURED), "after": 2.0}),
+        (
+            "best_damaged",
+            {"steps": measured(MEASURED), "after": 2.001, "kept_step": 100, "best": True},
+            {"steps": measured(MEASURED), "after": 2.0, "kept_step": 50, "best": True},
+        ),
         ("few_learned", {"steps": rows(falling(), learned_tokens=99)}, {"steps": rows(falling(), learned_tokens=100)}),
         ("all_learned", {"steps": rows(falling(), learned_tokens=1000)}, {"steps": rows(falling(), learned_tokens=980)}),
         ("twins", {"twins": 11}, {"twins": 10}),
@@ -98,13 +103,16 @@ def test_each_rule_finds_what_is_wrong_and_only_that(rule: str, wrong: dict[str,
 
 
 def test_every_rule_has_a_case_and_says_what_next() -> None:
-    everything = Evidence(rows([3.0] * 100, gradient_norm=[2.0] * 99 + [99.0], learned_tokens=1, sources={"kg": 1}), 1.0,
-                          1.0, 2.0, 10, 9, 5, 5, 3)  # fmt: skip
+    everything = Evidence(
+        rows([3.0] * 100, gradient_norm=[2.0] * 99 + [99.0], learned_tokens=1, sources={"kg": 1}),
+        clip=1.0, before=1.0, after=2.0, samples=10, twins=9, asked=5, trained=5, sources=3,
+    )  # fmt: skip
     found = looks_wrong(everything)
-    assert {f.rule for f in found} == set(notes.RULES) - {"validation_turned", "all_learned"}
+    assert {f.rule for f in found} == set(notes.RULES) - {"validation_turned", "best_damaged", "all_learned"}
     assert all("next: " in f.message and f.severity == "warning" for f in found)
 
 
+@pytest.mark.slow
 def test_a_run_counts_twins_and_questions_on_both_sides(stages: Stages, settings: Make) -> None:
     pairs = made_pairs(200)
     pairs += [make_pair([m.content for m in p.messages], "copy") for p in pairs[:30]]  # the same turns, another source
@@ -120,6 +128,7 @@ def test_a_run_counts_twins_and_questions_on_both_sides(stages: Stages, settings
     assert found["trained_question"].startswith(f"{1 + copied} of {held} held-out samples")
 
 
+@pytest.mark.slow
 def test_a_clean_run_has_no_note_of_its_data(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(200), settings())
     folder = stages.train(settings())

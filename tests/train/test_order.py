@@ -59,6 +59,7 @@ def test_closed_form_is_whole_at_both_ends() -> None:
         o.closed_form(ITEMS, WEIGHTS, 1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 2023])
 def test_cumulative_counts_stay_within_half_a_percent_of_the_closed_form(seed: int) -> None:
     ids, codes, copies, weights = released(100)
@@ -167,6 +168,7 @@ def test_stage_orders_training_pairs_and_leaves_the_others(tmp_path: Path) -> No
     assert {row.weight for row in rows if row.source == "sft"} == {1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_the_order_writes_what_its_weights_let_expect_and_keeps_to_it(tmp_path: Path, epochs: int) -> None:
     pairs = [pair(i, "kg") for i in range(4_000)] + [pair(i, "sft") for i in range(1_000)]
@@ -191,6 +193,7 @@ def test_an_order_without_weights_expects_nothing(tmp_path: Path, order: str) ->
     assert "composition" not in store.read_manifest(tmp_path / "order").tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "web", "sft"), [("huatuogpt2-2023-12-15", 32.0, 1.0), ("huatuogpt2-2023-11-30", 16.0, 1.0)]
 )

@@ -75,6 +75,7 @@ def test_bucketing_wastes_little_and_a_seed_fixes_the_steps() -> None:
     assert abs(np.corrcoef(means, np.arange(64))[0, 1]) < 0.35  # short steps do not all come first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["bucketed", "packed"])
 def test_composition_after_reordering_is_still_within_the_bound(layout: str) -> None:
     names = list(o.RELEASED_COUNTS)

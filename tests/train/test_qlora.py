@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from train_makers import Stages, made_pairs
 
-from conftest import Stages, made_pairs
 from huatuo import store
 from huatuo.errors import MissingExtraError, ModelError, TrainingError
 from huatuo.models import load as models

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from train_makers import Stages, made_pairs
 
-from conftest import Stages, made_pairs
 from huatuo import store
 from huatuo.models import load as models
 from huatuo.recipe import TrainSettings
@@ -58,6 +58,7 @@ def by_hand(stages: Stages, base: Path) -> tuple[list[float], list[float], torch
     return losses, norms, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "more"),
     [("packed", {}), ("bucketed", {"reorder_window": 1})],

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from train_makers import TINY, Stages, made_pairs
 
-from conftest import TINY, Stages, made_pairs
 from huatuo import store
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
@@ -31,7 +31,7 @@ CHILD = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import Stages
+from train_makers import Stages
 from huatuo.recipe import TrainSettings
 Stages(Path(sys.argv[2])).train(TrainSettings.model_validate(json.loads(sys.argv[3])), sys.argv[4])
 """
@@ -120,6 +120,26 @@ def test_a_damaged_checkpoint_is_passed_over(
 
 
 @pytest.mark.slow
+def test_best_weights_that_are_damaged_before_a_run_goes_on_are_said_and_found_again(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(checkpoint_every=4, evaluate_every=4, keep="best", steps=14)
+    stages.prepare(made_pairs(300), chosen)
+    whole = stages.train(chosen, "whole")
+    with monkeypatch.context() as patched:
+        stop_at(patched, 10)
+        with pytest.raises(KilledError):
+            stages.train(chosen, "broken")
+    (kept,) = (stages.root / "broken.part" / "state").glob("best-*")
+    next(kept.glob("__0_*")).unlink()
+    with caplog.at_level(logging.WARNING):
+        broken = stages.train(chosen, "broken")
+    assert "the weights of step 8, the best so far by validation loss" in caplog.text
+    assert exact(broken) == exact(whole)
+    assert store.read_manifest(broken).figures["kept_step"] == 14
+
+
+@pytest.mark.slow
 def test_other_settings_do_not_continue_a_checkpoint(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,6 +154,7 @@ def test_other_settings_do_not_continue_a_checkpoint(
     assert store.read_manifest(folder).figures["resumed_at_step"] == 0
 
 
+@pytest.mark.slow
 def test_other_data_do_not_continue_a_checkpoint(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +198,7 @@ def unheard() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; a cluster that takes a machine back
 def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, unheard: None, signalled: signal.Signals

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from train_makers import Stages, made_pairs, make_pair
 
-from conftest import Stages, made_pairs, make_pair
 from huatuo import store
 from huatuo.errors import DataError
 from huatuo.recipe import TrainSettings
@@ -31,6 +31,7 @@ def prepared(stages: Stages, chosen: TrainSettings) -> Samples:
     return Samples(stages.root / "tokenise")
 
 
+@pytest.mark.slow
 def test_the_order_as_samples_is_the_order_pair_by_pair(stages: Stages, settings: Make) -> None:
     chosen = settings(window=80, overlong="split", copies={"sft": 2}, epochs=2)
     data = prepared(stages, chosen)
@@ -47,6 +48,7 @@ def test_the_order_as_samples_is_the_order_pair_by_pair(stages: Stages, settings
     assert not set(found.samples.tolist()) & set(data.validation.tolist())
 
 
+@pytest.mark.slow
 def test_tokens_of_another_data_set_are_all_missing(stages: Stages, settings: Make, tmp_path: Path) -> None:
     data = prepared(stages, settings(window=80))
     with store.writing(tmp_path / "o", stage="order", key="k") as out:
@@ -56,6 +58,7 @@ def test_tokens_of_another_data_set_are_all_missing(stages: Stages, settings: Ma
     assert (len(found.samples), found.pairs, found.missing.tolist()) == (0, 1, [b"f" * 32])
 
 
+@pytest.mark.slow
 def test_a_pair_with_tokens_twice_is_refused(stages: Stages, settings: Make) -> None:
     data = prepared(stages, settings(window=80))
     data.pair_ids = np.concatenate([data.pair_ids[:1], data.pair_ids[:-1]])
@@ -63,6 +66,7 @@ def test_a_pair_with_tokens_twice_is_refused(stages: Stages, settings: Make) -> 
         in_order(stages.root / "order", data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [0, 1, 7, 10_000])
 def test_every_pair_is_learned_or_left_wherever_training_ends(
     stages: Stages, settings: Make, tmp_path: Path, done: int

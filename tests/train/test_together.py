@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.distributed import HashStore, TCPStore
+from train_makers import TINY, Stages, made_pairs
 
-from conftest import TINY, Stages, made_pairs
 from huatuo import store
+from huatuo.errors import ModelError, TrainingError
 from huatuo.models import alibi, scratch, tokenizers
 from huatuo.models import load as models
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
+from huatuo.train import stopping
 from huatuo.train.ranks import Ranks, dealt, without_numbers
 from huatuo.train.setup import with_adapter
 
@@ -34,7 +39,7 @@ from huatuo import store
 from huatuo.recipe import RunSettings, TrainSettings
 from huatuo.train import loop, setup
 from huatuo.train.together import together
-root, settings, name, stop = Path(sys.argv[2]), TrainSettings.model_validate(json.loads(sys.argv[3])), *sys.argv[4:]
+root, settings, name, stop = Path(sys.argv[2]), TrainSettings.model_validate(json.loads(sys.argv[3])), *sys.argv[4:6]
 run = RunSettings(name="test", seed=5)
 check = loop._check_finite
 def stopping(loss, norm, number, rate, state):
@@ -42,6 +47,7 @@ def stopping(loss, norm, number, rate, state):
         raise SystemExit(3)
     check(loss, norm, number, rate, state)
 loop._check_finite = stopping
+exec(sys.argv[6])
 with together(settings) as found:
     if not found.ranks.is_first:  # only the first reads or makes a base
         setup.models.load = setup.scratch.build = None
@@ -53,10 +59,13 @@ with together(settings) as found:
 """
 
 
-def two_processes(stages: Stages, chosen: TrainSettings, name: str, stop: int = 0) -> subprocess.CompletedProcess[str]:
+def two_processes(
+    stages: Stages, chosen: TrainSettings, name: str, stop: int = 0, first: str = "pass"
+) -> subprocess.CompletedProcess[str]:
+    """Both processes; ``first`` is what each does before it begins."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["--no-python", sys.executable, "-c", CHILD, str(Path(__file__).parent), str(stages.root)]
-    command += [json.dumps(chosen.model_dump(mode="json")), name, str(stop)]
+    command += [json.dumps(chosen.model_dump(mode="json")), name, str(stop), first]
     environment = {**os.environ, "HUATUO_QUIET": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
@@ -119,6 +128,93 @@ def test_what_is_wrong_with_a_base_is_said_by_all(stages: Stages, settings: Make
     done = two_processes(stages, settings(base=str(base)), "broken")
     assert done.returncode != 0
     assert done.stderr.count(f"ModelError: {base}: no model.safetensors") == 2
+
+
+ALONE = """
+import os
+from huatuo.train import checkpoint
+def wrong(*_, **more):
+    raise {error}
+if os.environ["RANK"] == "{rank}":
+    {place} = wrong
+"""
+NAN = "loop.TrainingError('step 1: loss nan; next: lower it')"
+FULL = "OSError(28, 'No space left on device')"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "error", "rank", "said"),
+    [
+        ("loop._check_finite", NAN, 0, "TrainingError: step 1: loss nan; next: lower it"),
+        (
+            "checkpoint.write_atomic",
+            FULL,
+            0,
+            r"TrainingError: .*step 2 cannot be written \(No space .*; next: make room",
+        ),
+        (
+            "loop._check_finite",
+            "OverflowError('too much')",
+            1,
+            "TrainingError: process 1 ended: OverflowError: too much; next",
+        ),
+    ],
+)
+def test_what_one_process_meets_alone_ends_all_with_its_error_at_once(
+    stages: Stages, settings: Make, place: str, error: str, rank: int, said: str
+) -> None:
+    chosen = settings(checkpoint_every=2, steps=3)
+    stages.prepare(made_pairs(50), chosen)
+    started = time.monotonic()
+    done = two_processes(stages, chosen, "alone", first=ALONE.format(place=place, error=error, rank=rank))
+    assert done.returncode == 1
+    assert time.monotonic() - started < 100  # torchrun alone would wait for minutes, a collective operation for days
+    both = 1 if "process 1 ended" in said else 2
+    assert len(re.findall(rf"huatuo\.errors\.{said}", done.stderr)) == both, done.stderr[-4000:]
+    assert "Connection closed by peer" not in done.stderr
+    assert not (stages.root / "alone").exists()
+
+
+WAITING = """
+import sys, time
+from huatuo.train import stopping
+stopping.GRACE_S = 0.5
+with stopping.stopping_together(1):
+    print("here", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_process_that_still_waits_after_another_failed_ends_itself(gone: bool) -> None:
+    held: Any = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(held.port)}
+    command = [sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "here\n"
+        if gone:
+            del held
+        else:
+            stopping.tell(held, 0, TrainingError("the disk is full; next: make room"))
+        try:
+            _, said = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 1
+    assert ("cannot reach each other any more" if gone else "the disk is full; next: make room") in said
+
+
+def test_the_first_error_is_the_one_that_is_told() -> None:
+    held = HashStore()
+    assert stopping.why(held) is None
+    stopping.tell(held, 1, ModelError("no such base; next: mend the path"))
+    stopping.tell(held, 0, ValueError("later"))
+    found = stopping.why(held)
+    assert type(found) is ModelError
+    assert str(found) == "no such base; next: mend the path"
 
 
 @pytest.mark.parametrize("kind", ["llama", "dora", "baichuan"])

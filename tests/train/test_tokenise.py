@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from train_makers import Stages, made_pairs, make_pair
 
-from conftest import Stages, made_pairs, make_pair
 from huatuo import store
 from huatuo.cli_lines import describe
 from huatuo.errors import StageError, TrainingError
@@ -79,6 +79,7 @@ def test_overlong_pairs_are_dropped_with_the_figures(stages: Stages, settings: M
     assert manifest.figures["overlong_pairs"] == 1
 
 
+@pytest.mark.slow
 def test_a_pair_as_long_as_the_window_is_not_overlong(stages: Stages, settings: Make) -> None:
     pairs = [make_pair(["长" * 30, "答" * 20])]
     length = int(tokens_of(stages, pairs, settings(window=100))[0].lengths[0])
@@ -152,6 +153,7 @@ def test_every_part_of_a_split_conversation_has_the_system_message(stages: Stage
     assert all("甲乙丙" in texts(stages, data, k)[0].replace(" ", "") for k in range(len(data.lengths)))
 
 
+@pytest.mark.slow
 def test_a_base_whose_pad_is_its_end_learns_every_end(stages: Stages, settings: Make) -> None:
     pairs = made_pairs(1_000)
     data, _ = tokens_of(stages, pairs, settings())
@@ -191,6 +193,7 @@ def test_nothing_left_is_an_error_that_says_why(stages: Stages, settings: Make) 
         stages.prepare(made_pairs(20), settings(window=8))
 
 
+@pytest.mark.slow
 def test_a_killed_stage_goes_on_with_the_shard_it_was_at(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

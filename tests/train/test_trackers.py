@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from train_makers import Stages, made_pairs
 
-from conftest import Stages, made_pairs
 from huatuo import store
 from huatuo.errors import MissingExtraError
 from huatuo.recipe import TrainSettings
@@ -35,6 +35,7 @@ def events(folder: Path) -> list[tuple[int, str, float]]:
     return found
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_every_step_of_the_table(stages: Stages, settings: Make) -> None:
     chosen = settings(trackers=("tensorboard",), evaluate_every=5)
     stages.prepare(made_pairs(200), chosen)
@@ -47,6 +48,7 @@ def test_tensorboard_shows_every_step_of_the_table(stages: Stages, settings: Mak
     assert not any("tracking" in entry.name for entry in store.read_manifest(stages.root / "train").files)
 
 
+@pytest.mark.slow
 def test_after_a_kill_each_step_is_shown_once_more_at_most(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_tool_that_is_missing_is_named_before_the_first_step(
         stages.train(chosen)
 
 
+@pytest.mark.slow
 def test_trackers_change_nothing_else(stages: Stages, settings: Make) -> None:
     stages.prepare(made_pairs(200), settings())
     plain, tracked = (

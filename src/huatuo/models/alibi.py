@@ -79,9 +79,9 @@ def alibi_mask(
     if samples is not None:
         open_ = open_ & (samples[:, -queries:, None] == samples[:, None, :])
     open_ = open_ | (k == q)[None]  # a padding place sees itself: a row of nothing would be NaN
-    bias = slopes(heads).to(q.device)[:, None, None] * (k - q).float()
-    closed = torch.finfo(dtype).min
-    return bias[None].to(dtype).masked_fill(~open_[:, None], closed)
+    bias = (slopes(heads).to(q.device)[:, None, None] * (k - q).float())[None].to(dtype)
+    closed, shut = torch.finfo(dtype).min, ~open_[:, None]
+    return bias.masked_fill_(shut, closed) if len(shut) == 1 else bias.masked_fill(shut, closed)  # it is large
 
 
 class BaichuanForCausalLM(LlamaForCausalLM):  # type: ignore[misc]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,8 @@ from huatuo.models.save import CARD_FILE, ModelCard, card, digest, quiet, save
 from huatuo.models.tokenizers import load_tokenizer
 
 __all__ = [
-    "CARD_FILE", "Loaded", "ModelCard", "Precision", "card", "check_files", "digest", "load", "merged", "save",
+    "CARD_FILE", "Loaded", "ModelCard", "Precision", "by_peft", "card", "check_files", "digest", "load", "merged",
+    "save",
 ]  # fmt: skip
 
 Precision = Literal["fp32", "bf16", "nf4"]
@@ -265,12 +268,22 @@ def _load_adapter(folder: Path, precision: Precision, base: Path | None, allow_p
     own = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model"))
     tokenizer = load_tokenizer(folder) if own else ground.tokenizer
     _check_vocabulary(folder, ground.model, tokenizer)
-    model = peft.PeftModel.from_pretrained(merged(ground.model), str(folder), local_files_only=True).eval()
+    with by_peft():
+        model = peft.PeftModel.from_pretrained(merged(ground.model), str(folder), local_files_only=True).eval()
     # embeddings are looked for by their own names: asked about them, peft would look for the base on a hub
     used = peft.get_peft_model_state_dict(model, save_embedding_layers=False)
     _check_adapter(folder, {*used, *model.state_dict()})
     name = _checked_format(folder, tokenizer)
     return Loaded(model, tokenizer, name or ground.format, digest(folder), _name(folder))
+
+
+@contextmanager
+def by_peft() -> Iterator[None]:
+    """The making of a ``PeftModel``, without the warning that peft (0.21) asks transformers for a property by the name
+    that it had before version 5: nothing that huatuo or its reader could mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def _check_adapter(folder: Path, used: Collection[str]) -> None:

@@ -144,6 +144,7 @@ def _vocabulary(settings: ReportSettings) -> dict[str, Any]:
         "stage": lambda name: said(names.label(names.STAGES, name)),
         "rule": lambda name: code(names.rule(name)),
         "why": lambda name: code(names.why(name)),
+        "noted": lambda words: said(names.noted(words)),
         "kind": lambda name: code(names.chinese(names.KINDS, name)),
         "unscored": lambda name: code(names.chinese(names.UNSCORED, name)),
         "shape": lambda name: code(names.chinese(names.SHAPES, name)),

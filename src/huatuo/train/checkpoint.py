@@ -105,15 +105,18 @@ def save(
     return target
 
 
-def newest(folder: Path, ranks: Ranks) -> Path | None:
+def newest(folder: Path, ranks: Ranks, prefix: str = STEP) -> Path | None:
     """The newest whole checkpoint of a folder; None where there is none. Damaged ones are passed over and named."""
     found = None
     if ranks.is_first:
-        for path in _newest_first(folder, STEP):
+        for path in _newest_first(folder, prefix):
             if _is_whole(path):
                 found = path
                 break
-            log.warning("%s: damaged (a file's hash is not the one written down); an older checkpoint is used", path)
+            log.warning(
+                "%s: damaged (a file's hash is not the one written down); an older one is used, where there is any",
+                path,
+            )
     return ranks.told(found)  # type: ignore[no-any-return]
 
 
@@ -123,13 +126,9 @@ def about(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
-def weights_of(folder: Path, step: int, prefix: str, model: nn.Module, ranks: Ranks) -> bool:
-    """Whether the weights saved for a step were put into the model: not where there is no whole checkpoint of it."""
-    path = folder / f"{prefix}-{step:09d}"
-    if not ranks.told(_is_whole(path) if ranks.is_first else None):
-        return False
+def put_back(path: Path, model: nn.Module, ranks: Ranks) -> None:
+    """Put the weights of a whole checkpoint into the model, and nothing else."""
     _load(path, weights(model), ranks)
-    return True
 
 
 def restore(path: Path, model: nn.Module, optimisers: Sequence[torch.optim.Optimizer], ranks: Ranks) -> None:

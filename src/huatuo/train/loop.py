@@ -10,13 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,21 +20,20 @@ from torch import nn
 
 from huatuo import store
 from huatuo.errors import TrainingError
-from huatuo.models import formats
-from huatuo.models import load as models
 from huatuo.progress import bar, cpu_seconds
 from huatuo.recipe import RunSettings, TrainSettings
-from huatuo.records_trained import SourceCount, StepLog
 from huatuo.train import checkpoint, notes, samples, watch
 from huatuo.train.account import account
 from huatuo.train.compiled import compile_layers
 from huatuo.train.forward import AnswerHead, answer_head, check_positions
+from huatuo.train.interrupt import polite_interrupt
+from huatuo.train.learned import Learned, Progress, evidence, write
 from huatuo.train.optimise import optimisers, rate_factor, set_rates
 from huatuo.train.pack import Integers, Step, Steps, plan
 from huatuo.train.ranks import Ranks, dealt, sharded, whole, whole_weights
 from huatuo.train.refusals import check_settings
 from huatuo.train.samples import Samples
-from huatuo.train.setup import Ready, ready_to_train, sizes
+from huatuo.train.setup import ready_to_train
 from huatuo.train.trackers import FOLDER, tracking
 
 STATE = "state"
@@ -54,54 +48,6 @@ ALONE = Ranks()
 """One process, on the processor."""
 
 
-@dataclass
-class Progress:
-    """What a checkpoint holds besides weights and optimisers."""
-
-    done: int = 0
-    """Steps done."""
-    seconds: float = 0.0
-    """CPU-seconds of earlier attempts."""
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table ``steps`` so far."""
-    validation_before: float | None = None
-    """Validation loss before the first step."""
-    best_step: int = 0
-    """Step with the lowest validation loss measured while training; 0: none yet."""
-    best_loss: float | None = None
-    """That loss."""
-    measured_since_best: int = 0
-    """Measurements after it."""
-
-
-@dataclass
-class Learned:
-    """What training left in memory."""
-
-    ready: Ready
-    """The model and its tokenizer."""
-    data: Samples
-    """What it learned from."""
-    sequence: samples.Sequence
-    """In which order."""
-    steps: Steps
-    """The steps planned."""
-    total: int
-    """How many of them were to be taken."""
-    layout: str
-    """How a micro-batch was laid out."""
-    progress: Progress = field(default_factory=Progress)
-    """The steps taken."""
-    after: float | None = None
-    """Validation loss of the weights kept."""
-    kept_step: int = 0
-    """The step whose weights these are."""
-    resumed_at: int = 0
-    """Steps that an earlier attempt had done."""
-    weights: dict[str, Any] | None = None
-    """All weights, where the model has only its part of them."""
-
-
 def train(
     settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer, ranks: Ranks = ALONE
 ) -> None:
@@ -114,9 +60,10 @@ def train(
     """
     learned = learn(settings, run, tokens, order, out.folder, ranks)
     account(learned.data, learned.sequence, learned.steps, learned.kept_step, out)
-    _finish(settings, learned, tokens, out)
-    for finding in notes.looks_wrong(_evidence(settings, learned)):
+    write(settings, learned, tokens, out)
+    for finding in notes.looks_wrong(evidence(settings, learned)):
         out.write("findings", finding)
+    shutil.rmtree(out.folder / STATE, ignore_errors=True)
 
 
 def learn(
@@ -134,13 +81,14 @@ def learn(
     learned.progress, learned.resumed_at = progress, progress.done
     started = cpu_seconds() - progress.seconds
     best = watch.Best(state, ranks, progress.best_step, progress.best_loss, kept=settings.keep == "best")
+    best.look_after()
     trackers = settings.trackers if ranks.is_first else ()
     model.train()
     with (
         answer_head(model, ranks.device, trim=plain) as head,
         bar("train", total, "steps", quiet=not ranks.is_first) as running,
         tracking(trackers, folder.parent / FOLDER, run.name, settings.model_dump(), progress.done) as pass_on,
-        _polite_interrupt() as stop,
+        polite_interrupt() as stop,
     ):
         if progress.done == 0:
             progress.validation_before = _validation_loss(head, data, settings, layout, ranks)
@@ -178,11 +126,9 @@ def learn(
                 best.forget_others()
             if stops:
                 raise KeyboardInterrupt
-        after = _validation_loss(head, data, settings, layout, ranks)
-        if settings.keep == "best" and after is not None and not best.seen(progress.done, after, model):
-            best.restore(model)
-            after = best.loss
-    learned.after, learned.kept_step = after, best.step if settings.keep == "best" else progress.done
+        learned.after, learned.kept_step = _validation_loss(head, data, settings, layout, ranks), progress.done
+        if best.kept and learned.after is not None and (better := best.restore(model, learned.after)):
+            learned.kept_step, learned.after = better
     learned.weights = whole_weights(model, ranks)
     return learned
 
@@ -303,30 +249,7 @@ def _validation_loss(
     return ranks.sums(total)[0] / int(data.learned_counts[rows].sum())
 
 
-@contextmanager
-def _polite_interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C (or SIGTERM, by which clusters take a machine back) sets, so that a step is never
-    torn; the second interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-# ---------------------------------------------------------------- checkpoints, the end
+# ---------------------------------------------------------------- checkpoints
 
 
 def _save(
@@ -358,43 +281,3 @@ def _resume(
         return Progress()
     checkpoint.restore(newest, model, found, ranks)
     return Progress(**about["progress"])
-
-
-def _evidence(settings: TrainSettings, learned: Learned) -> notes.Evidence:
-    """What `notes` looks at."""
-    steps, before = learned.progress.steps, learned.progress.validation_before
-    fmt, tokenizer = formats.get(settings.format), learned.ready.tokenizer
-    repeats = notes.repeats(learned.data, learned.sequence, fmt, tokenizer)
-    return notes.Evidence(steps, settings.clip, before, learned.after, **repeats)
-
-
-def _finish(settings: TrainSettings, learned: Learned, tokens_folder: Path, out: store.Writer) -> None:
-    """Write the steps, the model and the figures; remove the checkpoints."""
-    progress, ready = learned.progress, learned.ready
-    for row in progress.steps:
-        counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
-        out.write("steps", StepLog(**{**row, "sources": counts}))
-    tokens = sum(row["tokens"] for row in progress.steps)
-    turns = int(store.read_manifest(tokens_folder).figures.get("most_turns") or 0)
-    kept = progress.steps[: learned.kept_step]  # what the weights that are saved have seen
-    seen = {"samples": sum(sum(row["sources"].values()) for row in kept), "tokens": sum(row["tokens"] for row in kept)}
-    card = {**ready.card, **seen, "steps": len(kept), "turns": turns}
-    models.save(ready.model.eval(), ready.tokenizer, settings.format, out.folder / "model", card, learned.weights)
-    out.figures.update(
-        {
-            **sizes(ready.model),
-            "kept_step": float(learned.kept_step),
-            "resumed_at_step": float(learned.resumed_at),
-            "steps": float(progress.done),
-            "tokens": float(tokens),
-            "learned_tokens": float(sum(row["learned_tokens"] for row in progress.steps)),
-            "cpu_seconds_of_the_loop": round(progress.seconds, 3),
-            "tokens_per_cpu_second": tokens / progress.seconds if progress.seconds > 0 else None,
-            "first_loss": progress.steps[0]["loss"],
-            "last_loss": progress.steps[-1]["loss"],
-            "validation_loss_before": progress.validation_before,
-            "validation_loss_after": learned.after,
-            "packed": float(learned.layout == "packed"),
-        }
-    )
-    shutil.rmtree(out.folder / STATE, ignore_errors=True)

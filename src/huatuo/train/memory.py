@@ -2,20 +2,13 @@
 
 The terms follow what `huatuo.train.loop` does on one process and, with several, what `huatuo.train.ranks` shards.
 They count tensors; what the allocator wastes is in `USABLE`. Without a GPU nothing of this was measured on one.
-
-| letter | what it is |
-| --- | --- |
-| P, T | all weights, an adapter's too; weights that are trained |
-| n | processes, one for each GPU |
-| N | tokens of a micro-batch, padding included (``train.batch_tokens``) |
-| t | learned tokens of a micro-batch |
-| h, q, k, f, V, L | widths of hidden state, queries, keys and feed-forward; vocabulary; layers |
+`letters` says what the letters of the formulas stand for.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from huatuo.recipe import LoraSettings, TrainSettings
@@ -47,7 +40,28 @@ class Term:
     name: str
     bytes: float
     formula: str
-    """In the letters of this module."""
+    """In the letters of `letters`."""
+
+    @property
+    def says(self) -> str:
+        """What it is, for people."""
+        return SAYS[self.name]
+
+
+SAYS: Mapping[str, str] = {
+    "weights": "every weight, an adapter's too",
+    "gradients": "a number for each weight that is trained",
+    "AdamW": "two running means for each weight that is trained",
+    "Muon": "a running mean for each weight that is trained, two where it is in no matrix",
+    "gathered": "layers that all processes put together while they compute, and their gradients before they are split",
+    "bf16 copies": "of the matrices, which bf16 multiplies with",
+    "activations": "what the forward pass keeps for the backward pass",
+    "ALiBi mask": "what is added to the score of every two tokens of a row, for each head",
+    "loss": "logits of the learned tokens and their gradient: the fullest moment of a step",
+    "backward": "gradients within a layer: the fullest moment of a step",
+    "update": "Muon's new directions for the matrices of one shape: the fullest moment of a step",
+}
+"""What each term is."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,8 @@ class Load:
     """Tokens of a micro-batch, padding included; 0: as many as it may have."""
     learned: int = 0
     """Learned tokens of a micro-batch; 0: `LEARNED_SHARE` of them."""
+    row: int = 0
+    """Tokens of a row of a micro-batch, padding included; 0: as many as it may have."""
 
     @property
     def micro_tokens(self) -> int:
@@ -71,6 +87,11 @@ class Load:
     def micro_learned(self) -> int:
         """t."""
         return self.learned or round(self.micro_tokens * LEARNED_SHARE)
+
+    @property
+    def row_tokens(self) -> int:
+        """W."""
+        return self.row or (self.settings.window if self.settings.layout == "bucketed" else self.micro_tokens)
 
     @property
     def is_bf16(self) -> bool:
@@ -119,6 +140,8 @@ def memory(load: Load) -> list[Term]:
     elif load.is_bf16:
         terms.append(_copies(load))
     terms.append(_kept(load))
+    if load.shape.alibi:
+        terms.append(_alibi_mask(load))
     terms.append(_passing(load))
     return [term for term in terms if term.bytes]
 
@@ -137,7 +160,7 @@ def _optimiser(load: Load) -> Term:
         return Term("AdamW", 2 * FP32 * load.trained / load.processes, f"8 T{over}")
     matrices = _muon_matrices(load)
     held = FP32 * matrices + 2 * FP32 * (load.trained - matrices)
-    return Term("Muon", held / load.processes, f"(4 M + 8 (T - M)){over}, M: weights of the matrices")
+    return Term("Muon", held / load.processes, f"(4 M + 8 (T - M)){over}")
 
 
 def _muon_matrices(load: Load) -> int:
@@ -182,9 +205,22 @@ def _kept(load: Load) -> Term:
     return Term("activations", shape.layers * (tokens * per_token + mask), f"N L ({formula}){said}")
 
 
+def _alibi_mask(load: Load) -> Term:
+    """The mask of `huatuo.models.alibi`, made once for all layers in the precision of the weights; autocast makes a
+    copy of it in bf16 for each layer that keeps what it computed, for one at a time where it is computed again."""
+    pairs = load.micro_tokens * load.row_tokens * load.shape.heads
+    if load.is_bf16 and load.is_sharded:
+        return Term("ALiBi mask", BF16 * pairs, f"{BF16} a N W")
+    if not load.is_bf16:
+        return Term("ALiBi mask", FP32 * pairs, f"{FP32} a N W")
+    again = load.settings.gradient_checkpointing
+    copies = BF16 * (1 if again else load.shape.layers)
+    return Term("ALiBi mask", (FP32 + copies) * pairs, f"({FP32} + {BF16}{'' if again else ' L'}) a N W")
+
+
 def _mask(load: Load) -> tuple[float, str]:
-    """The mask that keeps the samples of a packed row apart, made for every layer."""
-    if load.settings.layout != "packed":
+    """The mask that keeps the samples of a packed row apart, made for every layer; that of ALiBi does so too."""
+    if load.settings.layout != "packed" or load.shape.alibi:
         return 0.0, ""
     width = BF16 if load.is_bf16 else FP32
     return float(width * load.micro_tokens**2), f" + {width} N^2 L"
@@ -268,6 +304,31 @@ def _muon_update(load: Load) -> float:
     return 4.0 * FP32 * shape.layers * max(rows * columns * n for (rows, columns), n in of_shape.items())
 
 
+def letters(load: Load) -> dict[str, tuple[float, str]]:
+    """What the letters and words of the formulas stand for: a number, and what it counts."""
+    shape = load.shape
+    return {
+        "P": (shape.parameters + load.adapter, "all weights"),
+        "T": (load.trained, "weights that are trained"),
+        "n": (load.processes, "processes, one on each GPU"),
+        "N": (load.micro_tokens, "tokens of a micro-batch, padding included: train.batch_tokens"),
+        "t": (load.micro_learned, f"tokens of it that are learned, {LEARNED_SHARE:.0%} assumed"),
+        "W": (load.row_tokens, "tokens of a row"),
+        "L": (shape.layers, "layers"),
+        "h": (shape.hidden, "width of a hidden state"),
+        "a": (shape.heads, "heads of attention"),
+        "q": (shape.queries, "width of a token's queries, all heads"),
+        "k": (shape.keys, "width of its keys, and of its values"),
+        "f": (shape.feed_forward, "width of the feed-forward"),
+        "V": (shape.vocabulary, "tokens of the vocabulary"),
+        "M": (_muon_matrices(load), "weights in the matrices that Muon trains"),
+        "layer": (shape.layer, "weights of a layer"),
+        "layers": (shape.layers * shape.layer_matrices, "weights in the matrices of all layers"),
+        "head": (shape.vocabulary * shape.hidden, "weights of the head"),
+        "ends": (shape.ends, "weights of embedding, head and last norm"),
+    }
+
+
 def total(terms: Iterable[Term]) -> float:
     """Bytes of all terms."""
     return sum(term.bytes for term in terms)
@@ -298,4 +359,4 @@ def flops_per_token(shape: Shape, settings: TrainSettings, learned: float = LEAR
     again = 2 if settings.gradient_checkpointing else 0
     body = shape.layers * shape.layer_matrices
     head = shape.vocabulary * shape.hidden * learned
-    return (passes + again) * body + passes * head, f"{passes + again} P_layers + {passes} x {learned:g} V h"
+    return (passes + again) * body + passes * head, f"{passes + again} layers + {passes} x {learned:g} V h"

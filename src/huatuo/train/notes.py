@@ -58,8 +58,8 @@ REBOUND = 1.05
 equal models differ by less."""
 
 RULES = (
-    "flat_loss", "validation_worse", "validation_turned", "few_learned", "all_learned", "twins", "trained_question",
-    "clipped", "exploded", "one_source",
+    "flat_loss", "validation_worse", "validation_turned", "best_damaged", "few_learned", "all_learned", "twins",
+    "trained_question", "clipped", "exploded", "one_source",
 )  # fmt: skip
 """Names of the findings, in the order in which they are told."""
 
@@ -76,6 +76,10 @@ class Evidence:
     """Validation loss before training."""
     after: float | None = None
     """Validation loss of the weights kept."""
+    kept_step: int = 0
+    """The step whose weights these are."""
+    best: bool = False
+    """Whether the weights with the lowest validation loss were to be kept."""
     samples: int = 0
     """Different samples of the order."""
     twins: int = 0
@@ -127,7 +131,15 @@ def _of_validation(found: Evidence) -> Iterator[Finding]:
         )
     measured = [(float(row["validation_loss"]), row["step"]) for row in found.steps if row.get("validation_loss")]
     lowest, step = min(measured, default=(math.inf, 0))
-    if found.after > REBOUND * lowest:
+    if found.best and found.after > lowest:
+        yield _finding(
+            "best_damaged",
+            "best weights",
+            f"the weights of step {step:,}, whose validation loss {lowest:.3f} was the lowest measured, were gone or "
+            f"damaged on the disk; those of step {found.kept_step:,} (validation loss {found.after:.3f}) are kept; "
+            "next: check the disk, and train again where it counts",
+        )
+    elif found.after > REBOUND * lowest:
         yield _finding(
             "validation_turned",
             f"step {step}",

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from huatuo.errors import HuatuoError, TrainingError
 from huatuo.train.pack import Integers
+from huatuo.train.stopping import stopping_together
 
 PATIENCE = timedelta(days=7)
 """How long a process waits for the first, which makes everything that training reads before it starts."""
@@ -110,7 +111,10 @@ def device_of(wanted: str, local_rank: int = 0) -> torch.device:
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """This process among those that ``torchrun`` started; alone otherwise."""
+    """This process among those that ``torchrun`` started; alone otherwise.
+
+    Where one fails all end, each with its error.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks(device=device_of(device))
         return
@@ -118,10 +122,10 @@ def joined(device: str) -> Iterator[Ranks]:
     if here.type == "cuda":
         torch.cuda.set_device(here)
     torch.distributed.init_process_group("gloo" if here.type == "cpu" else "cuda:nccl,cpu:gloo", timeout=PATIENCE)
-    try:
-        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), here)
-    finally:
-        torch.distributed.destroy_process_group()
+    rank = torch.distributed.get_rank()
+    with stopping_together(rank):
+        yield Ranks(rank, torch.distributed.get_world_size(), here)
+    torch.distributed.destroy_process_group()  # not after an error: it might wait for a process that is gone
 
 
 # ---------------------------------------------------------------- who computes what

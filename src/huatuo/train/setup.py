@@ -136,7 +136,11 @@ def _weights_in(parameter: nn.Parameter) -> int:
 
 def recompute_activations(model: Any) -> None:
     """Keep each layer's input only, and compute what is inside again in the backward pass."""
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
+    else:  # its name in earlier versions of transformers 5
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
     if hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # behind frozen embeddings nothing would reach the adapter
 
@@ -169,7 +173,8 @@ def with_adapter(settings: TrainSettings, model: nn.Module) -> nn.Module:
     # peft would record the base's absolute path, which ties the adapter to one machine; its card says the place,
     # relative to the adapter.
     model.name_or_path = ""  # type: ignore[assignment]
-    adapted: nn.Module = peft.get_peft_model(model, config)
+    with models.by_peft():
+        adapted: nn.Module = peft.get_peft_model(model, config)
     return adapted
 
 

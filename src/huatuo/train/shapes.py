@@ -30,6 +30,8 @@ class Shape:
     """Whether the head is the embedding."""
     gated: bool = True
     """Whether the feed-forward has three matrices (gate, up, down) or two."""
+    alibi: bool = False
+    """Whether positions are a mask of one number for each head and every two tokens of a row (Baichuan's 13B)."""
 
     @property
     def queries(self) -> int:
@@ -85,7 +87,7 @@ class Shape:
 PRESETS: Mapping[str, Shape] = {
     "LLaMA-2-7B": Shape(4_096, 32, 32, 32, 128, 11_008, 32_000),
     "Baichuan2-7B": Shape(4_096, 32, 32, 32, 128, 11_008, 125_696),
-    "Baichuan2-13B": Shape(5_120, 40, 40, 40, 128, 13_696, 125_696),
+    "Baichuan2-13B": Shape(5_120, 40, 40, 40, 128, 13_696, 125_696, alibi=True),
     "Yi-34B": Shape(7_168, 60, 56, 8, 128, 20_480, 64_000),
 }
 """Bases of HuatuoGPT-II, and LLaMA's of that size (config.json of meta-llama/Llama-2-7b-hf, 01-ai/Yi-34B and
@@ -130,4 +132,5 @@ def from_config(config: Mapping[str, Any]) -> Shape | None:
         vocabulary,
         tied=bool(config.get("tie_word_embeddings", not gated)),
         gated=gated,
+        alibi=config.get("model_type") == "baichuan" and "max_position_embeddings" not in config,
     )

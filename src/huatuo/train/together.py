@@ -42,8 +42,8 @@ class Together:
 def together(settings: TrainSettings) -> Iterator[Together]:
     """The processes that ``torchrun`` started, for the length of a run: this one alone where it started none.
 
-    When the first leaves while the others wait, they are told that nothing more is to be done; where it fails in the
-    middle of training, ``torchrun`` ends them.
+    When the first leaves while the others wait, they are told that nothing more is to be done; where one fails in the
+    middle of training, all end with its error (`huatuo.train.stopping`).
     """
     with joined(settings.device) as ranks:
         found = Together(ranks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from huatuo.errors import TrainingError
 from huatuo.recipe import TrainSettings
 from huatuo.train import checkpoint
 from huatuo.train.ranks import Ranks
+
+log = logging.getLogger(__name__)
 
 BEST = "best"
 """Beginning of the name of the folder that holds the best weights so far."""
@@ -69,10 +72,26 @@ class Best:
             if int(path.name.split("-")[1]) not in steps:
                 shutil.rmtree(path)
 
-    def restore(self, model: nn.Module) -> None:
-        """Put the best weights back. Raises TrainingError where they are gone or damaged."""
-        if not checkpoint.weights_of(self.folder, self.step, BEST, model, self.ranks):
-            raise TrainingError(
-                f"{self.folder}: the weights of step {self.step}, the best by validation loss, are gone or damaged; "
-                'next: remove the folder and train again, or set train.keep = "last"'
-            )
+    def look_after(self) -> None:
+        """See to what an earlier attempt left: where the weights that its checkpoint names are gone or damaged, the
+        best are those of the measurements from here on."""
+        self._forget_all_but(self.step)
+        if self.kept and self.step and checkpoint.newest(self.folder, self.ranks, BEST) is None:
+            if self.ranks.is_first:
+                log.warning(
+                    "%s: the weights of step %d, the best so far by validation loss (%.3f), are gone or damaged; the "
+                    "best measured from here on are kept",
+                    self.folder, self.step, self.loss,
+                )  # fmt: skip
+            self.step, self.loss, self.named = 0, None, 0
+
+    def restore(self, model: nn.Module, last: float) -> tuple[int, float] | None:
+        """Step and validation loss of the weights that were put back: the best ones, or where these are gone or damaged
+        the best before them that are whole. None where these are worse than ``last``, the loss of the model as it is,
+        which then stays."""
+        path = checkpoint.newest(self.folder, self.ranks, BEST)  # each was better than those before it
+        loss = float(checkpoint.about(path)["loss"]) if path else last
+        if path is None or loss > last:
+            return None
+        checkpoint.put_back(path, model, self.ranks)
+        return int(path.name.split("-")[1]), loss

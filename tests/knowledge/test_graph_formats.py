@@ -75,6 +75,7 @@ def test_triples_in_a_table(run: Run, tmp_path: Path, ending: str, delimiter: st
     assert not dropped(folder)
 
 
+@pytest.mark.slow
 def test_triples_without_a_header_in_another_order_and_under_own_names(run: Run, tmp_path: Path) -> None:
     swapped = table(tmp_path / "a.tsv", [(t, h, r) for h, r, t in TRIPLES], "\t")
     columns = {"head": "2", "relation": "3", "tail": "1"}
@@ -167,6 +168,7 @@ WIDE = [("疾病名称", "类别", "临床表现", "检查", "备注")] + [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["类", "类别", "类型", "kind"])
 def test_the_column_of_the_kind_is_found_by_its_name(run: Run, tmp_path: Path, column: str) -> None:
     rows = [("疾病名称", column, "检查"), *((f"病{i}", "疾病", f"查{i}") for i in range(1000))]
@@ -175,6 +177,7 @@ def test_the_column_of_the_kind_is_found_by_its_name(run: Run, tmp_path: Path, c
     assert {fact[2] for fact in said(folder)} == {"检查"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
 def test_a_table_with_an_entity_per_row(run: Run, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
@@ -295,6 +298,7 @@ CELL = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8) | st.
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @example(lines=[(",", "a\nb", ",")], tab=False)
 @given(lines=st.lists(st.tuples(CELL, CELL, CELL), max_size=6), tab=st.booleans())
