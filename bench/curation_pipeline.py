@@ -2,7 +2,8 @@
 
 ``python bench/curation_pipeline.py [RECORDS] [ENGINE ...]`` with texts of ``bench/corpora.py``; 20,000 records and
 ``here`` without arguments. Every engine runs in a process of its own, so that its memory can be told. What every
-further stage costs (lexicon, semantic, exams) is on a line of its own, against the run without it.
+further stage costs is on a line of its own, against the run without it. ``HUATUO_BENCH_LEXICON`` names a word list, by
+which the density of texts is then taken.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main(count: int, engines: list[str]) -> None:
     folder = Path(os.environ.get("HUATUO_BENCH_WORK", tempfile.gettempdir()))
     source = corpus(folder, count)
     print(f"{count:,} records, {source.stat().st_size / 1e6:.0f} MB")
-    found = {engine: measured(source, engine) for engine in engines}
+    found = {engine: measured(source, engine, **lexicon()) for engine in engines}
     for engine, figures in found.items():
         for stage, figure in figures["stages"].items():
             print(
@@ -82,18 +83,21 @@ def main(count: int, engines: list[str]) -> None:
         same = all(figures["stages"][name]["digest"] == first["stages"][name]["digest"] for name in first["stages"])
         ratio = figures["cpu_s"] / first["cpu_s"]
         print(f"{engine:<8} {ratio:.2f} of {engines[0]} in CPU, rows {'the same' if same else 'DIFFER'}")
-    for name, options in further(folder).items():
-        figures = measured(source, engines[0], **options)
+    for name, options in FURTHER.items():
+        figures = measured(source, engines[0], **lexicon(), **options)
         print(f"{name:<16} {figures['cpu_s'] - first['cpu_s']:>+8.2f} CPU-s, {figures['gigabytes']:.2f} GB")
-    without = measured(source, engines[0], near=0)
+    without = measured(source, engines[0], near=0, **lexicon())
     print(f"{'near (in all)':<16} {first['cpu_s'] - without['cpu_s']:>+8.2f} CPU-s")
 
 
-def further(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is added to the stages that every run has; a lexicon where ``HUATUO_BENCH_LEXICON`` names one."""
-    lexicon = os.environ.get("HUATUO_BENCH_LEXICON", "")
-    added: dict[str, dict[str, Any]] = {"semantic": {"semantic": 90}}
-    return ({"lexicon": {"lexicon": {"files": [lexicon], "least": 0}}} if lexicon else {}) | added
+def lexicon() -> dict[str, Any]:
+    """The options of a run with the lexicon that ``HUATUO_BENCH_LEXICON`` names, if it does."""
+    named = os.environ.get("HUATUO_BENCH_LEXICON", "")
+    return {"lexicon": {"files": [named], "least": 0}} if named else {}
+
+
+FURTHER: dict[str, dict[str, Any]] = {"semantic": {"semantic": 90}}
+"""What is added to the stages that every run has."""
 
 
 if __name__ == "__main__":

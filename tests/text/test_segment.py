@@ -69,3 +69,13 @@ def test_a_short_tail_takes_a_sentence_from_the_piece_before() -> None:
 def test_a_bound_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="bound = 0"):
         pieces("a", 0)
+
+
+BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) != "\n"]
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=[f"{ord(blank):04X}" for blank in BLANKS])
+def test_a_blank_before_a_period_ends_no_process(blank: str) -> None:
+    for text in (f"维生素{blank}D{blank}.）次日复诊。", f"见图{blank}A{blank}. 丙", f"D{blank}.)", f"{blank}{blank}"):
+        for language in ("zh", "en"):
+            assert "".join(text[start:end] for start, end in sentences(text, language)) == text

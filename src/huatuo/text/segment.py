@@ -20,6 +20,10 @@ _UNIT = re.compile(r"[ \u00a0]?(?:[A-Za-zμµ℃°%％‰]|毫|微|克|片|粒|�
 _ITEM_NUMBER = re.compile(r"[ \t　]*[(（]?\d{1,3}[.、．)）][ \t　]*")
 """The number of a list item, which belongs to the sentence after it."""
 
+_BLANKS = str.maketrans({chr(code): " " for code in range(0x80, 0x3001) if chr(code).isspace()})
+"""Blanks outside ASCII → one of it: sentencex 1.0.32 counts bytes wrongly where one stands before a period
+(``A\u3000.``), and ends the process."""
+
 LOOK_BACK = 40
 """Characters that a hard cut may move back to spare a number or a word."""
 
@@ -29,9 +33,10 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     at = 0
     for line in _LINE.findall(text):
-        parts = [part for part in sentencex.segment(language, line) if part]
-        if "".join(parts) != line:
-            parts = [line]  # the splitter changed the text: better one long sentence than a lost character
+        plain = line.translate(_BLANKS)
+        parts = [part for part in sentencex.segment(language, plain) if part]
+        if "".join(parts) != plain:
+            parts = [plain]  # the splitter changed the text: better one long sentence than a lost character
         for part in parts:
             if found and (not part.strip() or _is_cut_number(text, at) or _ITEM_NUMBER.fullmatch(text, *found[-1])):
                 found[-1] = (found[-1][0], at + len(part))
