@@ -25,7 +25,8 @@ from corpus_makers import lines, records, write_shards
 
 from huatuo import recipe_file, run, store
 from huatuo.corpus import bulk, engines, funnel
-from huatuo.corpus.engines import ROWS, Daft, Here, Pass, Pool, engine_of
+from huatuo.corpus.cluster import Daft
+from huatuo.corpus.engines import ROWS, Here, Pass, Pool, engine_of
 from huatuo.corpus.passes import CLEAN, Segmented
 from huatuo.errors import BusyError, ConservationError, DataError, InputError, RecipeError, StageError
 from huatuo.knowledge import documents
