@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import socket
 from collections.abc import Iterator
-from importlib import metadata
 from typing import Any
 
 import pytest
@@ -59,12 +57,4 @@ def only_loopback() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socket.socket, "connect", guarded)
         patched.setattr(socket.socket, "connect_ex", guarded_ex)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def versions_read_once() -> Iterator[None]:
-    """Read the version of an installed package once: every manifest names seven, a tenth of the time of short tests."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(metadata, "version", functools.cache(metadata.version))
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,12 @@ def _how(path: Path, entry: FileEntry) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python, huatuo and the installed packages that a result may depend on."""
+    """Versions of Python, huatuo and the installed packages that a result may depend on; read once per process."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "huatuo": huatuo.__version__}
     for name in ("numpy", "pyarrow", "tokenizers", "torch", "transformers", "peft", "sentencex"):
         try:
