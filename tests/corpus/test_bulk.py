@@ -24,7 +24,7 @@ import pytest
 from corpus_makers import lines, records, write_shards
 
 from huatuo import recipe_file, run, store
-from huatuo.corpus import bulk, engines, funnel
+from huatuo.corpus import bulk, cluster, engines, funnel
 from huatuo.corpus.cluster import Daft
 from huatuo.corpus.engines import ROWS, Here, Pass, Pool, engine_of
 from huatuo.corpus.passes import CLEAN, Segmented
@@ -349,7 +349,7 @@ def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_is_no_cluster_is_one_error(says: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port where somebody else listens, and says nothing or something else."""
-    monkeypatch.setattr(engines, "ANSWER_S", 0.5)
+    monkeypatch.setattr(cluster, "ANSWER_S", 0.5)
     source = lines(tmp_path / "in.jsonl", RECORDS[:10])
     with socket.create_server(("127.0.0.1", 0)) as server:
 
