@@ -378,8 +378,8 @@ def test_a_cluster_that_greets_and_then_fails_is_one_error(tmp_path: Path, monke
         def set_runner_ray(address: str, noop_if_initialized: bool) -> None:
             raise ConnectionError(f"Failed to connect to Ray cluster at {address}\nand more")
 
-    monkeypatch.setattr(engines, "check_address", lambda address: None)
-    monkeypatch.setattr(engines, "require", lambda name, extra: Fake)
+    monkeypatch.setattr(cluster, "check_address", lambda address: None)
+    monkeypatch.setattr(cluster, "require", lambda name, extra: Fake)
     source = lines(tmp_path / "in.jsonl", RECORDS[:10])
     with pytest.raises(InputError, match=r"at h:1; nothing was computed; next: start the cluster"):
         list(bulk.curate(settings(source, engine="ray://h:1"), tmp_path / "out"))
