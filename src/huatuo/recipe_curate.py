@@ -111,8 +111,11 @@ class CorpusSettings(Settings):
     monographs and answers, which differ in a dose. ``[]``: Jaccard similarity alone decides, as in the papers; fit for
     a crawl, whose templates differ in names and numbers."""
     semantic: int = Field(0, ge=0, le=100)
-    """Hundredths of cosine (vectors of character runs, weighed by rarity) from which the later of two passages is
-    dropped; 0: keep all."""
+    """Hundredths of cosine (vectors of character runs, weighed by rarity, or those of ``semantic_model``) from which
+    the later of two passages is dropped; 0: keep all."""
+    semantic_model: Path | None = None
+    """Folder of a sentence-embedding model, which finds paraphrases too; without it texts are compared by their
+    characters. Another model has other cosines: look at samples before you choose ``semantic``."""
     earlier: Path | None = None
     """Folder of a band table, which need not exist yet: passages that a corpus added to it holds are dropped, and those
     of this run are added at the end. Absent: duplicates are looked for within the run alone."""
@@ -123,6 +126,8 @@ class CorpusSettings(Settings):
 
     @model_validator(mode="after")
     def _earlier_has_bands(self) -> Self:
+        if self.semantic_model is not None and not self.semantic:
+            raise ValueError("semantic_model is named, but semantic is 0: set it to hundredths of cosine, 90 for one")
         if self.earlier is not None and not self.near:
             raise ValueError(
                 "earlier needs near-duplicates to be looked for: set near to 1 or more, or leave earlier out"

@@ -27,7 +27,7 @@ from huatuo import recipe_file, run, store
 from huatuo.corpus import bulk, cluster, engines, funnel
 from huatuo.corpus.cluster import Daft
 from huatuo.corpus.engines import ROWS, Here, Pass, Pool, engine_of
-from huatuo.corpus.passes import CLEAN, Segmented
+from huatuo.corpus.passes import CLEAN, EXCERPT, Segmented
 from huatuo.errors import BusyError, ConservationError, DataError, InputError, RecipeError, StageError
 from huatuo.knowledge import documents
 from huatuo.knowledge.ingest import ingest
@@ -324,7 +324,8 @@ def test_engines_explode_and_group_alike(engine: Callable[[], engines.Engine], t
     for shard in range(3):
         numbers = list(range(shard, 30, 3))
         table = {"n": numbers, "reason": ["" if n % 5 else "x: y" for n in numbers]}
-        keys = {"key": [key_of(n % 4) for n in numbers], "rank": [f"{99 - n}" for n in numbers]}
+        # one key stands alone, and begins as others do
+        keys = {"key": [key_of(n % 4 if n != 29 else 9) for n in numbers], "rank": [f"{99 - n}" for n in numbers]}
         pq.write_table(pa.table(table | keys), tmp_path / f"{shard}.parquet")
     files, out = sorted(tmp_path.glob("*.parquet")), tmp_path / "out"
     out.mkdir()
@@ -335,7 +336,7 @@ def test_engines_explode_and_group_alike(engine: Callable[[], engines.Engine], t
     found = Counter(n for path in out.glob("*.parquet") for n in pq.read_table(path)["n"].to_pylist())
     assert found == {n: n for n in range(30) if n % 5}
     assert sum(seen) >= 24
-    ranks = {key_of(k): min(str(99 - n) for n in range(30) if n % 5 and n % 4 == k) for k in range(4)}
+    ranks = {key_of(k): min(str(99 - n) for n in range(29) if n % 5 and n % 4 == k) for k in range(4)}
     assert running.group_min(files, "key", "rank") == ranks
 
 
@@ -657,3 +658,21 @@ def test_a_passage_that_is_a_whole_text_is_judged_once_with_the_same_result(
     )
     assert again == once
     assert len(again) > 1_000
+
+
+def test_a_refused_text_leaves_an_excerpt_and_a_passage_its_place(tmp_path: Path) -> None:
+    long = "没有一个字值得保留。" * 90
+    first, rest = "甲" * 30 + "肝病的说明在这里。", "乙" * 30 + "肾病的说明在别处，写法也不同。"
+    rows = [{"id": "x", "text": long}, {"id": "y", "text": f"{first}\n\n# 标题\n\n{rest}"}]
+    go(settings(lines(tmp_path / "in.jsonl", rows)), tmp_path / "out")
+    texts = {row["reason"].partition(":")[0]: row for row in rows_of(tmp_path / "out" / "clean")}
+    assert len(texts["repeated_runs"]["text"]) == EXCERPT
+    assert (texts["repeated_runs"]["text"], texts["repeated_runs"]["chars"]) == (long[:EXCERPT], len(long))
+    assert texts[""]["chars"] == len(texts[""]["text"]) == len(rows[1]["text"])
+    for passage in rows_of(tmp_path / "out" / "segments"):
+        assert passage["normal"] == rows[1]["text"][passage["start"] : passage["end"]]
+        assert passage["origin"]["place"].endswith(f" {passage['start']}–{passage['end']}")
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]

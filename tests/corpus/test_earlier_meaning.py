@@ -90,7 +90,7 @@ def test_one_after_the_other_is_all_at_once_by_the_same_index(
 ) -> None:
     table = BandTable(three / "bands").meaning
     assert table is not None
-    monkeypatch.setattr(semantic, "fit", lambda rows: [*rows] and table.index)
+    monkeypatch.setattr(semantic, "fit", lambda rows, *_: [*rows] and table.index)
     given = (("one", OLD), ("two", LATER), ("three", THIRD))
     go(tmp_path / "out", *(source(three, name, rows, place) for place, (name, rows) in enumerate(given)))
     for name, _ in given:

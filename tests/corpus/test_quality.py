@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from huatuo.corpus import quality, repeats
 from huatuo.corpus.characters import BLANK, HAN, LETTER, chunk, chunks
-from huatuo.corpus.normalise import TABLE, normalise, normalise_many
+from huatuo.corpus.normalise import TABLE, normalise, normalise_chunk, normalise_many
 from huatuo.corpus.phrases import ADVERTISEMENT, BOILERPLATE
 from huatuo.corpus.quality import quality_batch, refused
 from huatuo.corpus.unanswered import question_batch
@@ -191,6 +191,14 @@ def test_no_character_that_carries_a_number_changes() -> None:
 
 
 @pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text("a甲２∶\xa0µ㎎\u200b", max_size=5), max_size=8))
+def test_a_normalised_chunk_is_the_chunk_of_normalised_texts(texts: list[str]) -> None:
+    made, expected = normalise_chunk(chunk(texts)), chunk([normalise(text) for text in texts])
+    assert list(made.texts) == list(expected.texts)
+    assert (made.codes.tolist(), made.starts.tolist()) == (expected.codes.tolist(), expected.starts.tolist())
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ANY | CHOSEN, max_size=8))
 def test_characters_are_counted_text_by_text(texts: list[str]) -> None:

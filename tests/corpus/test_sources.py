@@ -19,6 +19,7 @@ import pytest
 from huatuo.corpus import sources, tables
 from huatuo.corpus.sources import SCHEMA, check, read_all, shards
 from huatuo.errors import InputError
+from huatuo.files import content_id
 from huatuo.recipe_curate import CorpusSource
 
 RECORDS = [{"title": f"条目{i}", "text": f"第{i}条：每日3次，每次0.5 g。", "n": i} for i in range(3000)]
@@ -341,3 +342,20 @@ def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None
         assert count == 8_000 * times
         used.append(kilobytes)
     assert used[1] < used[0] + 10_000
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_an_id_of_ones_own_counts_where_there_is_one(kind: str, tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}" if n % 3 else None, "text": f"第{n}条记录的文字。"} for n in range(30)]
+    path = tmp_path / f"in.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    source = CorpusSource.model_validate({"name": "s", "path": path, "id": "id"})
+    found = [name for batch in read_all([source]) for name in batch.column("id").to_pylist()]
+    own = [content_id("text", "s", "own", f"r{n}") for n in range(30) if n % 3]
+    assert [name for n, name in enumerate(found) if n % 3] == own
+    placed = found[::3]
+    assert len({*placed}) == 10
+    assert not {*placed} & {*own, content_id("text", "s", "own", "")}

@@ -72,12 +72,17 @@ class BandTable:
         files = [self._whole(entry["vectors"]) for entry in entries]
         return VectorTable(self.folder, self._manifest().get("meaning", {}), files)
 
-    def refuse_without(self, semantic: bool) -> None:
-        """Nothing. Raises DataError where earlier corpora have vectors and this run makes none, or the other way
-        round: what the table lacked of one corpus, no later run could find."""
-        if self._corpora and semantic != (self.meaning is not None):
-            holds = "without vectors" if semantic else "with vectors"
-            mend = "leave corpus.semantic out" if semantic else "set corpus.semantic as the earlier runs did"
+    def refuse_other(self, kind: str) -> None:
+        """Nothing. Raises DataError where earlier corpora have vectors of another kind than this run makes (empty: it
+        makes none), or only one of both has any: what the table lacked of one corpus, no later run could find."""
+        theirs = self.meaning.index.kind if self.meaning is not None else ""
+        if self._corpora and kind != theirs:
+            holds = f"with vectors of {theirs!r}" if theirs else "without vectors"
+            mend = (
+                "set corpus.semantic and semantic_model as the earlier runs did"
+                if theirs
+                else "leave corpus.semantic out"
+            )
             raise DataError(
                 f"{self.folder}: its corpora were added {holds} (corpus.semantic), and this run's would be added "
                 f"otherwise; next: {mend}, or name a new folder"

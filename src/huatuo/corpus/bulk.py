@@ -90,7 +90,7 @@ class Bulk:
         if self.settings.earlier is None:
             return None
         found = BandTable(self.settings.earlier, self.corpus)
-        found.refuse_without(self.settings.semantic > 0)
+        found.refuse_other(semantic.kind_of(self.settings.semantic_model) if self.settings.semantic else "")
         return found
 
 
@@ -137,6 +137,10 @@ def _load(settings: CorpusSettings) -> None:
         lexicon_of(settings.lexicon)
     if settings.filter is not None:
         filter_of(settings.filter)
+    semantic.kind_of.cache_clear()
+    semantic.embed_of.cache_clear()
+    semantic.kind_of(settings.semantic_model)
+    semantic.embed_of(settings.semantic_model)
 
 
 def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], dict[str, float] | None]) -> Done:
@@ -222,6 +226,9 @@ def _inputs(run: Bulk, stage: str) -> list[InputEntry]:
         entries.append(InputEntry(name=run.settings.filter.name, digest=_hash(run.settings.filter)))
     if stage == "kept" and run.questions is not None:
         entries.append(_entry(run.questions))
+    if stage == "kept" and run.settings.semantic_model is not None:
+        kind = semantic.kind_of(run.settings.semantic_model)
+        entries.append(InputEntry(name=run.settings.semantic_model.name, digest=kind.removeprefix(semantic.MODEL)))
     if stage == "kept" and (table_ := run.earlier) is not None:
         entries.append(InputEntry(name="earlier", digest=table_.digest, rows={"texts": len(table_)}))
     return entries
@@ -299,7 +306,7 @@ def _meaning(run: Bulk) -> Meaning | None:
     if not (run.root / "kept" / _INDEX).exists():
         return None
     index = semantic.load(run.root / "kept" / _INDEX)
-    stage = Remembered(index, _priorities(run.settings))
+    stage = Remembered(index, _priorities(run.settings), run.settings.semantic_model)
     with TemporaryDirectory(dir=run.root, prefix=".vectors-") as name:
         run.engine.map(Pass(_JUDGED, stage, VECTOR), run.files("kept"), Path(name), lambda _: None)
         return Meaning(index, pa.Table.from_batches(_vectors(Path(name)), VECTOR))
@@ -320,12 +327,14 @@ def _alike(
     first = next(rest, None)
     if first is None:
         return {}
-    index = semantic.fit(chain([first], rest)) if before is None else before.index
+    model = run.settings.semantic_model
+    rows = chain([first], rest)
+    index = semantic.fit(rows, semantic.kind_of(model), semantic.embed_of(model)) if before is None else before.index
     if table_ is not None:
         index.save(out / _INDEX)
     folder = out / "vectors"
     folder.mkdir()
-    work = Pass(_RANKED, Vectors(survivors, near, index), VECTOR, text="normal")
+    work = Pass(_RANKED, Vectors(survivors, near, index, model), VECTOR, text="normal")
     run.engine.map(work, files, folder, lambda _: None)
     found = semantic.alike(_vectors(folder), run.settings.semantic, before)
     rmtree(folder)

@@ -30,7 +30,7 @@ from huatuo.corpus.normalise import normalise_chunk
 from huatuo.corpus.quality import quality_batch, refused
 from huatuo.corpus.rows import added, shares
 from huatuo.corpus.segments import PASSAGE, PIECES, cut_batch, listed, passages
-from huatuo.corpus.semantic import Alike, Index, alike_batch, vector_batch
+from huatuo.corpus.semantic import Alike, Index, alike_batch, embed_of, vector_batch
 from huatuo.corpus.sources import SCHEMA as TEXT
 from huatuo.corpus.unanswered import question_batch
 from huatuo.recipe_curate import CorpusSettings, LexiconSettings
@@ -220,13 +220,15 @@ class Vectors:
     """See `Verdict`."""
     index: Index
     """What vectors are made with."""
+    model: Path | None = None
+    """Folder of the model that makes them, where the index is a model's."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Vectors`."""
         made = near_batch(duplicate_batch(batch, self.survivors), self.neighbours)
         ranks = made.column("rank").to_pylist()
         made = added(made, "priority", pa.int64(), [int(rank[:4]) for rank in ranks])
-        return cast(vector_batch(made, self.index), VECTOR)
+        return cast(vector_batch(made, self.index, embed_of(self.model)), VECTOR)
 
 
 def survivors_of(smallest: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ not paraphrases; with a sentence-embedding model of a local path its vectors are
 
 Everything that was learned (document frequencies, centres of clusters) is made once from a sample and stored in an
 `Index`, and vectors are whole numbers of -127 to 127, so that dot products are exact: which texts go depends neither on
-the order of shards nor on the machine's arithmetic. Only texts of one cluster are compared.
+the order of shards nor on the machine's arithmetic (a model's own vectors do on the latter, before they are rounded).
+Only texts of one cluster are compared.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo.corpus.rows import added, of_column, reasons
-from huatuo.errors import DataError
-from huatuo.files import content_id, write_atomic
+from huatuo.errors import DataError, InputError
+from huatuo.files import content_id, hash_file, write_atomic
 from huatuo.text.grams import Hashes, code_points, mix
 from huatuo.text.joined import Places
 
@@ -50,6 +51,9 @@ SAMPLE, CLUSTER = 20_000, 150
 
 LEXICAL = "lexical-1"
 """Kind of the index without a model; raised with every change of its vectors."""
+
+MODEL = "model "
+"""Beginning of the kind of an index with a model; the digest of its files follows."""
 
 _CHUNK, _ITERATIONS, _LARGEST = 500, 10, 127
 _BLANK, _FOLDED = 0x20, 4096
@@ -142,6 +146,29 @@ def rounded(vectors: npt.NDArray[np.floating]) -> Vectors:
     return np.rint(scaled).astype(np.int8)
 
 
+# ---------------------------------------------------------------- vectors of a model
+
+
+@lru_cache(maxsize=1)
+def kind_of(model: Path | None) -> str:
+    """The kind of an index with the model of a folder, or without one. Raises InputError where there is no folder."""
+    if model is None:
+        return LEXICAL
+    if not model.is_dir():
+        raise InputError(f"{model}: no folder; [corpus] names it as semantic_model; next: check the path in the recipe")
+    return f"{MODEL}{hash_file(model)}"
+
+
+@lru_cache(maxsize=1)
+def embed_of(model: Path | None) -> Embed | None:
+    """What makes vectors with the model of a folder; None without one. Raises as `huatuo.models.embed.embedder`."""
+    if model is None:
+        return None
+    from huatuo.models.embed import embedder
+
+    return embedder(model)
+
+
 # ---------------------------------------------------------------- what is learned once
 
 
@@ -150,7 +177,7 @@ class Index:
     """What vectors and clusters are made with."""
 
     kind: str
-    """``lexical-1``, or the name of the model."""
+    """`LEXICAL`, or that of a model (`kind_of`)."""
     idf: npt.NDArray[np.uint8]
     """Inverse document frequency of each slot in sixteenths; empty for a model."""
     centres: Vectors
@@ -184,9 +211,9 @@ def load(path: Path) -> Index:
         raise DataError(f"{path}: not an index of meaning ({error}); next: make it anew, or restore it") from None
 
 
-def fit(rows: Iterable[tuple[str, str]], kind: str = "", embed: Embed | None = None) -> Index:
+def fit(rows: Iterable[tuple[str, str]], kind: str = LEXICAL, embed: Embed | None = None) -> Index:
     """The index of a corpus of (id, text), whatever their order: learned from the `SAMPLE` texts whose hashed ids are
-    the smallest, with a cluster for every `CLUSTER` texts. A model has a ``kind``, its name.
+    the smallest, with a cluster for every `CLUSTER` texts. A model has a ``kind`` of its own (`kind_of`).
 
     Raises ValueError for a corpus without texts.
     """
@@ -203,7 +230,7 @@ def fit(rows: Iterable[tuple[str, str]], kind: str = "", embed: Embed | None = N
     idf = inverse_frequencies(texts) if embed is None else np.zeros(0, dtype=np.uint8)
     vectors = lexical(texts, idf) if embed is None else rounded(embed(texts))
     clusters = max(1, min(count // CLUSTER, len(texts) // 10))
-    return Index(kind or LEXICAL, idf, centres_of(vectors, clusters))
+    return Index(kind, idf, centres_of(vectors, clusters))
 
 
 def centres_of(vectors: Vectors, clusters: int) -> Vectors:

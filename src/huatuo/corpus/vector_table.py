@@ -19,8 +19,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from huatuo.corpus.rows import added, reasons
-from huatuo.corpus.semantic import LEXICAL, SLOT_BITS, WIDTH, Index, Vectors, load, vector_batch
+from huatuo.corpus.semantic import (
+    LEXICAL,
+    MODEL,
+    SLOT_BITS,
+    WIDTH,
+    Index,
+    Vectors,
+    embed_of,
+    load,
+    vector_batch,
+)  # fmt: skip
 from huatuo.errors import DataError
+
+NUMBERS = "numbers of -127 to 127"
+"""What vectors of a model are made of besides it."""
 
 SETTINGS = f"{WIDTH} numbers of -127 to 127, {SLOT_BITS} bits of hash"
 """What vectors are made of besides the index: raised with `LEXICAL` whenever one text would get another vector."""
@@ -59,7 +72,8 @@ class Meaning:
 def entry_of(index: Index) -> dict[str, str]:
     """What the manifest says of an index: its kind, settings, digest and file."""
     digest = index.digest()
-    return {"kind": index.kind, "settings": SETTINGS, "digest": digest, "index": f"meaning-{digest}.npz"}
+    settings = SETTINGS if index.kind == LEXICAL else NUMBERS
+    return {"kind": index.kind, "settings": settings, "digest": digest, "index": f"meaning-{digest}.npz"}
 
 
 class VectorTable:
@@ -71,7 +85,8 @@ class VectorTable:
         Raises DataError where the vectors are of another kind or other settings, or the index is not the one named.
         """
         found = entry.get("kind"), entry.get("settings")
-        if found != (LEXICAL, SETTINGS):
+        of_model = str(found[0]).startswith(MODEL)
+        if found != ((found[0], NUMBERS) if of_model else (LEXICAL, SETTINGS)):
             raise DataError(
                 f"{folder}: vectors of {found[0]!r} ({found[1]}), expected {LEXICAL!r} ({SETTINGS}): they cannot be "
                 "compared; next: use the version that wrote them, or make the table anew in another folder"
@@ -94,7 +109,7 @@ class VectorTable:
                     found.append(rows.filter(pc.equal(rows["cluster"], number)))
         rows = pa.concat_tables(found)
         joined = np.frombuffer(b"".join(rows["vector"].to_pylist()), dtype=np.int8)
-        return rows["id"].to_pylist(), joined.reshape(len(rows), -1 if len(rows) else WIDTH)
+        return rows["id"].to_pylist(), joined.reshape(len(rows), self.index.centres.shape[1])
 
     def _group(self, place: int, group: int) -> pa.Table:
         if self._read[place][0] != group:
@@ -110,6 +125,8 @@ class Remembered:
     """What vectors are made with."""
     priorities: Mapping[str, int]
     """Source → its priority."""
+    model: Path | None = None
+    """See `huatuo.corpus.passes.Vectors`."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Remembered`."""
@@ -117,4 +134,4 @@ class Remembered:
         sources = batch.column("origin").field("source").to_pylist()
         made = added(batch, "reason", pa.string(), why)
         made = added(made, "priority", pa.int64(), [self.priorities.get(source, 0) for source in sources])
-        return vector_batch(made, self.index).select(["id", "priority", "vector", "cluster"])
+        return vector_batch(made, self.index, embed_of(self.model)).select(["id", "priority", "vector", "cluster"])
