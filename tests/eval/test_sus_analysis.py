@@ -149,7 +149,9 @@ def test_models_are_compared_within_question_and_person(study, figures):
 def test_two_models_that_are_alike_are_not_told_apart(study):
     _, scale, ratings = study
     same = [
-        r.model_copy(update={"value": 1 + int(chance(r.item, r.dimension) * 3)}) if r.model in (MIDDLE, WORST) else r
+        r.model_copy(update={"value": 1 + int(chance(r.question_id, r.model, r.dimension) * 3)})
+        if r.model in (MIDDLE, WORST)
+        else r
         for r in ratings
     ]
     found = analysis.comparisons(analysis.Context(tuple(same), scale, QUICK))
