@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import shlex
 import shutil
 import tomllib
@@ -134,12 +135,19 @@ def test_a_study_goes_on_where_it_stopped(done: Path, monkeypatch: pytest.Monkey
     assert made == [("two-stage-2", "ask"), ("two-stage-2", "score")]
 
 
-@pytest.mark.slow
-def test_unequal_compute_is_refused_before_anything_is_trained(done: Path) -> None:
+@pytest.fixture(scope="module")
+def refused(done: Path) -> str:
+    """Why the study is refused with one more arm that trains less, after all that comes before its training is made."""
     path = write_study(done.parent, TINY + RAW)
     loaded = study.load(path)
-    with pytest.raises(RecipeError, match=r"arm raw would train [\d,]+ real tokens, -\d+\.\d%.*\n?next: change train"):
+    with pytest.raises(RecipeError) as error:
         list(study_run.run(loaded, study.trials(loaded, path, done.parent)))
+    return str(error.value)
+
+
+@pytest.mark.slow
+def test_unequal_compute_is_refused_before_anything_is_trained(done: Path, refused: str) -> None:
+    assert re.search(r"arm raw would train [\d,]+ real tokens, -\d+\.\d%.*\n?next: change train", refused)
     assert not (done / "raw-1" / "train").exists()
     pairs = [p for p in store.read(done / "raw-1" / "unify", "pairs", Pair) if p.source == "articles"]
     assert {p.messages[0].content for p in pairs} == {""}  # documents as they are: no question
@@ -150,6 +158,7 @@ def test_unequal_compute_is_refused_before_anything_is_trained(done: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("refused")
 def test_tokens_end_every_arm_at_the_same_compute(done: Path) -> None:
     path = write_study(done.parent, TINY + RAW)
     loaded = study.load(path)

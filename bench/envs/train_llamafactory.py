@@ -42,7 +42,6 @@ def data(task: Task) -> Path:
 
 def settings(task: Task) -> dict[str, Any]:
     """Packed: rows whose samples are kept apart, one at a time, as many a step as give its tokens."""
-    packed = task.layout == "packed"
     return {
         **trainer_keys(task),
         "stage": "sft",
@@ -53,7 +52,7 @@ def settings(task: Task) -> dict[str, Any]:
         "dataset_dir": str(data(task)),
         "template": FORMAT,
         "cutoff_len": task.window,
-        "neat_packing": packed,
+        "neat_packing": task.layout == "packed",
         "flash_attn": "sdpa",
         "disable_gradient_checkpointing": True,
         "use_cpu": True,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from huatuo.recipe_curate import CorpusSettings
+
 ZH = "患者服用药物后症状减轻但仍需定期复查血压血糖和肝肾功能医生建议低盐饮食适当运动并记录每日体温变化情况如有不适及时就诊"
 EN = [
     "the",
@@ -93,3 +95,9 @@ def lines(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     """The file, with a row a line."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def settings(source: Path, **options: Any) -> CorpusSettings:
+    """Of one source of web pages."""
+    sources = [{"name": "web", "path": source, "id": "id", "genre": "web"}]
+    return CorpusSettings.model_validate({"sources": sources, **options})

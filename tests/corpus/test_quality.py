@@ -226,6 +226,14 @@ def test_a_phrase_whose_rare_character_comes_late_is_found_at_both_ends_of_a_tex
     assert chunk([]).hits(("oooj",)).tolist() == []
 
 
+def _runs_by_hand(texts: list[str]) -> list[int]:
+    counted = []
+    for text in texts:
+        runs = [text[i : i + repeats.RUN] for i in range(len(text) - repeats.RUN + 1)]
+        counted.append(len(runs) - len(set(runs)))
+    return counted
+
+
 def _count(text: str, phrase: str) -> int:
     return sum(text.startswith(phrase, at) for at in range(len(text)))
 
@@ -233,7 +241,7 @@ def _count(text: str, phrase: str) -> int:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text("ab甲", min_size=0, max_size=200), max_size=5))
 def test_repeated_runs_are_counted_exactly(texts: list[str]) -> None:
-    _counts_runs(texts)
+    assert repeats.repeated(chunk(texts)).tolist() == _runs_by_hand(texts)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +253,7 @@ def test_repeated_runs_are_counted_exactly(texts: list[str]) -> None:
     ],
 )
 def test_runs_end_with_their_text_and_hold_their_order(texts: list[str]) -> None:
-    _counts_runs(texts)
+    assert repeats.repeated(chunk(texts)).tolist() == _runs_by_hand(texts)
 
 
 @pytest.mark.slow
@@ -264,14 +272,6 @@ def test_texts_that_repeat_themselves_are_looked_at_and_others_not() -> None:
     alone = [bool(repeats.may_repeat(chunk([text]))[0]) for text in partly]
     assert repeats.may_repeat(chunk(partly)).tolist() == alone
     assert 200 < sum(alone) < 800
-
-
-def _counts_runs(texts: list[str]) -> None:
-    expected = []
-    for text in texts:
-        runs = [text[i : i + repeats.RUN] for i in range(len(text) - repeats.RUN + 1)]
-        expected.append(len(runs) - len(set(runs)))
-    assert repeats.repeated(chunk(texts)).tolist() == expected
 
 
 def test_chunks_hold_all_texts_in_order() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from train_makers import write_pairs
 
 from huatuo import recipe_file, store
 from huatuo.errors import RecipeError, TrainingError
@@ -142,13 +143,6 @@ def pair(number: int, source: str, split: str = "train") -> Pair:
         split=split,  # type: ignore[arg-type]
         provenance=Provenance(by="import"),
     )
-
-
-def write_pairs(folder: Path, pairs: list[Pair]) -> Path:
-    with store.writing(folder, stage="unify", key="k") as out:
-        for one in pairs:
-            out.write("pairs", one)
-    return folder
 
 
 def test_stage_orders_training_pairs_and_leaves_the_others(tmp_path: Path) -> None:

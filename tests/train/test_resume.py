@@ -58,11 +58,17 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(loop, "_check_finite", kill)
 
 
-def interrupted(stages: Stages, chosen: TrainSettings, monkeypatch: pytest.MonkeyPatch, at: int) -> Path:
+def interrupt(stages: Stages, chosen: TrainSettings, monkeypatch: pytest.MonkeyPatch, at: int) -> Path:
+    """The folder with the checkpoints of a run that ended at a step."""
     with monkeypatch.context() as patched:
         stop_at(patched, at)
         with pytest.raises(KilledError):
             stages.train(chosen, "broken")
+    return stages.root / "broken.part" / "state"
+
+
+def interrupted(stages: Stages, chosen: TrainSettings, monkeypatch: pytest.MonkeyPatch, at: int) -> Path:
+    interrupt(stages, chosen, monkeypatch, at)
     return stages.train(chosen, "broken")
 
 
@@ -102,11 +108,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     chosen = settings(checkpoint_every=4)
     stages.prepare(made_pairs(300), chosen)
     whole = stages.train(chosen, "whole")
-    with monkeypatch.context() as patched:
-        stop_at(patched, 10)
-        with pytest.raises(KilledError):
-            stages.train(chosen, "broken")
-    state = stages.root / "broken.part" / "state"
+    state = interrupt(stages, chosen, monkeypatch, 10)
     newest = max(state.glob("step-*"))
     part = next(newest.glob("__0_*"))
     part.write_bytes(part.read_bytes()[:-100])
@@ -126,11 +128,7 @@ def test_best_weights_that_are_damaged_before_a_run_goes_on_are_said_and_found_a
     chosen = settings(checkpoint_every=4, evaluate_every=4, keep="best", steps=14)
     stages.prepare(made_pairs(300), chosen)
     whole = stages.train(chosen, "whole")
-    with monkeypatch.context() as patched:
-        stop_at(patched, 10)
-        with pytest.raises(KilledError):
-            stages.train(chosen, "broken")
-    (kept,) = (stages.root / "broken.part" / "state").glob("best-*")
+    (kept,) = interrupt(stages, chosen, monkeypatch, 10).glob("best-*")
     next(kept.glob("__0_*")).unlink()
     with caplog.at_level(logging.WARNING):
         broken = stages.train(chosen, "broken")
@@ -144,10 +142,7 @@ def test_other_settings_do_not_continue_a_checkpoint(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stages.prepare(made_pairs(300), settings())
-    with monkeypatch.context() as patched:
-        stop_at(patched, 10)
-        with pytest.raises(KilledError):
-            stages.train(settings(checkpoint_every=4), "broken")
+    interrupt(stages, settings(checkpoint_every=4), monkeypatch, 10)
     with caplog.at_level(logging.WARNING):
         folder = stages.train(settings(checkpoint_every=4, learning_rate=1e-3), "broken")
     assert "other settings or data" in caplog.text
@@ -160,10 +155,7 @@ def test_other_data_do_not_continue_a_checkpoint(
 ) -> None:
     chosen = settings(checkpoint_every=2, steps=6)
     stages.prepare(made_pairs(300), chosen)
-    with monkeypatch.context() as patched:
-        stop_at(patched, 5)
-        with pytest.raises(KilledError):
-            stages.train(chosen, "broken")
+    interrupt(stages, chosen, monkeypatch, 5)
     for name in ("unify", "ingest", "order", "tokenise"):
         shutil.rmtree(stages.root / name)
     stages.prepare(made_pairs(299), chosen)
@@ -176,10 +168,7 @@ def test_another_thread_count_is_said(
 ) -> None:
     chosen = settings(checkpoint_every=4, steps=10)
     stages.prepare(made_pairs(200), chosen)
-    with monkeypatch.context() as patched:
-        stop_at(patched, 6)
-        with pytest.raises(KilledError):
-            stages.train(chosen, "broken", threads=1)
+    interrupt(stages, chosen, monkeypatch, 6)
     with caplog.at_level(logging.WARNING):
         stages.train(chosen, "broken", threads=2)
     torch.set_num_threads(1)

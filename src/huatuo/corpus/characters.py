@@ -28,16 +28,12 @@ FILLERS = "□■◆◇〓▢▯█▌▐░▒▓¤"
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 Marks = npt.NDArray[np.bool_]
-
-
 Hashes = npt.NDArray[np.uint32]
 
-_FIRST, _SECOND, _FOURTH = (
-    np.uint32(0x9E3779B1),
-    np.uint32(0x85EBCA77),
-    np.uint32(0xC2B2AE3D),
-)  # odd, primes of xxHash32
-_LETTERS_END = 0x32400
+# Odd numbers: primes of xxHash32.
+_FIRST, _SECOND, _FOURTH = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
+
+LETTERS_END = 0x32400
 """One past the last code point that may be a letter (Unicode 16: Han extension H ends at 323AF)."""
 
 _CASED_END = 0x1E944
@@ -56,9 +52,9 @@ def classes() -> Flags:
     from huatuo.readers.encoding import common_characters
 
     table = np.zeros(0x110000, dtype=np.uint8)
-    characters = list(map(chr, range(_LETTERS_END)))
-    table[:_LETTERS_END] = BLANK * np.fromiter(map(str.isspace, characters), np.uint8, _LETTERS_END)
-    table[:_LETTERS_END] |= LETTER * np.fromiter(map(str.isalnum, characters), np.uint8, _LETTERS_END)
+    characters = list(map(chr, range(LETTERS_END)))
+    table[:LETTERS_END] = BLANK * np.fromiter(map(str.isspace, characters), np.uint8, LETTERS_END)
+    table[:LETTERS_END] |= LETTER * np.fromiter(map(str.isalnum, characters), np.uint8, LETTERS_END)
     for low, high in CJK_RANGES:
         table[low : high + 1] |= HAN
     table[0x30:0x3A] |= DIGIT

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from huatuo.corpus.characters import Chunk, chunk, chunks
+from huatuo.corpus.characters import LETTERS_END, Chunk, chunk, chunks
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.files import content_id, hashed, with_lengths
 from huatuo.text.grams import folded_table, spelt_out
@@ -26,9 +26,6 @@ _SIGNIFICANT = re.compile(r"[.．\-−–~～/:：<>＜＞≤≥±+＋%％‰⁰
 class without conditions is searched five times as fast; `_spelt` looks at the neighbours."""
 
 _DIGIT_NEXT = re.compile(r"\s*\d")
-
-_LETTERS_END = 0x32400
-"""One past the last code point that may be a letter (Unicode 16: Han extension H ends at 323AF)."""
 
 _DECIMALS_END = 0x20000
 """One past the last code point that may be a decimal digit."""
@@ -63,7 +60,7 @@ def _words() -> npt.NDArray[np.uint32]:
     (signs, what folds to several characters, marks)."""
     folded = folded_table()
     table = np.full(0x110000, _ODD, dtype=np.uint32)
-    small = np.flatnonzero(folded[:_LETTERS_END])
+    small = np.flatnonzero(folded[:LETTERS_END])
     is_letter = np.fromiter((chr(code).isalnum() for code in folded[small].tolist()), np.bool_, len(small))
     table[small] = np.where(is_letter, folded[small], 0)
     signs = [code for code in range(0x10000) if _SIGNIFICANT.match(chr(code))]

@@ -248,15 +248,15 @@ def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 
 
 def _of_row(place: str, row: Mapping[str, Any], wanted: Columns, longest: int) -> Item:
-    shown = {name: decode_as(cell, "utf-8", 0)[0] if isinstance(cell, bytes) else cell for name, cell in row.items()}
-    given = [row[name] for name in wanted.texts]
+    decoded = {name: decode_as(cell, "utf-8", 0) for name, cell in row.items() if isinstance(cell, bytes)}
+    shown = {**row, **{name: text for name, (text, _) in decoded.items()}}
     parts = [part for part in (shown[name] for name in wanted.texts) if part is not None]
     if not parts:
         return Item(place, reason=f"missing_field: {' and '.join(wanted.texts)} is null; expected text")
-    for cell in (cell for cell in given if isinstance(cell, bytes)):
-        if wrong := [problem for problem in decode_as(cell, "utf-8", 0)[1] if problem.rule == "undecodable_bytes"]:
+    for problems in (decoded[name][1] for name in wanted.texts if name in decoded):
+        if wrong := [problem for problem in problems if problem.rule == "undecodable_bytes"]:
             return Item(place, reason=f"undecodable_bytes: {wrong[0].message}")
-    text = parts[0] if len(given) == 1 else "\n".join(part.strip() for part in parts if part.strip())
+    text = parts[0] if len(wanted.texts) == 1 else "\n".join(part.strip() for part in parts if part.strip())
     if len(text) * 4 > longest and (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
         return Item(place, reason=too_large(size, longest))
     title, own = shown.get(wanted.title), shown.get(wanted.id)
