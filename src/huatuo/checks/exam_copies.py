@@ -113,7 +113,8 @@ def line_share(text: str, stem: str) -> float:
         for part in {line, *_ENDS.split(line)}:
             own = _runs(part, by_letters)
             if own:
-                best = max(best, len(own & wanted) / len(own | wanted))
+                both = len(own & wanted)
+                best = max(best, both / (len(own) + len(wanted) - both))
     return best
 
 

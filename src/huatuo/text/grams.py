@@ -44,9 +44,15 @@ _LETTERS_END = 0x20000
 
 def mix(values: Hashes) -> Hashes:
     """Hashes of which every bit depends on every bit of the values (splitmix64's finaliser)."""
-    values = (values ^ (values >> np.uint64(30))) * _MIX1
-    values = (values ^ (values >> np.uint64(27))) * _MIX2
-    return values ^ (values >> np.uint64(31))
+    made = values >> np.uint64(30)
+    made ^= values
+    made *= _MIX1
+    shifted = made >> np.uint64(27)
+    made ^= shifted
+    made *= _MIX2
+    np.right_shift(made, np.uint64(31), out=shifted)
+    made ^= shifted
+    return made
 
 
 @lru_cache(maxsize=1)
@@ -146,16 +152,17 @@ def token_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
     """Hash of every token of all texts, and the number of the text that it stands in."""
     codes, owner = code_points(texts)
     kinds = lookup(_kinds(), codes)
+    letter = kinds == 1
     follows = np.zeros(len(codes), dtype=bool)  # whether a character goes on with the token before it
-    follows[1:] = (kinds[1:] == 1) & (kinds[:-1] == 1) & (owner[1:] == owner[:-1])
-    inside = kinds > 0
-    codes, owner, starts = codes[inside], owner[inside], np.flatnonzero(~follows[inside])
+    follows[1:] = letter[1:] & letter[:-1] & (owner[1:] == owner[:-1])
+    inside = np.flatnonzero(kinds)
+    codes, starts = codes[inside], np.flatnonzero(~follows[inside])
     if not len(starts):
         return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-    lengths = np.diff(np.append(starts, len(codes)))
-    position = np.arange(len(codes)) - np.repeat(starts, lengths)
-    letters = mix(codes.astype(np.uint64) + (position + 1).astype(np.uint64) * _GAMMA)
-    return np.add.reduceat(letters, starts), owner[starts]
+    position = np.arange(1, len(codes) + 1) - np.repeat(starts, np.diff(starts, append=len(codes)))
+    letters = position.view(np.uint64) * _GAMMA
+    letters += codes
+    return np.add.reduceat(mix(letters), starts), owner[inside[starts]]
 
 
 def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
@@ -166,9 +173,11 @@ def grams(texts: Sequence[str]) -> tuple[Hashes, Places]:
 def windows(tokens: Hashes, owner: Places, size: int) -> tuple[Hashes, Places]:
     """Hash of every run of ``size`` tokens that lies in one text, and the number of that text."""
     count = max(0, len(tokens) - size + 1)
+    mixed = mix(tokens)
     rolled = np.zeros(count, dtype=np.uint64)
     for offset in range(size):
-        rolled = rolled * _ROLL + mix(tokens[offset : offset + count])
+        rolled *= _ROLL
+        rolled += mixed[offset : offset + count]
     whole = owner[:count] == owner[len(tokens) - count :]
     return mix(rolled[whole]), owner[:count][whole]
 
