@@ -84,6 +84,10 @@ class Overlap:
         return place, -self.share, len(self.question_ids), self.question_ids
 
 
+def _worst_first(overlaps: list[Overlap]) -> list[Overlap]:
+    return sorted(overlaps, key=Overlap.rank) if len(overlaps) > 1 else overlaps
+
+
 NOTHING = Overlap(None, (), 0.0)
 """The overlap of a text that shares no gram with any question."""
 
@@ -126,9 +130,10 @@ class Index:
         buckets = (self._grams >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
         first = np.flatnonzero(np.diff(buckets, prepend=-1) > 0)
         self._deepest = int(np.diff(first, append=len(buckets)).max(initial=0))
-        self._bucket = np.full(1 << BUCKET_BITS, -1, dtype=np.int32)
+        self._bucket = np.empty(1 << BUCKET_BITS, dtype=np.int32)  # of those that are filled, where each begins
         self._bucket[buckets[first]] = first
-        self._filled: Marks = self._bucket >= 0
+        self._filled: Marks = np.zeros(1 << BUCKET_BITS, dtype=bool)
+        self._filled[buckets[first]] = True
 
     def _link_near(self, texts: Sequence[str]) -> None:
         """The different short grams of each question, one question after the other."""
@@ -172,7 +177,7 @@ class Index:
                 found[place].append(Overlap(CONTAINED[size], self.ids[number], 1.0, "whole"))
         for place, whole in enumerate(chunk.texts) if self._keys else ():
             found[place] += [Overlap("exact", self.ids[number], 1.0, "whole") for number in self._short(whole)]
-        return [sorted(overlaps, key=Overlap.rank) for overlaps in found]
+        return list(map(_worst_first, found))
 
     def _nearly(self, chunk: Cut, text: list[int], question: list[int], share: list[float]) -> list[float]:
         """For each pair of text and question the share of the question's short grams that the text holds, where it is
@@ -296,5 +301,5 @@ class ExamIndex:
         for chunk in chunks(texts):
             hashed = cut(chunk)
             both = zip(*(index.overlaps_of(hashed) for index in self._indexes), strict=True)
-            found += [sorted((overlap for part in parts for overlap in part), key=Overlap.rank) for parts in both]
+            found += [_worst_first([overlap for part in parts for overlap in part]) for parts in both]
         return found
