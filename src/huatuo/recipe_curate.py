@@ -36,8 +36,8 @@ class CorpusSource(Settings):
     title: str = ""
     """Field or column with the title; empty: the usual names are looked for."""
     id: str = ""
-    """Field or column with an id of the record's own, unique in the source: then ids do not depend on how the source is
-    cut into files. Empty: ids are made of file and place."""
+    """Field or column with an id of the record's own, unique in the source (of texts with one id one is kept): then ids do not
+    depend on how the source is cut into files. Empty: ids are made of file and place."""
     longest: int = Field(64 << 20, ge=1024)
     """Bytes of the longest line, page or text that is loaded; a longer one is skipped and counted."""
     of_field: bool = False
@@ -45,7 +45,7 @@ class CorpusSource(Settings):
     chemistry or on the law of health insurance may lack."""
     evidence: str = ""
     """Kind of source behind the texts (textbook, guideline, web, ...): goes into every origin."""
-    priority: int = Field(0, ge=0)
+    priority: int = Field(0, ge=0, le=9999)
     """Of the same or nearly the same text in two sources that with the smaller number is kept."""
 
 
@@ -123,6 +123,13 @@ class CorpusSettings(Settings):
     """Drop passages that hold a question of ``questions.exams``."""
     samples: int = Field(10, ge=0)
     """Texts shown on the page for each reason."""
+
+    @model_validator(mode="after")
+    def _names_are_different(self) -> Self:
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources are called {twice[0]}, and ids are made of names: rename one")
+        return self
 
     @model_validator(mode="after")
     def _earlier_has_bands(self) -> Self:

@@ -91,7 +91,7 @@ def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry
 
     Raises DataError naming the first input that is not finished, InputError for a file that is not there.
     """
-    entries = []
+    entries, made_by = [], []
     for name in stage.inputs:
         if not (root / name / "manifest.json").exists():
             raise DataError(
@@ -104,10 +104,14 @@ def inputs_of(stage: Stage, recipe: Recipe, root: Path) -> tuple[list[InputEntry
     for path in stage.files(recipe):
         if not path.exists():
             raise InputError(f"{path}: not found; stage {stage.name} reads it; next: check the path in the recipe")
-        curated = (path / "manifest.json").is_file()  # its digest is that of every row, and need not be computed
-        digest = store.read_manifest(path).digest if curated else store.hash_file(path)
+        if (path / "manifest.json").is_file():  # its digest is that of every row, and need not be computed
+            found = store.read_manifest(path)
+            digest = found.digest
+            made_by.append(found.key)  # the digest of passages does not count the file and line that they come from
+        else:
+            digest = store.hash_file(path)
         entries.append(InputEntry(name=path.name, digest=digest))
-    parts = [f"{entry.name} {entry.digest}" for entry in entries]
+    parts = [*(f"{entry.name} {entry.digest}" for entry in entries), *made_by]
     settings = store.canonical_json(stage.settings(recipe))
     key = store.content_id(stage.name, str(stage.version), settings, str(recipe.run.seed), *parts)
     return entries, key

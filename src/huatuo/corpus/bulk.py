@@ -7,7 +7,7 @@ survivors are the smallest of a total order, so any engine, any cutting into fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from huatuo import store
-from huatuo.corpus import earlier, funnel, semantic
+from huatuo.corpus import earlier, funnel, repeated, semantic
 from huatuo.corpus.band_table import BandTable
 from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, own_memory, read_rows
 from huatuo.corpus.lexicon import least_of
@@ -50,7 +50,7 @@ from huatuo.recipe_curate import CorpusSettings
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.store import InputEntry, Manifest, canonical_json
 
-VERSIONS = {"texts": 2, "clean": 2, "segments": 2, "kept": 3, "passages": 1}
+VERSIONS = {"texts": 3, "clean": 2, "segments": 2, "kept": 3, "passages": 1}
 """Stages in their order, with the number that is raised when their output changes for the same input."""
 
 SPARED = "near, but kept: "
@@ -81,8 +81,8 @@ class Bulk:
 
     @property
     def corpus(self) -> str:
-        """Digest of the passages."""
-        return store.read_manifest(self.root / "segments").digest
+        """Digest of the passages, whatever file and line they came from."""
+        return store.read_manifest(self.root / "segments").tables["segments"].digest
 
     @property
     def earlier(self) -> BandTable | None:
@@ -147,8 +147,7 @@ def _finished(run: Bulk, stage: str, work: Callable[[Bulk, Path, Advance], dict[
     """A stage, made where it is not finished."""
     inputs = _inputs(run, stage)
     shown = _settings_of(run.settings, stage)
-    parts = [f"{entry.name} {entry.digest}" for entry in inputs]
-    key = content_id("corpus", stage, str(VERSIONS[stage]), canonical_json(shown), *parts)
+    key = _key(run, stage, inputs)
     folder = run.root / stage
     if store.is_finished(folder, key):
         return Done(stage, store.read_manifest(folder), True)
@@ -183,7 +182,7 @@ def _account(settings: CorpusSettings, out: store.Writer, stage: str) -> None:
 
 _READS = {
     "texts": ("sources",),
-    "clean": ("languages", "lexicon", "filter", "min_text", "max_chars", "samples"),
+    "clean": ("languages", "doubtful", "lexicon", "filter", "min_text", "max_chars", "samples"),
     "segments": ("min_chars", "min_text", "near", "samples"),
     "kept": ("near", "near_keeps", "semantic", "decontaminate", "samples"),
     "passages": (),
@@ -192,6 +191,24 @@ _READS = {
 
 _LATER = ("of_field", "priority")
 """Keys of a source that only later stages read."""
+
+
+def _key(run: Bulk, stage: str, inputs: Sequence[InputEntry]) -> str:
+    """What the rows and origins of a stage depend on, as a hash; after it how many samples are shown, on which no later
+    stage depends. The stage before goes in by its own key: its rows would be the same where only a file's name or the
+    kind of a source changed, and passages would name the old one."""
+    shown = _settings_of(run.settings, stage)
+    samples = shown.pop("samples", 0)
+    before = _before(stage)
+    parts = [f"{entry.name} {entry.digest}" for entry in inputs if entry.name != before]
+    parts += [store.read_manifest(run.root / before).key.partition("-")[0]] if before else []
+    return f"{content_id('corpus', stage, str(VERSIONS[stage]), canonical_json(shown), *parts)}-{samples}"
+
+
+def _before(stage: str) -> str:
+    """The stage whose rows it reads; empty for the first."""
+    order = list(VERSIONS)
+    return order[order.index(stage) - 1] if stage != order[0] else ""
 
 
 def _settings_of(settings: CorpusSettings, stage: str) -> dict[str, object]:
@@ -215,9 +232,7 @@ def _inputs(run: Bulk, stage: str) -> list[InputEntry]:
     if stage == "texts":
         found = [shard for source in run.settings.sources for shard in shards(source)]
         return [InputEntry(name=f"{s.source.name}/{s.within}", digest=hash_file(s.path)) for s in found]
-    order = list(VERSIONS)
-    before = order[order.index(stage) - 1]
-    entries = [_entry(run.root / before)]
+    entries = [_entry(run.root / _before(stage))]
     if stage == "clean" and run.settings.lexicon is not None:
         lexicon = run.settings.lexicon
         lists = [*lexicon.files, *([lexicon.general] if lexicon.general else [])]
@@ -254,6 +269,8 @@ def _texts(run: Bulk, out: Path, advance: Advance) -> None:
     found = [shard for source in run.settings.sources for shard in shards(source)]
     engine = run.engine if isinstance(run.engine, Pool) else Here()
     engine.map(Pass(TEXT, _as_read, TEXT, opens=read), found, out, advance)
+    if any(source.id for source in run.settings.sources):
+        repeated.settle(sorted(out.glob("*.parquet")))
 
 
 def _as_read(batch: pa.RecordBatch) -> pa.RecordBatch:

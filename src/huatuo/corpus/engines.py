@@ -158,21 +158,21 @@ class _Files:
         rows = pa.Table.from_batches(self.waiting, self.schema)
         if rows.num_rows:
             path = self.out / f"{self.stem}-{self.written:05d}.parquet"
-            try:
-                # lz4: a tenth of the whole run faster than zstd, in files a third larger that live as long as the run
-                pq.write_table(
-                    rows,
-                    path,
-                    compression="lz4",
-                    use_dictionary=False,
-                    write_statistics=False,
-                    row_group_size=SHARD_ROWS,
-                )
-            except OSError as error:  # Arrow does not say which file
-                raise OSError(error.errno or errno.EIO, str(error), str(path)) from None
+            write_rows(rows, path)
             self.written += 1
         self.waiting.clear()
         self.rows = self.size = 0
+
+
+def write_rows(rows: pa.Table, path: Path) -> None:
+    """Nothing; writes rows of a stage as one file. Raises OSError naming it."""
+    try:
+        # lz4: a tenth of the whole run faster than zstd, in files a third larger that live as long as the run
+        pq.write_table(
+            rows, path, compression="lz4", use_dictionary=False, write_statistics=False, row_group_size=SHARD_ROWS
+        )
+    except OSError as error:  # Arrow does not say which file
+        raise OSError(error.errno or errno.EIO, str(error), str(path)) from None
 
 
 def work_files(work: Pass, files: Sequence[Any], out: Path, stem: str, rows: int, advance: Advance) -> int:

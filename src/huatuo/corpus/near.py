@@ -59,7 +59,7 @@ class Neighbour(NamedTuple):
 class Names(Sequence[str]):
     """Ids in the memory that Arrow gives them, less than half of that of strings."""
 
-    def __init__(self, column: pa.StringArray):
+    def __init__(self, column: pa.StringArray | pa.LargeStringArray):
         self._column = column
 
     def __len__(self) -> int:

@@ -28,7 +28,7 @@ def near_rows(files: Sequence[Path], survivors: Mapping[str, str], folder: Path)
     """The rows of judged passages that have bands and are no duplicate of another, in the order of their ranks.
 
     Their texts lie in a file in ``folder`` for the length of the block, and are read when they are compared. 160 bytes
-    of bands, 36 of the id, 8 of the place and 8 of where its text begins stay in memory per row.
+    of bands, 40 of the id, 8 of the place and 8 of where its text begins stay in memory per row.
     """
     path = folder / "near.txt"
     try:
@@ -46,15 +46,15 @@ def near_rows(files: Sequence[Path], survivors: Mapping[str, str], folder: Path)
 
 def _written(
     files: Sequence[Path], survivors: Mapping[str, str], out: IO[bytes]
-) -> tuple[pa.StringArray, Hashes, Places]:
+) -> tuple[pa.LargeStringArray, Hashes, Places]:
     """Ranks and bands (`BANDS`, rows) of the rows that are kept, whose texts are written; where each begins, with the
     end."""
-    ranks, begins, count = [pa.array([], pa.string())], [np.zeros(1, dtype=np.int64)], 0
+    ranks, begins, count = [pa.array([], pa.large_string())], [np.zeros(1, dtype=np.int64)], 0
     bands = np.empty((BANDS, sum(pq.read_metadata(file).num_rows for file in files)), dtype=np.uint64)
     held = pa.array(survivors, pa.string())
     for batch in (batch for file in files for batch in read_rows(file, _READ, SHARD_ROWS)):
         kept = _open(batch, survivors, held)
-        ranks.append(kept.column("rank"))
+        ranks.append(kept.column("rank").cast(pa.large_string()))  # 60 million of them are over 2 GiB
         bands[:, count : count + kept.num_rows] = kept.column("bands").flatten().to_numpy().reshape(-1, BANDS).T
         count += kept.num_rows
         texts = kept.column("normal").cast(pa.large_binary())

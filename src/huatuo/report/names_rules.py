@@ -104,6 +104,7 @@ RULES = {
     "repeated_runs": "重复片段",
     "too_large": "文件过大",
     "empty_text": "空文本",
+    "repeated_id": "编号重复",
     "truncated": "压缩包不完整",
     "damaged": "压缩包损坏",
     "http_status": "网页不存在",
