@@ -36,8 +36,8 @@ class CorpusSource(Settings):
     title: str = ""
     """Field or column with the title; empty: the usual names are looked for."""
     id: str = ""
-    """Field or column with an id of the record's own, unique in the source (of texts with one id one is kept): then ids do not
-    depend on how the source is cut into files. Empty: ids are made of file and place."""
+    """Field or column with an id of the record's own, unique in the source (of texts with one id one is kept): then
+    ids do not depend on how the source is cut into files. Empty: ids are made of file and place."""
     longest: int = Field(64 << 20, ge=1024)
     """Bytes of the longest line, page or text that is loaded; a longer one is skipped and counted."""
     of_field: bool = False
