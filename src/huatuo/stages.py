@@ -309,7 +309,7 @@ SCORED = ("ingest", "questions", "ask", "unify", "order", "tokenise", "train")
 """What scoring reads: questions, answers, and everything that says what was taught."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", 5, "read and check knowledge", (), _ingest_table, _ingest, _ingest_files),
+    Stage("ingest", 6, "read and check knowledge", (), _ingest_table, _ingest, _ingest_files),
     Stage(
         "questions",
         5,
@@ -319,7 +319,7 @@ STAGES: tuple[Stage, ...] = (
         _questions,
         lambda r: [*_question_files(r), PHRASINGS],
     ),
-    Stage("curate", 6, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
+    Stage("curate", 7, "documents to clean passages", ("ingest", "questions"), _table("curate"), _curate),
     Stage(
         "synth",
         7,

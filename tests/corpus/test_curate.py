@@ -84,18 +84,19 @@ def test_each_rule_says_why(run: Run) -> None:
             document("=====-----=====一二三四五六七八九十甲乙-----=====-----=====", "c"),
             document("\ufffd".join("这一段里有很多字已经丢失了没有办法再读"), "d"),
             document("\n\n".join(["点击这里下载最新版本的软件"] * 20), "e"),
+            document("#\n\n##\n", "f"),
         ]
     )
     rules = Counter(d.rule for d in dropped(folder))
     assert rules == {
-        "too_short": 1,
+        "too_short": 2,
         "no_text": 1,
         "mostly_symbols": 1,
         "unreadable": 1,
         "repetitive": 1,
-        "no_passage_left": 3,
+        "no_passage_left": 4,
     }
-    assert "expected at least 12" in next(d.reason for d in dropped(folder) if d.rule == "too_short")
+    assert "expected at least 12" in {d.excerpt: d.reason for d in dropped(folder)}["短句。"]
     assert [p.title for p in passages(folder)] == ["a > 甲"]
 
 

@@ -25,6 +25,7 @@ from huatuo.corpus.lexicon import (
     of_names,
     read,
 )
+from huatuo.corpus.normalise import TABLE, normalise
 from huatuo.errors import InputError
 
 
@@ -95,8 +96,45 @@ def test_lists_in_both_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "text", "chars"),
+    [
+        ("⽩细胞", "白细胞计数", 3),
+        ("白细胞", "⽩细胞计数", 3),
+        ("ＣＴ检查", "行CT检查", 4),
+        ("CT检查", "行ＣＴ检查", 4),
+        ("青霉素\u200b钠", "青霉素钠", 4),
+        ("㎎", "5 mg", 2),
+        ("µg", "5 μg", 2),
+        ("ＨＥＡＲＴ\u00a0failure", "of heart\nfailure", 13),
+        ("heart\u2028failure", "heart failure", 13),
+        ("ｃｅｌｌ", "cellar, a cell", 4),
+        ("－itis", "gastritis", 0),  # full-width signs are punctuation, not marks of a list
+    ],
+)
+def test_terms_are_normalised_as_texts_are(tmp_path: Path, term: str, text: str, chars: int) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(f"{term}\t７\n", encoding="utf-8")
+    words = read(path)
+    assert len(words) == 1
+    assert Lexicon(words).density(normalise(text))[0] == FULL * chars
+    assert read(path, general=read(path)) == dict.fromkeys(words, GENERAL)
+
+
+def test_every_term_of_a_thousand_is_found_in_its_own_normalised_form(tmp_path: Path) -> None:
+    odd = [character for character, _ in zip(map(chr, TABLE), range(400), strict=False) if normalise(character).strip()]
+    terms = [f"甲{one}{chr(0x4E00 + n)}" for n in range(3) for one in odd]
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(terms), encoding="utf-8")
+    lexicon = Lexicon(read(path))
+    assert len(terms) > 1_000
+    for term, (covered_, size) in zip(terms, lexicon.densities([normalise(term) for term in terms]), strict=True):
+        assert covered_ == FULL * size, term
+
+
+@pytest.mark.parametrize(
     ("data", "says"),
     [
+        ("肺炎\n\u200b\t12\n".encode(), "words.txt:2: no word"),
         (b"ok\n\t12\n", "words.txt:2: no word"),
         ("肺炎\n   \n".encode(), "words.txt:2: no word"),
         (b"-\n", "words.txt:1: no word"),

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from huatuo.corpus.calibrate import Threshold
 from huatuo.corpus.calibrate import best as best
+from huatuo.corpus.normalise import normalise
 from huatuo.corpus.rows import added, of_column, reasons
 from huatuo.errors import InputError, require
 from huatuo.recipe_curate import LexiconSettings
@@ -48,7 +49,7 @@ Spans = list[tuple[int, int, int]]
 def read(path: Path, general: Collection[str] = (), general_from: int | None = None) -> dict[str, int]:
     """Weight by term of the list at ``path``: `GENERAL` for terms in ``general`` and those of at least the frequency
     ``general_from``, 0 for those after a ``!``, `FULL` for the others. Empty lines and lines that begin with ``#`` do
-    not count.
+    not count. Terms are normalised as the texts are in which they are looked for.
 
     Raises InputError, naming the line, for a line without a word, a frequency that is no number, bytes that are not
     UTF-8, a file that cannot be read, and a list without a word.
@@ -59,7 +60,7 @@ def read(path: Path, general: Collection[str] = (), general_from: int | None = N
         raise InputError(f"{path}: cannot be read ({error.strerror}); next: check the path of the lexicon") from None
     found: dict[str, int] = {}
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        line = _decoded(raw, f"{path}:{number}")
+        line = normalise(_decoded(raw, f"{path}:{number}")).replace("\n", " ")
         if not line or line.startswith("#"):
             continue
         word, tab, frequency = line.partition("\t")

@@ -1,9 +1,9 @@
-"""Texts are cut into passages at headings and sentences; what is not blank lies in a passage or is a heading."""
+"""Texts are cut into passages at headings and sentences; all that is not blank stands in a passage or in its title."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from huatuo import store
 from huatuo.corpus.rows import added, id_column, reasons
-from huatuo.readers.markup import blocks, heading_text
+from huatuo.readers.files import LONGEST_TITLE
+from huatuo.readers.markup import Block, blocks, heading_text
 from huatuo.records import Origin
 from huatuo.text.segment import pieces
 
@@ -30,10 +31,10 @@ class Piece(NamedTuple):
     end: int
     """One past the last."""
     title: str
-    """Title of the text and headings above."""
+    """Title of the text and headings above; empty where there are none."""
 
 
-NO_TEXT = "no_text: the document holds headings or blanks only; expected text"
+NO_TEXT = "no_text: the document holds blanks and empty headings only; expected text"
 """Reason of a text without a passage."""
 
 PASSAGE = pa.schema(
@@ -57,27 +58,62 @@ def _has_sign(text: str) -> bool:
 def cut(text: str, title: str, language: str, max_chars: int) -> list[Piece]:
     """The pieces of a document, in order; its title and the headings above a piece are joined by `` > ``.
 
-    A piece begins at every heading; a heading without a text of its own goes with the next one; blanks and the line of
-    the heading itself stay outside the spans where text follows.
+    A piece begins at every heading with a text of its own; blanks and the line of that heading stay outside the spans.
+    A heading that stands in no title, since no text follows before the next one of its level, is text: it goes with the
+    next piece, behind the last one with the one before, and is the piece where there is no other. So is a heading of
+    more than `LONGEST_TITLE` characters, where it stands.
     """
-    headings = []
-    # most texts of a corpus have none, and reading their blocks takes longest
-    if _has_sign(text) and _MAYBE_HEADING.search(text):
-        headings = [block for block in blocks(text) if block.kind == "heading"]
     found = []
-    path: list[tuple[int, str]] = []
-    edges = [0, *(block.start for block in headings), len(text)]
-    for number, (begin, end) in enumerate(pairwise(edges)):
-        if number:
-            heading = headings[number - 1]
-            path = [step for step in path if step[0] < heading.level] + [(heading.level, heading_text(text, heading))]
-            begin = heading.end
-        steps = [words for _, words in path if words]
-        name = " > ".join(steps if steps and steps[0] == title else [title, *steps])
+    for begin, end, name in _sections(text, title):
         for start, stop in pieces(text[begin:end], max_chars, "en" if language == "en" else "zh"):
             span = _trimmed(text, begin + start, begin + stop)
             if span:
                 found.append(Piece(*span, name))
+    return found
+
+
+def _headings(text: str) -> list[tuple[Block, str]]:
+    """The headings with their words, but for those that are too long for a title."""
+    # most texts of a corpus have none, and reading their blocks takes longest
+    if not (_has_sign(text) and _MAYBE_HEADING.search(text)):
+        return []
+    found = [(block, heading_text(text, block)) for block in blocks(text) if block.kind == "heading"]
+    return [(block, words) for block, words in found if len(words) <= LONGEST_TITLE]
+
+
+def _sections(text: str, title: str) -> list[tuple[int, int, str]]:
+    """(start, end, title) of the ranges that are cut by themselves."""
+    headings = _headings(text)
+    path: list[int] = []
+    shown: set[int] = set()
+    bodies: list[tuple[int, int, list[int]]] = []
+    edges = [0, *(block.start for block, _ in headings), len(text)]
+    for number, (begin, end) in enumerate(pairwise(edges), -1):
+        if number >= 0:
+            own = headings[number][0]
+            path = [step for step in path if headings[step][0].level < own.level] + [number]
+            begin = own.end
+        if text[begin:end].strip():
+            shown.update(path)
+            bodies.append((begin, end, path))
+    lost = [block.start for at, (block, words) in enumerate(headings) if words and at not in shown]
+    return _joined(text, title, [words for _, words in headings], bodies, lost)
+
+
+def _joined(
+    text: str, title: str, words: Sequence[str], bodies: Sequence[tuple[int, int, list[int]]], lost: Sequence[int]
+) -> list[tuple[int, int, str]]:
+    """The sections, the headings that begin at ``lost`` among their texts."""
+    if not bodies:
+        return [(lost[0], len(text), title)] if lost else []
+    found: list[tuple[int, int, str]] = []
+    for begin, end, path in bodies:
+        at = bisect_left(lost, found[-1][1] if found else 0)
+        steps = [words[step] for step in path if words[step]]
+        steps = steps if not title or (steps and steps[0] == title) else [title, *steps]
+        found.append((lost[at] if at < len(lost) and lost[at] < begin else begin, end, " > ".join(steps)))
+    if lost and lost[-1] >= found[-1][1]:
+        found[-1] = (found[-1][0], len(text), found[-1][2])
     return found
 
 

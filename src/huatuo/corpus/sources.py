@@ -14,6 +14,9 @@ a Parquet file) is one error before anything is made of it. Memory holds a batch
 | `truncated`, `damaged` | what follows in a file whose packing ends in the middle, or is broken: the rest is unread |
 | `no_reader`, `needs_ocr`, `encrypted`, ... | see `huatuo.readers.files`; a page that is no text |
 | `http_status` | a page that the server did not have |
+
+A document or a page with a few illegal bytes is kept, U+FFFD in the place of each, and not counted: one with many is
+dropped as `unreadable` (`huatuo.corpus.quality`). Titles are cut to `huatuo.readers.files.LONGEST_TITLE` characters.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from huatuo import store
 from huatuo.corpus.rows import id_column
 from huatuo.errors import InputError
 from huatuo.files import content_ids, regular_files
-from huatuo.readers.files import LONGEST_TITLE, SUFFIXES, Wanted, read_parts
+from huatuo.readers.files import LONGEST_TITLE, SUFFIXES, Wanted, as_title, read_parts
 from huatuo.readers.parts import Unread
 from huatuo.recipe_curate import CorpusSource
 from huatuo.records import Document
@@ -224,12 +227,21 @@ def _batch(
         "source": parts["source"],
         "language": pa.repeat(pa.scalar(source.language or "unknown", pa.string()), count),
         "genre": pa.repeat(pa.scalar(source.genre, pa.string()), count),
-        "title": titles,
+        "title": _titles(titles),
         "text": texts,
         "origin": pa.StructArray.from_arrays(origins, fields=kinds),
         "reason": why,
     }
     return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+
+def _titles(titles: Column) -> Column:
+    """The titles, long ones cut, whichever reader they are from."""
+    if isinstance(titles, list):
+        return [as_title(title) for title in titles]
+    if (pc.max(pc.utf8_length(titles)).as_py() or 0) <= LONGEST_TITLE:
+        return titles
+    return pa.array([as_title(title) for title in titles.to_pylist()], pa.string())
 
 
 def _ids(shard: Shard, places: Column, own: Column) -> pa.StringArray:

@@ -155,9 +155,10 @@ def columns(path: Path, source: CorpusSource) -> Columns:
         raise InputError(f"{path}: not a whole Parquet file ({said}); next: get it again, or take it out") from None
     found = _named(path, source, schema.names)
     for kind, name in ((schema.field(name).type, name) for name in found.texts):
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        if not (_is_text(kind) or pa.types.is_null(kind)):
             raise InputError(
-                f"{path}: column {name!r} holds {kind}; expected text; next: name the column with the text"
+                f"{path}: column {name!r} holds {kind}; expected text (string or binary, also large, as view or as "
+                "dictionary); next: name the column with the text"
             )
     return found
 
@@ -204,47 +205,74 @@ def parquet(path: Path, source: CorpusSource) -> Iterator[Item | Plain]:
                 numbers = pa.array(np.arange(number + 1, number + 1 + batch.num_rows)).cast(pa.string())
                 places = pc.binary_join_element_wise("row ", numbers, "")
                 number += batch.num_rows
+                batch = as_bytes(batch)
                 if whole := plain(batch, places, wanted, source.longest):
                     yield whole
                     continue
-                for place, row in zip(places.to_pylist(), _rows(batch), strict=True):
+                for place, row in zip(places.to_pylist(), batch.to_pylist(), strict=True):
                     yield _of_row(place, row, wanted, source.longest)
         except OSError as error:
             yield broken(error, f"row {number}")
 
 
+def as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with every column of texts, whatever their type, as bytes; dictionaries of anything as their values."""
+    return pa.RecordBatch.from_arrays([_as_bytes(column) for column in batch.columns], names=batch.schema.names)
+
+
+def _as_bytes(column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.DictionaryArray):
+        words = column.dictionary
+        # with long offsets: a word may stand in many rows
+        return (words.cast(pa.large_binary()) if _is_text(words.type) else words).take(column.indices)
+    return column.cast(_bytes_of(column.type)) if _is_text(column.type) else column
+
+
+def _bytes_of(kind: pa.DataType) -> pa.DataType:
+    """The type of bytes that a type of texts becomes: one with long offsets for those that may need them."""
+    return pa.binary() if pa.types.is_string(kind) or pa.types.is_binary(kind) else pa.large_binary()
+
+
 def plain(batch: pa.RecordBatch, places: pa.Array, wanted: Columns, longest: int) -> Plain | None:
-    """The rows by columns, where each is a text that needs no second look; None where one does: it is null or blank,
-    too large, or no UTF-8."""
+    """The rows of a batch `as_bytes` by columns, where each is a text that needs no second look; None where one does:
+    it is null or blank, too large, or no UTF-8."""
     texts = batch.column(wanted.texts[0])
     if len(wanted.texts) > 1 or texts.null_count or pc.max(pc.binary_length(texts)).as_py() > longest:
         return None
+    nothing = pa.repeat(pa.scalar("", pa.string()), batch.num_rows)
+    own = batch.column(wanted.id) if wanted.id else nothing
+    named = batch.column(wanted.title) if wanted.title and _is_text(batch.column(wanted.title).type) else nothing
+    if not (_is_text(own.type) or pa.types.is_integer(own.type)):
+        return None
     try:
-        batch.validate(full=True)  # Parquet's strings are any bytes
-    except pa.ArrowInvalid:
+        texts, titles, own_ids = (column.cast(pa.string()) for column in (texts, named, own))
+    except pa.ArrowInvalid:  # no UTF-8, or more than a column of strings holds
         return None
     firsts = pc.is_in(pc.utf8_slice_codeunits(texts, 0, 1), value_set=_BLANKS)
-    blank = any(not text.strip() for text in texts.filter(firsts).to_pylist())
-    own = batch.column(wanted.id) if wanted.id else pa.nulls(batch.num_rows, pa.string())
-    named = batch.column(wanted.title) if wanted.title else own
-    if blank or not (_is_text(own) or pa.types.is_integer(own.type)):
+    if any(not text.strip() for text in texts.filter(firsts).to_pylist()):
         return None
-    titles = named.cast(pa.string()) if wanted.title and _is_text(named) else pa.nulls(batch.num_rows, pa.string())
-    return Plain(places, pc.fill_null(titles, ""), texts.cast(pa.string()), pc.fill_null(own.cast(pa.string()), ""))
+    return Plain(places, pc.fill_null(titles, ""), texts, pc.fill_null(own_ids, ""))
 
 
 _BLANKS = pa.array(["", *(chr(code) for code in range(0x3001) if chr(code).isspace())])
 """What a blank text begins with: every blank character, or nothing (U+3000 is the last of them in Unicode 16)."""
 
 
-def _is_text(column: pa.Array) -> bool:
-    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows, their texts as bytes."""
-    fields = [pa.field(f.name, pa.binary() if _is_text(batch.column(f.name)) else f.type) for f in batch.schema]
-    yield from batch.cast(pa.schema(fields)).to_pylist()
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts; bytes do, as those of strings in a Parquet file are any bytes too."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(is_one(kind) for is_one in _TEXTS)
 
 
 def _of_row(place: str, row: Mapping[str, Any], wanted: Columns, longest: int) -> Item:
@@ -260,6 +288,8 @@ def _of_row(place: str, row: Mapping[str, Any], wanted: Columns, longest: int) -
     if len(text) * 4 > longest and (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
         return Item(place, reason=too_large(size, longest))
     title, own = shown.get(wanted.title), shown.get(wanted.id)
+    if wanted.id in decoded and any(problem.rule == "undecodable_bytes" for problem in decoded[wanted.id][1]):
+        own = "0x" + row[wanted.id].hex()  # bytes that are no text tell rows apart, U+FFFD in their place does not
     return Item(place, title if isinstance(title, str) else "", text, "" if own is None else str(own))
 
 

@@ -42,7 +42,7 @@ TEXT_KEYS = ("text", "content", "contents", "body", "abstract", "正文", "内�
 """Keys of a JSON record tried for its text."""
 
 LONGEST_TITLE = 250
-"""Characters of a first line that is a title."""
+"""Characters of the longest title: a longer first line or heading is text, a longer title of a record is cut."""
 
 _NOT_READ = (
     (b"\x89PNG", "a PNG image; next: run OCR and give its Markdown", "needs_ocr"),
@@ -143,8 +143,17 @@ def read_parts(path: Path, wanted: Wanted) -> Iterator[Part | Unread]:
     if named and named != kind:
         note = (Problem("wrong_extension", f"the name ends with {path.suffix}, the content is {kind}; read as {kind}"),)
     for part in _read(path, kind, wanted):
-        yield replace(part, problems=part.problems + note) if isinstance(part, Part) else part
+        if isinstance(part, Part):
+            yield replace(part, title=as_title(part.title), problems=part.problems + note)
+        else:
+            yield part
         note = ()
+
+
+def as_title(words: str) -> str:
+    """The words, cut to `LONGEST_TITLE` characters, the last of them ``…``, where they are more: a title is a label,
+    which every passage of a text repeats."""
+    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1] + "…"
 
 
 def _read(path: Path, kind: str, wanted: Wanted) -> Iterator[Part | Unread]:

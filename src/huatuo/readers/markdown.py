@@ -27,10 +27,16 @@ _PAGE = re.compile(r"^[ \t]*(?:<!--[ \t]*page[ \t:#]*(\d{1,6})[ \t]*-->|\{(\d{1,
 _FRONT = re.compile(r"\A---[ \t]*\n((?:[^\n]*\n){1,100}?)---[ \t]*(?:\n|\Z)")
 _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.M | re.I)
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL | re.I)
-_SHIFTED = re.compile(r"(.?)<(sup|sub)>(.*?)</\2>", re.DOTALL | re.I)
-_TAGS = re.compile(
-    r"</?(?:div|span|p|font|center|section|figure|img|a|u|b|i|em|strong)\b[^<>]*>|\{[:#][^{}\n]*\}", re.I
+_ATTRIBUTES = (
+    r"(?:(?:\s+|(?<=[\"']))(?:[a-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'|[^\s\"'=<>`]+)"
+    r"|(?:alt|contenteditable|data-[\w-]+|download|hidden|inert|ismap|itemscope|noshade|nowrap)(?![\w:.@-])))*+\s*"
 )
+"""What may stand in a tag after its name: ``name=value``, and those that HTML lets stand without a value. Anything else
+is prose between two signs of comparison: ``p<i and x>2``."""
+
+_SHIFTED = re.compile(rf"(.?)<(sup|sub){_ATTRIBUTES}>(.*?)</\2\s*>", re.DOTALL | re.I)
+_NAMES = "div|span|p|font|center|section|figure|img|a|u|b|i|em|strong"
+_TAGS = re.compile(rf"<(?:{_NAMES}){_ATTRIBUTES}/?>|</(?:{_NAMES})\s*>|\{{[:#][^{{}}\n]*\}}", re.I)
 _PICTURE = re.compile(r"!\[[^\]]*\]\((?:[^()\"]|\([^()]*\))*(?:\"(?:[^\"\\]|\\.)*\"\s*)?\)(?:\{:?[^{}]*\})?", re.DOTALL)
 _CROSS_REFERENCE = re.compile(
     r"\s*\((?:see )?\[\\?\[?link\\?\]?\]\(#[^()]*\)(?:(?:,| and)? *\[\\?\[?link\\?\]?\]\(#[^()]*\))*\)"
@@ -103,17 +109,25 @@ def without_html(text: str) -> str:
     text = _MEANING.sub(r"- **\1**: ", _LIST_END.sub("", text))
     if "<" in text or "{:" in text or "{#" in text:
         text = _without_tags(text)
-    return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+    return _unescaped(text)
 
 
 def without_inline_html(text: str) -> str:
     """A plain text whose HTML tags and character entities are characters: 10<sup>9</sup> is 10⁹, ``&lt;`` is <."""
-    text = _without_tags(text) if "<" in text else text
+    return _unescaped(_without_tags(text) if "<" in text else text)
+
+
+def _unescaped(text: str) -> str:
     return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
 
 
+def _escaped(text: str) -> str:
+    """What `_unescaped` makes the text of again: for parts that are characters already, among others that are not."""
+    return html.escape(text, quote=False)
+
+
 def _without_tags(text: str) -> str:
-    text = _TABLE.sub(lambda match: "\n\n" + to_text(match.group())[1] + "\n\n", text)
+    text = _TABLE.sub(lambda match: "\n\n" + _escaped(to_text(match.group())[1]) + "\n\n", text)
     text = _SHIFTED.sub(_shift, text)
     text = _ROW_BREAKS.sub(lambda match: re.sub(r"<br[ \t]*/?>", " ", match.group(), flags=re.I), text)
     text = re.sub(r"<br[ \t]*/?>[ \t]*\n?", "  \n", text, flags=re.I)
@@ -121,8 +135,8 @@ def _without_tags(text: str) -> str:
 
 
 def _shift(match: re.Match[str]) -> str:
-    before, up = match.group(1), match.group(2).lower() == "sup"
-    return before + (raised(match.group(3), before) if up else lowered(match.group(3)))
+    before, up, inside = match.group(1), match.group(2).lower() == "sup", _unescaped(_TAGS.sub("", match.group(3)))
+    return before + _escaped(raised(inside, before) if up else lowered(inside))
 
 
 def text_parts(text: str) -> list[tuple[int, str]]:

@@ -21,7 +21,8 @@ SUPPLEMENT = dict(zip(_DRAWN[::2], _DRAWN[1::2], strict=True))
 _MENDED = RADICALS | {ord(key): value for key, value in SUPPLEMENT.items()}
 _ANY_RADICAL = re.compile("[\u2e80-\u2fd5]")
 
-_RAISED = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
+_RAISED = str.maketrans("0123456789+-−–=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾")
+_LONE_N = re.compile(r"(?<![A-Za-z])n(?![A-Za-z])")
 _LOWERED = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
 _CITATION = re.compile(r"\s*[\[［(（].*[\]］)）]\s*", re.DOTALL)
 
@@ -34,15 +35,15 @@ def mend_radicals(text: str) -> str:
 def raised(text: str, before: str = "") -> str:
     """The text as superscript: ``9`` → ``⁹``; ``^`` stands before letters that follow a digit (``10^x``).
 
-    Letters elsewhere, ordinals (``4th``) and references in brackets (``[12]``) stay as they are. ``before`` is the
-    character that the superscript follows.
+    Letters elsewhere but a lone ``n``, ordinals (``4th``) and references in brackets (``[12]``) stay as they are.
+    ``before`` is the character that the superscript follows.
     """
     if _CITATION.fullmatch(text) and not re.fullmatch(r"\s*\([+\-−–\d]+\)\s*", text):
         return text
     letters = text.strip().lower()
     if before.isdigit() and letters[:1].isalpha() and letters not in ("st", "nd", "rd", "th", "n"):
         return "^" + text
-    return text.translate(_RAISED) if not letters.isalpha() or letters == "n" else text
+    return _LONE_N.sub("ⁿ", text.translate(_RAISED)) if not letters.isalpha() or letters == "n" else text
 
 
 def lowered(text: str) -> str:

@@ -11,11 +11,24 @@ import sentencex
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CLAUSE = re.compile(r"(?<!\d)[,;:](?=[\s　]|\D)|[,;:](?=[\s　])|[，；、：。！？!?…]+[”’」』）)]*|[ \t　]+")
-_BOUND_CHARACTER = re.compile(r"[0-9A-Za-z.,:/%％‰℃°²³⁰-⁹₀-₉^×*~～\-–+±<>≤≥=μµ]")
+_BOUND_CHARACTER = re.compile(r"[0-9A-Za-z.,:/%％‰℃°²³⁰-⁹₀-₉^×*~～\-–+±<>≤≥=μµ０-９Ａ-Ｚａ-ｚ．／㎀-㏟]")
 """Characters that make up a number with its unit; no cut falls between two of them where it can be helped."""
 
-_NUMBER_THEN_UNIT = re.compile(r"\d[ \u00a0]?$")
-_UNIT = re.compile(r"[ \u00a0]?(?:[A-Za-zμµ℃°%％‰]|毫|微|克|片|粒|支|单位|岁|次|天|周|月|小时|分钟)")
+_GAP = " \t\u00a0\u2000-\u200a\u202f\u205f\u3000"
+_MOST_GAP = 3
+_NUMBER_THEN_UNIT = re.compile(rf"\d[{_GAP}]{{0,{_MOST_GAP}}}$")
+_UNIT = re.compile(
+    rf"[{_GAP}]{{0,{_MOST_GAP}}}(?:[A-Za-zＡ-Ｚａ-ｚμµ℃℉°%％‰㎀-㏟]|毫|微|克|片|粒|支|单位|岁|次|天|周|月|小时|分钟)"
+)
+_UNIT_WORDS = (
+    *("毫升", "毫克", "微克", "微升", "微米", "纳克", "千克", "公斤", "厘米", "毫米汞柱", "毫摩尔", "微摩尔"),
+    *("国际单位", "万单位", "小时", "分钟"),
+)
+_UNIT_PAIRS = frozenset(word[at : at + 2] for word in _UNIT_WORDS for at in range(len(word) - 1))
+"""Two characters that follow each other within the name of a unit."""
+
+_MAY_BE_CUT = re.compile(rf"[\d.·．{_GAP}]")
+"""The character before a place that could lie inside a number or before its unit: most ends of sentences are none."""
 
 _ITEM_NUMBER = re.compile(r"[ \t　]*[(（]?\d{1,3}[.、．)）][ \t　]*")
 """The number of a list item, which belongs to the sentence after it."""
@@ -23,6 +36,10 @@ _ITEM_NUMBER = re.compile(r"[ \t　]*[(（]?\d{1,3}[.、．)）][ \t　]*")
 _BLANKS = str.maketrans({chr(code): " " for code in range(0x80, 0x3001) if chr(code).isspace()})
 """Blanks outside ASCII → one of it: sentencex 1.0.32 counts bytes wrongly where one stands before a period
 (``A\u3000.``), and ends the process."""
+
+AT_ONCE = 2_000
+"""Most characters of a line that are split at once: sentencex 1.0.32 takes time with the square of them, 3 seconds for
+100,000."""
 
 LOOK_BACK = 40
 """Characters that a hard cut may move back to spare a number or a word."""
@@ -33,11 +50,7 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     at = 0
     for line in _LINE.findall(text):
-        plain = line.translate(_BLANKS)
-        parts = [part for part in sentencex.segment(language, plain) if part]
-        if "".join(parts) != plain:
-            parts = [plain]  # the splitter changed the text: better one long sentence than a lost character
-        for part in parts:
+        for part in _split(line.translate(_BLANKS), language):
             if found and (not part.strip() or _is_cut_number(text, at) or _ITEM_NUMBER.fullmatch(text, *found[-1])):
                 found[-1] = (found[-1][0], at + len(part))
             else:
@@ -46,14 +59,40 @@ def sentences(text: str, language: str = "zh") -> list[tuple[int, int]]:
     return found
 
 
+def _split(line: str, language: str) -> list[str]:
+    """The sentences of a line. Of a long one, those of a window at a time; the last of them, which the window may have
+    cut, is the first of the next."""
+    found: list[str] = []
+    begun, at = "", 0
+    while True:
+        is_last = len(line) - at <= AT_ONCE
+        window = line[at:] if is_last else line[at : _hard_cut(line, at, at + AT_ONCE)]
+        parts = [part for part in sentencex.segment(language, window) if part]
+        if "".join(parts) != window:
+            parts = [window]  # the splitter changed the text: better one long sentence than a lost character
+        if is_last:
+            return [*found, *_after(begun, parts)]
+        if len(parts) == 1:  # no end in sight: what is to come may have one
+            begun += window
+            at += len(window)
+        else:
+            found += _after(begun, parts[:-1])
+            begun = ""
+            at += len(window) - len(parts[-1])
+
+
+def _after(begun: str, parts: list[str]) -> list[str]:
+    """The parts, the first of them with what was before it."""
+    return [begun + parts[0], *parts[1:]] if parts else [begun] * bool(begun)
+
+
 def _is_cut_number(text: str, at: int) -> bool:
     """Whether ``at`` is inside a number or between it and its unit: ``38.|5℃``, ``2.5 |mg``."""
-    before, after = text[max(0, at - 3) : at], text[at : at + 4]
-    if "\n" in before[-1:]:
+    if not _MAY_BE_CUT.match(text, at - 1):
         return False
-    return bool(re.search(r"\d[.·]$", before) and after[:1].isdigit()) or bool(
-        _NUMBER_THEN_UNIT.search(before) and _UNIT.match(after)
-    )
+    if text[at - 1] in ".·．":
+        return text[at - 2 : at - 1].isdecimal() and text[at : at + 1].isdigit()
+    return bool(_UNIT.match(text, at) and _NUMBER_THEN_UNIT.search(text, max(0, at - 1 - _MOST_GAP), at))
 
 
 def pieces(text: str, bound: int, language: str = "zh") -> list[tuple[int, int]]:
@@ -126,6 +165,6 @@ def _hard_cut(text: str, start: int, limit: int) -> int:
     """``limit``, or a little before it where a number or word would be cut in two."""
     for at in range(limit, max(start, limit - LOOK_BACK), -1):
         inside = _BOUND_CHARACTER.match(text[at - 1]) and at < len(text) and _BOUND_CHARACTER.match(text[at])
-        if not inside and not _is_cut_number(text, at):
+        if not inside and text[at - 1 : at + 1] not in _UNIT_PAIRS and not _is_cut_number(text, at):
             return at
     return limit
