@@ -102,6 +102,11 @@ def demo(runs: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--to", "last", metavar="STAGE", help="Last stage.")
 @click.option("--only", metavar="STAGE", help="This stage alone.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe against the files and print the plan; compute nothing.")
+@click.option(
+    "--shape",
+    metavar="NAME",
+    help="With --dry-run: plan for a base of this shape, for example Yi-34B, which need not be there, on 1 to 64 GPUs.",
+)
 def run(
     recipe: str,
     runs: Path,
@@ -110,8 +115,11 @@ def run(
     last: str | None,
     only: str | None,
     dry_run: bool,
+    shape: str | None,
 ) -> None:
     """All stages of RECIPE (a file, or the name of a shipped recipe), skipping what is finished."""
+    if shape and not dry_run:
+        raise click.UsageError("--shape says for which base to plan; next: add --dry-run, or leave it out")
     if not dry_run:
         root = _run(recipe, runs, overrides, first, last, only)
         click.echo(f"\nRun: {root.resolve()}")
@@ -122,7 +130,8 @@ def run(
 
     loaded = recipes.load(recipes.find(recipe), overrides)
     stages = running.select(first, last, only)
-    for planned in running.plan(loaded, runs / loaded.run.name, stages):
+    planning = running.with_shape(loaded, shape) if shape else loaded
+    for planned in running.plan(planning, runs / loaded.run.name, stages):
         click.echo(f"{planned.stage.name:<10} {planned.state:<13} {planned.says}")
     found = findings(loaded, [stage.name for stage in stages])
     for line in found:

@@ -5,12 +5,16 @@ Every estimate says what it assumes. Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+from huatuo.errors import InputError
 from huatuo.files import regular_files
 from huatuo.manifest import read_manifest
 from huatuo.plan_train import train_says
-from huatuo.recipe import Recipe, TrainSettings
+from huatuo.recipe import ImportSource, Recipe, TrainSettings
 
 BYTES_PER_CHAR = 2.6
 """Bytes of UTF-8 per character of mixed Chinese and English text with JSON around it (3 for Chinese, 1 for ASCII)."""
@@ -20,6 +24,8 @@ TOKENS_PER_CHAR = 0.7
 """Tokens per character of Chinese with today's byte-level vocabularies; 1 for the character tokenizer."""
 PASSAGE_FILL = 0.6
 """How full passages are on average: they end at headings and sentences. From the sample documents and drug labels."""
+COUNTED_BYTES = 8e6
+"""Imported data sets up to this size are read and counted: a few CPU-seconds at most (HuaTuo's 8,658 pairs: 4 MB)."""
 CALL_PROMPT, CALL_REPLY = 600, 500
 """Tokens of a teacher's call, before the prompts are there to be counted."""
 CALLS = "calls.sqlite"
@@ -36,13 +42,13 @@ def estimates(recipe: Recipe) -> dict[str, str]:
     groups, passages = _expected(recipe)
     per_call = recipe.synth.phrasings if recipe.synth.teacher.kind == "offline" else recipe.synth.pairs_per_call
     generated = groups * per_call + passages
-    imported = sum(size(s.path) for s in recipe.unify.imports) / BYTES_PER_CHAR / CHARS_PER_PAIR
+    imported = [(source.name, _imported(source)) for source in recipe.unify.imports if source.format != "review"]
     return {
         "ingest": f"read {count_files(recipe):,} file(s), {(graph_bytes + text_bytes) / 1e6:,.1f} MB",
         "questions": f"{len(recipe.questions.exams)} exam(s), {len(recipe.questions.probe.relations)} relation(s)",
         "curate": f"about {passages:,} passages of at most {recipe.curate.max_chars} characters",
         "synth": _synth_says(recipe, groups, passages, generated),
-        "unify": f"{len(recipe.unify.imports)} imported data set(s), about {int(imported):,} pairs from their sizes",
+        "unify": _unify_says(recipe, imported),
         "order": _order(recipe.train),
         "tokenise": f"window of {recipe.train.window} tokens, longer pairs: {recipe.train.overlong}",
         "train": _train_says(recipe, generated, imported),
@@ -171,13 +177,66 @@ def counted_calls(recipe: Recipe, root: Path, phrasings: Path, times: float = 1.
     return said
 
 
-def _train_says(recipe: Recipe, generated: int, imported: float) -> str:
-    train = recipe.train
-    copies = max(train.copies.values(), default=1) * train.epochs
-    samples = int((generated + imported) * copies)
+class _Imported(NamedTuple):
+    """Pairs of an imported data set."""
+
+    pairs: float
+    characters: float
+    is_counted: bool
+    """Whether every record was read, or the file's size was all there was."""
+
+
+def _imported(source: ImportSource) -> _Imported:
+    """What an import holds: counted where the file is small, from its size otherwise; nothing where it is missing or
+    cannot be read, which a finding or the stage says."""
+    found = size(source.path)
+    if found > COUNTED_BYTES:
+        pairs = found / BYTES_PER_CHAR / CHARS_PER_PAIR
+        pairs = min(pairs, source.limit) if source.limit else pairs
+        return _Imported(pairs, pairs * CHARS_PER_PAIR, is_counted=False)
+    from huatuo.synth.imports import read_pairs
+
+    pairs = characters = 0
+    try:
+        for item in islice(read_pairs(source), source.limit or None):
+            if item.pair is not None:
+                pairs += 1
+                characters += sum(len(message.content) for message in item.pair.messages)
+    except InputError:
+        return _Imported(0, 0, is_counted=False)
+    return _Imported(pairs, characters, is_counted=True)
+
+
+def _unify_says(recipe: Recipe, imported: Sequence[tuple[str, _Imported]]) -> str:
+    count = int(sum(one.pairs for _, one in imported))
+    counted = all(one.is_counted for _, one in imported)
+    how = f"{count:,} pairs before any is dropped" if counted else f"about {count:,} pairs from their sizes"
+    return f"{len(recipe.unify.imports)} imported data set(s), {how}{_held_out(recipe, count)[1]}"
+
+
+def _held_out(recipe: Recipe, pairs: float) -> tuple[float, str]:
+    """The share of so many pairs that is learned, and what is said of the others."""
+    unify = recipe.unify
+    share = unify.validation_share or min(unify.validation_pairs / max(pairs, 1.0), 1.0)
+    return 1 - share, f", of which {round(share * pairs):,} are held out" if share and pairs else ""
+
+
+def _train_says(recipe: Recipe, generated: int, imported: Sequence[tuple[str, _Imported]]) -> str:
+    from huatuo.train.order import with_preset
+
+    synth, train = (
+        recipe.synth.source,
+        with_preset(recipe.train, [recipe.synth.source, *(name for name, _ in imported)]),
+    )
     per_char = 1.0 if train.base == "scratch" else TOKENS_PER_CHAR
-    tokens = samples * min(CHARS_PER_PAIR * per_char, train.window)
-    return train_says(train, samples, tokens)
+    all_pairs = [*imported, (synth, _Imported(generated, generated * CHARS_PER_PAIR, is_counted=False))]
+    learned = _held_out(recipe, sum(one.pairs for _, one in all_pairs))[0] * train.epochs
+    samples = tokens = 0.0
+    for name, one in all_pairs:
+        times = learned * train.copies.get(name, 1)
+        samples += times * one.pairs
+        tokens += times * min(one.characters * per_char, one.pairs * train.window)
+    return train_says(train, round(samples), tokens)
 
 
 def _files(path: Path) -> list[Path]:

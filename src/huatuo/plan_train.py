@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import dataclass
 
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.train.memory import (
@@ -29,24 +31,59 @@ GB = 1e9
 CARD = f"{GPU_BYTES / GB:.0f} GB"
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a training run does before its steps, its tokens or the order end."""
+
+    steps: int
+    samples: int
+    of_step: float
+    """Samples of a step, about where a step is so many tokens."""
+    tokens: float
+    """Real tokens, padding not counted."""
+
+    @property
+    def tokens_of_step(self) -> float:
+        """Real tokens of a step."""
+        return self.tokens / max(self.steps, 1)
+
+    def among(self, processes: int) -> int:
+        """How many of so many processes have something to do: a step's samples can be dealt to as many at most."""
+        return max(min(processes, int(self.of_step)), 1)
+
+
+def work(settings: TrainSettings, samples: int, tokens: float) -> Work:
+    """What training on an order of ``samples`` samples with ``tokens`` tokens does: all of it, or as much as
+    ``train.steps`` and ``train.tokens`` allow. In every layout a step has the same samples."""
+    each = tokens / samples if samples else 1.0
+    of_step = float(settings.batch_samples) or max(settings.step_tokens / each, 1.0)
+    steps = math.ceil(samples / of_step)
+    if settings.steps:
+        steps = min(steps, settings.steps)
+    if settings.tokens:
+        steps = min(steps, math.ceil(settings.tokens / (each * of_step)))
+    taken = min(samples, round(steps * of_step))
+    return Work(steps, taken, of_step, each * taken)
+
+
 def train_says(settings: TrainSettings, samples: int, tokens: float) -> str:
     """What training ``samples`` samples of ``tokens`` tokens needs, in several lines."""
-    if settings.tokens and tokens > settings.tokens:
-        samples, tokens = max(1, int(samples * settings.tokens / tokens)), float(settings.tokens)
-    steps = settings.steps or -(-samples // settings.batch_samples)
-    says = f"about {steps:,} steps of {settings.batch_samples} samples, about {amount(tokens)} tokens"
+    done = work(settings, samples, tokens)
+    of = f"{settings.batch_samples:,} samples" if settings.batch_samples else f"{settings.step_tokens:,} tokens"
+    says = f"about {done.steps:,} steps of {of}, about {amount(done.tokens)} tokens"
     shape = shape_of(settings)
     if shape is None:
         return f"{says}; memory and hours need the base's config.json"
     lines = [f"{says}; {amount(shape.parameters)} parameters"]
     if settings.base == "scratch" or settings.device == "cpu":
         load = Load(shape, settings)
-        lines += [*_terms("memory", load), *_time(load, tokens, steps, "one CPU core", ASSUMED_CPU_FLOPS)]
+        lines += [*_terms("memory", load), *_time(load, done, "one CPU core", ASSUMED_CPU_FLOPS)]
     else:
         lines += needs(shape, settings)
         load = Load(shape, settings, fewest(shape, settings) or MOST_GPUS)
-        lines += _time(load, tokens, steps, _cards(load.processes), ASSUMED_GPU_FLOPS)
-        lines += ["no GPU was measured", _others(settings)]
+        lines += _time(load, done, _cards(load.processes), ASSUMED_GPU_FLOPS)
+        lines += [_hours(load, done), "no GPU was measured"]
+    lines.append(_others(settings))
     return "\n    ".join(lines)
 
 
@@ -65,8 +102,6 @@ def needs(shape: Shape, settings: TrainSettings) -> list[str]:
         f"memory of the machine: {host_bytes(shape) / GB:,.1f} GB for the first process while it reads the whole base "
         "in fp32, and again when weights of several are gathered to be saved; the others read nothing"
     )
-    if own > settings.batch_samples:
-        lines.append(f"of {own} processes only train.batch_samples = {settings.batch_samples} would have work")
     return lines
 
 
@@ -133,18 +168,34 @@ def _terms(what: str, load: Load) -> list[str]:
     return lines
 
 
-def _time(load: Load, tokens: float, steps: int, where: str, flops: float) -> list[str]:
+def _time(load: Load, done: Work, where: str, flops: float) -> list[str]:
     """The time of training on ``where``, and the formula that gives it."""
     per_token, formula = flops_per_token(load.shape, load.settings)
-    count = load.processes
-    seconds = per_token * tokens / flops / count
-    over = f" / {count} GPUs" if count > 1 else ""
-    return [
-        f"time: about {duration(seconds)} on {where}, {duration(seconds / max(steps, 1))} a step",
-        f"  = ({formula}) operations a token x {amount(tokens)} tokens / "
+    count = done.among(load.processes)
+    seconds = per_token * done.tokens / flops / count
+    over = f" / {count} GPUs" if load.processes > 1 else ""
+    lines = [
+        f"time: about {duration(seconds)} on {where}, {duration(seconds / max(done.steps, 1))} a step",
+        f"  = ({formula}) operations a token x {amount(done.tokens)} tokens / "
         f"{flops:.1e} operations a second (assumed){over}",
         f"  with {_explained(formula, load, set())}",
     ]
+    if count < load.processes:
+        lines.append(f"  of {load.processes} processes only {count} would have work: a step has {_samples(load, done)}")
+    return lines
+
+
+def _samples(load: Load, done: Work) -> str:
+    if load.settings.batch_samples:
+        return f"train.batch_samples = {load.settings.batch_samples} samples"
+    return f"train.step_tokens = {load.settings.step_tokens:,} tokens, about {int(done.of_step)} samples"
+
+
+def _hours(load: Load, done: Work) -> str:
+    """The time on each number of GPUs; those without work count nothing."""
+    seconds = flops_per_token(load.shape, load.settings)[0] * done.tokens / ASSUMED_GPU_FLOPS
+    told = ", ".join(duration(seconds / done.among(count)) for count in COUNTS)
+    return f"time on {', '.join(map(str, COUNTS))} GPUs, memory aside: {told}"
 
 
 def _others(settings: TrainSettings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,7 +47,8 @@ class LoraSettings(Settings):
     norm of each row is learned apart from its direction (arXiv 2402.09353); slower."""
     base_weights: Literal["fp32", "nf4"] = "fp32"
     """nf4: QLoRA (arXiv 2305.14314), the base's matrices in 4 bits while the adapter is trained: an eighth of their
-    memory; extra ``huatuo[qlora]``, one process. The adapter is saved for the base as it is, in full."""
+    memory; extra ``huatuo[qlora]``, one process. The adapter is saved for the base as it is, in full: losses while
+    training, and the figures ``validation_loss_*``, are those of the 4-bit base, the saved model's is another."""
 
 
 class TrainSettings(Settings):
@@ -89,10 +90,14 @@ class TrainSettings(Settings):
     samples share a row and see each other, as HuatuoGPT-II's release trains; only to reproduce it."""
     batch_tokens: int = Field(1024, ge=8)
     """Tokens per micro-batch."""
-    batch_samples: int = Field(16, ge=1)
-    """Samples per optimiser step."""
+    batch_samples: int = Field(16, ge=0)
+    """Samples per optimiser step; 0 with ``step_tokens``."""
+    step_tokens: int = Field(0, ge=0)
+    """Tokens per optimiser step, padding not counted, instead of ``batch_samples``: a step ends before the sample that
+    would go over. The order is then kept exactly. HuatuoGPT-II's step of 128 rows of 4,096 tokens holds 524,288."""
     reorder_window: int = Field(1024, ge=1)
-    """Packing may permute the order only inside windows of this many samples."""
+    """``bucketed`` may permute the order only inside windows of this many samples, of several sources in windows of at
+    most 0.5 % of all samples, at least a step."""
     steps: int = Field(0, ge=0)
     """Stop after this many optimiser steps; 0: when the order ends."""
     tokens: int = Field(0, ge=0)
@@ -106,11 +111,12 @@ class TrainSettings(Settings):
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay of matrices."""
     schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
-    """Shape of the learning rate after warm-up."""
+    """Shape of the learning rate after warm-up. wsd: at its peak, then falling in a straight line over the last 20 % of
+    the steps, of which the last has ``final_share``."""
     warmup_share: float = Field(0.05, ge=0, le=1)
     """Share of the steps spent warming up."""
     final_share: float = Field(0.0, ge=0, le=1)
-    """Learning rate at the end, as a share of the peak."""
+    """Learning rate at the end, as a share of the peak; refused with ``constant``."""
     clip: float = Field(1.0, ge=0)
     """Largest gradient norm; 0: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -135,3 +141,19 @@ class TrainSettings(Settings):
     """Steps between two checkpoints."""
     keep_checkpoints: int = Field(2, ge=1)
     """Checkpoints kept for resuming."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _step_of_tokens_counts_no_samples(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("step_tokens") and "batch_samples" not in given:
+            return {**given, "batch_samples": 0}
+        return given
+
+    @model_validator(mode="after")
+    def _one_size_of_a_step(self) -> Self:
+        if bool(self.batch_samples) == bool(self.step_tokens):
+            found = f"batch_samples = {self.batch_samples}, step_tokens = {self.step_tokens}"
+            raise ValueError(
+                f"{found}: expected one of them above 0 and the other 0; next: leave one out, or set it to 0"
+            )
+        return self

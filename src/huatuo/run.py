@@ -351,6 +351,14 @@ class Planned:
     """What it will do, with its numbers."""
 
 
+def with_shape(recipe: Recipe, name: str) -> Recipe:
+    """The recipe with a base of a known shape on GPUs, to plan with. Raises RecipeError for an unknown shape."""
+    from huatuo.train.shapes import preset
+
+    train = recipe.train.model_copy(update={"base": preset(name), "device": "cuda"})
+    return recipe.model_copy(update={"train": train})
+
+
 def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
     """What each stage would do, computed without running or paying for anything."""
     from huatuo.plan import counted_answers, counted_reading, estimates

@@ -357,7 +357,7 @@ STAGES: tuple[Stage, ...] = (
         _base_files,
         resumable=True,
     ),
-    Stage("train", 3, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
+    Stage("train", 4, "one-stage training", ("order", "tokenise"), _train_table, _train, _base_files, resumable=True),
     Stage(
         "ask",
         4,

@@ -188,9 +188,8 @@ def planned_tokens(trial: Trial) -> int:
 
     data = Samples(trial.root / "tokenise")
     sequence = in_order(trial.root / "order", data)
-    lengths = data.lengths[sequence.samples]
-    steps, total = planned(trial.recipe.train, trial.recipe.run, sequence, lengths, trial.root / "order")
-    return int(lengths[steps.first(total)].sum())
+    steps, total = planned(trial.recipe.train, trial.recipe.run, data, sequence, trial.root / "order")
+    return int(data.lengths[sequence.samples[steps.first(total)]].sum())
 
 
 def check_tokens(study: Study, tokens: dict[str, int]) -> None:

@@ -17,11 +17,11 @@ from huatuo import store
 from huatuo.errors import TrainingError
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
-from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo.recipe import LoraSettings, RunSettings, TrainSettings
 from huatuo.records import Finding
 from huatuo.records_trained import StepLog
 from huatuo.train import loop, refusals, setup
-from huatuo.train.samples import Samples
+from huatuo.train.samples import Samples, in_order
 
 Make = Callable[..., TrainSettings]
 
@@ -115,8 +115,11 @@ def test_more_tokens_than_learned_positions_are_refused(stages: Stages, settings
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["packed", "bucketed"])
-def test_cutting_a_step_into_micro_batches_does_not_change_it(stages: Stages, settings: Make, layout: str) -> None:
-    whole = settings(layout=layout, batch_tokens=4096, reorder_window=16, steps=12)
+@pytest.mark.parametrize("size", [{}, {"step_tokens": 500}])
+def test_cutting_a_step_into_micro_batches_does_not_change_it(
+    stages: Stages, settings: Make, layout: str, size: dict[str, int]
+) -> None:
+    whole = settings(layout=layout, batch_tokens=4096, reorder_window=16, steps=12, **size)
     stages.prepare(made_pairs(400), whole)
     one = steps_of(stages.train(whole, "one"))
     # Micro-batches of very unequal numbers of answer tokens: a mean of their means would differ.
@@ -185,6 +188,36 @@ def test_variants_of_the_adapter_learn_and_come_back(stages: Stages, settings: M
     config = models.load(folder / "model").model.peft_config["default"]
     assert (config.use_rslora, config.use_dora) == (variant == "rslora", variant == "dora")
     assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 24, 0.125)
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_samples_of_several_sources_are_reordered_less(stages: Stages, settings: Make, sources: int) -> None:
+    chosen = settings(layout="bucketed")
+    pairs = made_pairs(300)
+    stages.prepare(pairs if sources == 2 else [p for p in pairs if p.source == "kg"], chosen)
+    data = Samples(stages.root / "tokenise")
+    sequence = in_order(stages.root / "order", data)
+    steps, _ = loop.planned(chosen, RunSettings(name="r"), data, sequence, stages.root / "order")
+    kept = np.arange(len(sequence.samples))
+    assert (steps.order == kept).all() == (sources == 2)
+    assert sorted(steps.order.tolist()) == kept.tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["packed", "bucketed", "joined"])
+def test_steps_of_tokens_learn_all_of_the_order_in_its_order(stages: Stages, settings: Make, layout: str) -> None:
+    chosen = settings(layout=layout, step_tokens=500)
+    stages.prepare(made_pairs(300), chosen)
+    rows = steps_of(stages.train(chosen))
+    data = Samples(stages.root / "tokenise")
+    places = in_order(stages.root / "order", data).samples
+    lengths, sums = data.lengths[places], np.cumsum([row.tokens for row in rows])
+    assert all(450 < row.tokens <= 500 for row in rows[:-1])
+    assert set(sums.tolist()) <= set(np.cumsum(lengths).tolist())  # each ends where a sample of the order ends
+    assert (sums[-1], len(rows)) == (lengths.sum(), pytest.approx(lengths.sum() / 500, rel=0.1))
+    assert [row.learned_tokens for row in rows] == np.diff(
+        np.append(0, np.cumsum(data.learned_counts[places])[np.searchsorted(np.cumsum(lengths), sums)])
+    ).tolist()
 
 
 @pytest.mark.slow

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from huatuo import plan_train
-from huatuo.recipe import LoraSettings, TrainSettings
+from huatuo import plan_train, run
+from huatuo.errors import RecipeError
+from huatuo.recipe import LoraSettings, Recipe, RunSettings, TrainSettings
 from huatuo.train import memory
 from huatuo.train.memory import Load
-from huatuo.train.shapes import PRESETS, Shape, from_config, shape_of
+from huatuo.train.shapes import PRESETS, Shape, from_config, preset, shape_of
 
 BENCH = Path(__file__).parents[2] / "bench"
 LLAMA_13B = {
@@ -107,7 +108,14 @@ def test_weights_are_counted_one_by_one(bench: Any, lora: LoraSettings | None) -
 
 @pytest.mark.parametrize(
     ("name", "billions"),
-    [("LLaMA-2-7B", 6.738), ("Baichuan2-7B", 7.506), ("Baichuan2-13B", 13.897), ("Yi-34B", 34.389)],
+    [
+        ("LLaMA-7B", 6.738),
+        ("LLaMA-2-13B", 13.016),
+        ("LLaMA-2-7B", 6.738),
+        ("Baichuan2-7B", 7.506),
+        ("Baichuan2-13B", 13.897),
+        ("Yi-34B", 34.389),
+    ],
 )
 def test_presets_have_the_published_number_of_weights(name: str, billions: float) -> None:
     assert PRESETS[name].parameters / 1e9 == pytest.approx(billions, abs=0.001)
@@ -245,6 +253,67 @@ def test_a_tiny_run_is_no_zero_of_anything() -> None:
     assert "about 4 steps of 16 samples, about 6.4 thousand tokens; 786.0 thousand parameters" in said
     assert "time: about 1.1 seconds on one CPU core, 285 milliseconds a step" in said
     assert not re.search(r"\b0\.0+\b", said)
+    assert all(f"{name} " in said.splitlines()[-1] for name in PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps", "samples", "tokens"),
+    [
+        ({}, 625, 10_000, 700_000),
+        ({"steps": 3}, 3, 48, 3_360),
+        ({"steps": 700}, 625, 10_000, 700_000),
+        ({"tokens": 5_000}, 5, 80, 5_600),
+        ({"tokens": 5_000, "steps": 2}, 2, 32, 2_240),
+        ({"step_tokens": 7_000}, 100, 10_000, 700_000),
+        ({"step_tokens": 7_000, "steps": 3}, 3, 300, 21_000),
+        ({"step_tokens": 50}, 10_000, 10_000, 700_000),
+        ({"layout": "packed", "steps": 3}, 3, 48, 3_360),
+    ],
+)
+def test_steps_and_tokens_end_what_is_planned(changes: dict[str, Any], steps: int, samples: int, tokens: float) -> None:
+    done = plan_train.work(TrainSettings.model_validate(changes), 10_000, 7e5)
+    assert (done.steps, done.samples, done.tokens) == (steps, samples, pytest.approx(tokens))
+    assert plan_train.work(TrainSettings.model_validate(changes), 0, 0.0).steps == 0
+
+
+def test_processes_without_work_make_nothing_faster() -> None:
+    settings = TrainSettings(base="Yi-34B", precision="bf16", gradient_checkpointing=True, batch_samples=8)
+    said = plan_train.train_says(settings, 8_000, 8e5)
+    assert "needs 10 x 80 GB" in said
+    assert "of 10 processes only 8 would have work: a step has train.batch_samples = 8 samples" in said
+    assert "(assumed) / 8 GPUs" in said
+    times = re.search(r"time on 1, 2, 4, 8, 16, 32, 64 GPUs, memory aside: (.+)", said)
+    assert times is not None
+    hours = times[1].split(", ")
+    assert hours[3] == hours[4] == hours[5] == hours[6] != hours[2]
+    enough = plan_train.train_says(settings.model_copy(update={"batch_samples": 64}), 8_000, 8e5)
+    assert "would have work" not in enough
+    assert "(assumed) / 10 GPUs" in enough
+    of_tokens = settings.model_copy(update={"batch_samples": 0, "step_tokens": 450})
+    assert "of 10 processes only 4 would have work: a step has train.step_tokens = 450 tokens, about 4" in (
+        plan_train.train_says(of_tokens, 8_000, 8e5)
+    )
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "yi-34b", "BAICHUAN2-13b"])
+def test_a_shape_can_be_asked_for_by_name(name: str) -> None:
+    found = run.with_shape(Recipe(run=RunSettings(name="r"), train=TrainSettings(device="cpu")), name).train
+    assert shape_of(found) == PRESETS[preset(name)]
+    said = plan_train.train_says(found, 1_000, 1e5)
+    assert "on each of 1, 2, 4, 8, 16, 32, 64 GPUs" in said
+    assert "other bases" in said
+
+
+def test_an_unknown_shape_is_refused_by_name() -> None:
+    with pytest.raises(RecipeError, match=r"no shape 'yi' \(known: LLaMA-7B, .*Yi-34B\)"):
+        preset("yi")
+
+
+def test_a_folder_of_a_shapes_name_counts_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Yi-34B").mkdir()
+    (tmp_path / "Yi-34B" / "config.json").write_text(json.dumps(LLAMA_13B), encoding="utf-8")
+    assert shape_of(TrainSettings(base="Yi-34B")) == from_config(LLAMA_13B)
 
 
 def test_positions_as_a_mask_are_seen_in_the_config() -> None:

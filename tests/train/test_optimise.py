@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from huatuo.errors import TrainingError
 from huatuo.models import scratch
 from huatuo.recipe import ScratchSettings, TrainSettings
 from huatuo.train.optimise import Muon, optimisers, orthogonal, rate_factor, set_rates
+from huatuo.train.refusals import check_settings
 
 
 def test_orthogonal_moves_all_singular_values_near_one() -> None:
@@ -72,8 +74,51 @@ def test_rates_follow_warm_up_and_schedule() -> None:
     assert [rate_factor(s, 4, linear) for s in range(4)] == [1.0, 0.75, 0.5, 0.25]
     assert {rate_factor(s, 50, TrainSettings(schedule="constant", warmup_share=0)) for s in range(50)} == {1.0}
     wsd = [rate_factor(s, 100, TrainSettings(schedule="wsd", warmup_share=0.1)) for s in range(100)]
-    assert wsd[10:81] == [1.0] * 71
-    assert wsd[90] == pytest.approx(0.5)
+    assert wsd[10:80] == [1.0] * 70
+    assert wsd[89] == pytest.approx(0.5)
+    assert wsd[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("total", "warmup", "final", "rates"),
+    [
+        (1, 0.05, 0.0, [1.0]),  # the only step learns
+        (2, 0.0, 0.0, [1.0, 0.0]),
+        (3, 0.0, 0.1, [1.0, 1.0, 0.1]),
+        (3, 1.0, 0.1, [1 / 3, 2 / 3, 1.0]),
+        (10, 0.9, 0.0, [k / 9 for k in range(1, 10)] + [0.0]),
+        (10, 0.5, 0.5, [0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5]),
+    ],
+)
+def test_wsd_decays_after_warm_up_and_reaches_its_end(
+    total: int, warmup: float, final: float, rates: list[float]
+) -> None:
+    chosen = TrainSettings(schedule="wsd", warmup_share=warmup, final_share=final)
+    assert [rate_factor(step, total, chosen) for step in range(total)] == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 20, 100, 1_000])
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5, 0.8, 0.9, 0.99, 1.0])
+def test_wsd_never_jumps(total: int, warmup: float) -> None:
+    chosen = TrainSettings(schedule="wsd", warmup_share=warmup, final_share=0.2)
+    rates = [rate_factor(step, total, chosen) for step in range(total)]
+    top = rates.index(max(rates))
+    assert rates[top] == 1.0
+    assert rates[:top] == sorted(rates[:top])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] == pytest.approx(0.2 if top < total - 1 else 1.0)
+    falling = [a - b for a, b in zip(rates[top:], rates[top + 1 :], strict=False) if a > b]
+    assert max(falling, default=0.0) == pytest.approx(min(falling, default=0.0))  # a straight line
+
+
+@pytest.mark.parametrize("final", [0.0, 0.1])
+def test_a_constant_rate_has_no_end_of_its_own(final: float) -> None:
+    chosen = TrainSettings(schedule="constant", final_share=final)
+    if final:
+        with pytest.raises(TrainingError, match=r'final_share = 0\.1 with schedule = "constant"'):
+            check_settings(chosen)
+    else:
+        check_settings(chosen)
 
 
 def test_all_groups_get_their_own_peak() -> None:

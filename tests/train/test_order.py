@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from huatuo.errors import RecipeError, TrainingError
 from huatuo.recipe import TrainSettings
 from huatuo.records import Message, Pair, Provenance
 from huatuo.records_trained import Composition, Order
+from huatuo.train import draw as d
 from huatuo.train import order as o
 
 NAMES = list(o.RELEASED_COUNTS)
@@ -64,7 +69,7 @@ def test_closed_form_is_whole_at_both_ends() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 2023])
 def test_cumulative_counts_stay_within_half_a_percent_of_the_closed_form(seed: int) -> None:
     ids, codes, copies, weights = released(100)
-    drawn = o.draw(ids, codes, copies, weights, TrainSettings(), seed)
+    drawn = d.draw(ids, codes, copies, weights, TrainSettings(), seed)
     total = len(drawn.rows)
     assert total == pytest.approx(57_130, abs=10)
     items = np.bincount(codes[drawn.rows], minlength=len(NAMES))
@@ -77,18 +82,18 @@ def test_cumulative_counts_stay_within_half_a_percent_of_the_closed_form(seed: i
 
 def test_order_does_not_depend_on_the_order_of_rows() -> None:
     ids, codes, copies, weights = released(1000)
-    plain = o.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 7)
+    plain = d.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 7)
     shuffle = np.random.default_rng(0).permutation(len(ids))
-    other = o.draw(ids[shuffle], codes[shuffle], copies, weights, TrainSettings(epochs=2), 7)
+    other = d.draw(ids[shuffle], codes[shuffle], copies, weights, TrainSettings(epochs=2), 7)
     assert (ids[plain.rows] == ids[shuffle][other.rows]).all()
     assert (plain.copies == other.copies).all()
-    again = o.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 8)
+    again = d.draw(ids, codes, copies, weights, TrainSettings(epochs=2), 8)
     assert not (ids[plain.rows] == ids[again.rows]).all()
 
 
 def test_every_item_stands_in_the_order_exactly_as_often_as_asked() -> None:
     ids, codes, copies, weights = released(1000)
-    drawn = o.draw(ids, codes, copies, weights, TrainSettings(epochs=3), 7)
+    drawn = d.draw(ids, codes, copies, weights, TrainSettings(epochs=3), 7)
     times = np.bincount(drawn.rows, minlength=len(ids))
     assert (times == 3 * copies[codes]).all()
     assert len(set(zip(drawn.rows.tolist(), drawn.copies.tolist(), strict=True))) == len(drawn.rows)
@@ -101,7 +106,7 @@ def test_equal_weights_are_uniform() -> None:
     ids, codes = made_ids(n), np.zeros(n, dtype=np.int64)
     places = np.zeros((n, bins))
     for seed in range(seeds):
-        drawn = o.draw(ids, codes, np.array([1]), np.array([1.0]), TrainSettings(order="uniform"), seed)
+        drawn = d.draw(ids, codes, np.array([1]), np.array([1.0]), TrainSettings(order="uniform"), seed)
         places[drawn.rows, np.arange(n) * bins // n] += 1
     expected = seeds / bins
     chi_square = ((places - expected) ** 2 / expected).sum(axis=1)  # 9 degrees of freedom each
@@ -110,21 +115,78 @@ def test_equal_weights_are_uniform() -> None:
 
 
 def test_known_keys_never_change() -> None:
-    words = o.id_words(np.array([b"0" * 32, b"f" * 32, b"0123456789abcdef0011223344556677"]))
+    words = d.id_words(np.array([b"0" * 32, b"f" * 32, b"0123456789abcdef0011223344556677"]))
     assert words.tolist() == [[0, 0], [2**64 - 1, 2**64 - 1], [0x0123456789ABCDEF, 0x0011223344556677]]
-    assert o.uniforms(words, np.array([0, 0, 1]), 2023).tolist() == [
+    assert d.uniforms(words, np.array([0, 0, 1]), 2023).tolist() == [
         0.4981694697392301,
         0.5600020757763833,
         0.7626150006832688,
     ]
     with pytest.raises(TrainingError, match="expected 32 hexadecimal"):
-        o.id_words(np.array([b"G" * 32]))
+        d.id_words(np.array([b"G" * 32]))
+
+
+@pytest.mark.parametrize(
+    ("order", "epochs", "digest"),
+    [
+        ("priority", 1, "e4eca7339a746d4f"),
+        ("priority", 3, "e9835b66a07a802a"),
+        ("uniform", 2, "12499567ae166977"),
+        ("sequential", 2, "eeef33ef8aaa144b"),
+        ("two-stage", 2, "01fb50b478baf1bc"),
+    ],
+)
+def test_known_orders_never_change(order: str, epochs: int, digest: str) -> None:
+    ids, codes, copies, weights = released(1000)
+    later = np.array([name == "SFT" for name in NAMES]) if order == "two-stage" else None
+    chosen = TrainSettings(order=order, epochs=epochs)  # type: ignore[arg-type]
+    drawn = d.draw(ids, codes, copies, weights, chosen, 2023, later)
+    found = b"".join(np.asarray(part, dtype="<i8").tobytes() for part in (drawn.rows, drawn.copies))
+    assert hashlib.sha256(found).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])
+def test_equal_keys_are_ordered_by_id_and_copy(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(d, "CHUNK", chunk)
+    rng = np.random.default_rng(1)
+    keys = rng.integers(0, 300, 1_000) / 7.0  # most stand several times
+    words, copies = rng.integers(0, 3, (1_000, 2), dtype=np.uint64), rng.permutation(1_000)
+    found = d._sorted(keys, lambda some: (words[some], copies[some]))
+    assert (found == np.lexsort((copies, words[:, 1], words[:, 0], keys))).all()
+    unequal = rng.permutation(1_000) + 0.5
+    assert (d._sorted(unequal, lambda some: (words[some], copies[some])) == np.argsort(unequal)).all()
+
+
+PEAK = """
+import numpy as np
+from pathlib import Path
+from huatuo.recipe import TrainSettings
+from huatuo.train import draw
+n = 1_000_000
+ids = np.frombuffer(np.random.default_rng(0).bytes(16 * n).hex().encode(), dtype="S32")
+codes, copies = np.repeat([0, 1], n // 2), np.array([1, 3])
+draw.draw(ids[:10], codes[:10], copies, np.ones(2), TrainSettings(), 1)
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+def kilobytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+before = kilobytes("VmRSS")
+drawn = draw.draw(ids, codes, copies, np.array([8.0, 1.0]), TrainSettings(), 1)
+print((kilobytes("VmHWM") - before) * 1024 / len(drawn.rows))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc of Linux")
+def test_an_item_is_drawn_in_few_bytes() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", PEAK], env=environment, capture_output=True, text=True, check=True)
+    assert 16 < float(done.stdout) < 48  # 32, and what a chunk takes
 
 
 def test_sequential_is_as_stored_one_copy_after_the_other() -> None:
     codes = np.array([0, 1, 0])
     settings = TrainSettings(order="sequential", epochs=2)
-    drawn = o.draw(made_ids(3), codes, np.array([2, 1]), np.ones(2), settings, 1)
+    drawn = d.draw(made_ids(3), codes, np.array([2, 1]), np.ones(2), settings, 1)
     assert drawn.rows.tolist() == [0, 1, 2, 0, 2] * 2
     assert drawn.copies.tolist() == [0, 0, 0, 1, 1, 2, 1, 2, 3, 3]
 
@@ -258,7 +320,7 @@ def test_zero_copies_leave_a_source_out(tmp_path: Path) -> None:
 def test_two_stages_learn_the_second_sources_last_and_shuffle_each_stage() -> None:
     ids, codes, copies, weights = released(2_000)
     last = np.array([name == "SFT" for name in NAMES])
-    drawn = o.draw(ids, codes, copies, weights, TrainSettings(order="two-stage", epochs=2), 3, last)
+    drawn = d.draw(ids, codes, copies, weights, TrainSettings(order="two-stage", epochs=2), 3, last)
     second = last[codes[drawn.rows]]
     first_of_second = int(np.argmax(second))
     assert not second[:first_of_second].any()

@@ -72,11 +72,19 @@ def interrupted(stages: Stages, chosen: TrainSettings, monkeypatch: pytest.Monke
     return stages.train(chosen, "broken")
 
 
-@pytest.mark.parametrize("optimiser", [pytest.param("adamw", marks=pytest.mark.slow), "muon"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"optimiser": "adamw"}, marks=pytest.mark.slow),
+        {"optimiser": "muon"},
+        pytest.param({"step_tokens": 400}, marks=pytest.mark.slow),
+        pytest.param({"step_tokens": 400, "layout": "packed"}, marks=pytest.mark.slow),
+    ],
+)
 def test_resuming_gives_the_same_bits(
-    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, optimiser: str
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
 ) -> None:
-    chosen = settings(checkpoint_every=7, optimiser=optimiser)
+    chosen = settings(checkpoint_every=7, **changes)
     stages.prepare(made_pairs(300), chosen)
     whole = stages.train(chosen, "whole")
     broken = interrupted(stages, chosen, monkeypatch, 13)

@@ -98,7 +98,10 @@ def base_in(stages: Stages, kind: str = "llama") -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["tied, packed", "muon", "lora", "a release with code of its own"])
+@pytest.mark.parametrize(
+    "way",
+    ["tied, packed", "muon", "lora", "a release with code of its own", "steps of tokens", "packed steps of tokens"],
+)
 def test_two_processes_learn_what_one_learns(stages: Stages, settings: Make, way: str) -> None:
     changes: dict[str, object] = {"checkpoint_every": 1000, "weight_decay": 0.1, "steps": 12, "batch_tokens": 100}
     stages.prepare(made_pairs(300), settings(**changes))
@@ -107,7 +110,13 @@ def test_two_processes_learn_what_one_learns(stages: Stages, settings: Make, way
         stages.prepare(made_pairs(300), settings(**changes))
     if way == "a release with code of its own":
         changes |= {"base": base_in(stages, "baichuan"), "gradient_checkpointing": True}
-    changes |= {"tied, packed": {"layout": "packed"}, "muon": {"optimiser": "muon"}}.get(way, {})
+    more: dict[str, dict[str, object]] = {
+        "tied, packed": {"layout": "packed"},
+        "muon": {"optimiser": "muon"},
+        "steps of tokens": {"step_tokens": 350},
+        "packed steps of tokens": {"step_tokens": 350, "layout": "packed"},
+    }
+    changes |= more.get(way, {})
     chosen = settings(**changes)
     one, two = stages.train(chosen, "one"), on_two(stages, chosen, "two")
     assert np.abs(curve(one) - curve(two)).max() < 1e-5

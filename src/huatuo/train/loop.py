@@ -1,8 +1,8 @@
 """The training loop: one stage, one flat loop, resumable at any moment.
 
-Read `train` from top to bottom. One optimiser step learns ``batch_samples`` samples of the order; its loss is the sum
-over all their answer tokens divided by the number of those tokens, however they are cut into micro-batches. (A mean
-of the micro-batches' means would weigh a token by the company it is in.)
+Read `train` from top to bottom. One optimiser step learns ``batch_samples`` samples of the order, or as many as fill
+``step_tokens``; its loss is the sum over all their answer tokens divided by the number of those tokens, however they
+are cut into micro-batches. (A mean of the micro-batches' means would weigh a token by the company it is in.)
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _prepared(
     lengths = data.lengths[sequence.samples]
     longest = int(lengths.max(initial=0))
     check_positions(ready.model, max(longest, settings.batch_tokens) if layout == "joined" else longest)
-    steps, total = planned(settings.model_copy(update={"layout": layout}), run, sequence, lengths, order)
+    steps, total = planned(settings.model_copy(update={"layout": layout}), run, data, sequence, order)
     if ranks.rank:
         torch.manual_seed(run.seed + ranks.rank)  # each draws its own dropout
     return Learned(ready, data, sequence, steps, total, layout)
@@ -157,10 +157,12 @@ def _prepared(
 
 
 def planned(
-    settings: TrainSettings, run: RunSettings, sequence: samples.Sequence, lengths: Integers, order: Path
+    settings: TrainSettings, run: RunSettings, data: Samples, sequence: samples.Sequence, order: Path
 ) -> tuple[Steps, int]:
     """The optimiser steps over the places of the order, and how many are taken."""
-    steps = plan(lengths, settings, run.seed)
+    sources = data.sources[sequence.samples]
+    is_mixed = bool((sources != sources[:1]).any())
+    steps = plan(data.lengths[sequence.samples], settings, run.seed, is_mixed)
     if not steps:
         raise TrainingError(
             f"{order}: no step to take: none of the {sequence.pairs:,} pairs of the order has tokens; "
@@ -242,7 +244,7 @@ def _validation_loss(
         return None
     head.model.eval()
     total = 0.0
-    for step in plan(data.lengths[rows], settings.model_copy(update={"layout": layout}), 0):
+    for step in plan(data.lengths[rows], settings.model_copy(update={"layout": layout}), 0, is_mixed=False):
         for micro, counts in dealt(step.micro_batches, data.lengths[rows], ranks):
             total += float(head.loss_sum(data.batch(rows[micro], layout))) * counts
     head.model.train()

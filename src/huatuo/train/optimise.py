@@ -110,7 +110,10 @@ def _embedding(model: nn.Module, end: str) -> nn.Module | None:
 def rate_factor(step: int, total: int, settings: TrainSettings) -> float:
     """Share of the peak learning rate at a step, from 0, of ``total``: linear warm-up, then the schedule.
 
-    It is never 0 in the first step, and ends just above ``final_share``.
+    It is never 0 in the first step. ``cosine`` and ``linear`` end just above ``final_share``. ``wsd`` falls in a
+    straight line over the last `DECAY_SHARE` of the steps, at least one and none of them before warm-up has reached the
+    peak, and its last step has ``final_share``; a run whose only step at the peak is the last does not fall.
+    ``constant`` stays at the peak.
     """
     warm = round(settings.warmup_share * total)
     if step < warm:
@@ -123,8 +126,8 @@ def rate_factor(step: int, total: int, settings: TrainSettings) -> float:
     elif settings.schedule == "linear":
         shape = 1 - progress
     else:
-        decay = max(DECAY_SHARE * total, 1)
-        shape = min(1.0, (total - step) / decay)
+        falling = min(max(round(DECAY_SHARE * total), 1), total - max(warm, 1))
+        shape = min(1.0, (total - 1 - step) / falling) if falling else 1.0
     return settings.final_share + (1 - settings.final_share) * shape
 
 

@@ -25,10 +25,10 @@ from huatuo.errors import RecipeError, TrainingError
 from huatuo.progress import bar
 from huatuo.recipe import TrainSettings
 from huatuo.records_trained import Composition, Order
+from huatuo.train.draw import Numbers, draw
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 
 RELEASED_COUNTS: Mapping[str, int] = {
     "Web_cn": 640_621,
@@ -58,64 +58,7 @@ RELEASED_WEIGHTS: Mapping[str, Mapping[str, float]] = {
 PRESETS: Mapping[str, str] = {f"huatuogpt2-{date}": date for date in RELEASED_WEIGHTS}
 """Names of ``train.preset`` with the release that each stands for."""
 
-# SplitMix64 (Steele, Lea and Flood 2014): increment and the two multipliers of its finaliser.
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-
-
 # ---------------------------------------------------------------- pure functions
-
-
-def _mixed(x: Words) -> Words:
-    """SplitMix64's finaliser of ``x + gamma``: every input bit changes every output bit."""
-    x = x + _GAMMA
-    x = (x ^ (x >> np.uint64(30))) * _MIX_1
-    x = (x ^ (x >> np.uint64(27))) * _MIX_2
-    mixed: Words = x ^ (x >> np.uint64(31))
-    return mixed
-
-
-def id_words(ids: npt.NDArray[np.bytes_]) -> Words:
-    """Shape (n, 2), unsigned: the high and low half of n ids of 32 hexadecimal digits (dtype ``S32``).
-
-    Raises TrainingError where an id is not of that form.
-    """
-    digits = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), 32)
-    is_digit, is_letter = (digits >= 48) & (digits <= 57), (digits >= 97) & (digits <= 102)
-    wrong = np.flatnonzero(~(is_digit | is_letter).all(axis=1))
-    if len(wrong):
-        raise TrainingError(
-            f"pair id {ids[wrong[0]].decode('ascii', 'replace')!r}: expected 32 hexadecimal digits; "
-            "next: make the pairs with `huatuo run` (stage unify), which gives them such ids"
-        )
-    nibbles = np.where(is_letter, digits - 87, digits - 48).astype(np.uint8)
-    packed = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]  # (n, 16) bytes, big-endian
-    return np.ascontiguousarray(packed).view(">u8").astype(np.uint64)
-
-
-def uniforms(words: Words, copies: Integers, seed: int) -> Floats:
-    """Shape (n,), in the open interval (0, 1): a hash of (seed, id, copy) with 53 bits."""
-    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
-        x = _mixed(np.full(len(words), seed % 2**64, dtype=np.uint64))
-        for part in (words[:, 0], words[:, 1], copies.astype(np.uint64)):
-            x = _mixed(x ^ part)
-    u: Floats = ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return u
-
-
-def priority_order(words: Words, copies: Integers, weights: Floats, seed: int) -> Integers:
-    """The permutation (n,) that sorts n items into weighted sampling without replacement.
-
-    Item i is pair ``words[i]`` (see `id_words`), copy ``copies[i]``, with the weight ``weights[i]`` > 0. Any
-    permutation of the items gives the same sequence of (pair, copy).
-    """
-    keys = -np.log(uniforms(words, copies, seed)) / weights
-    order: Integers = np.argsort(keys)
-    sorted_keys = keys[order]
-    if (sorted_keys[1:] == sorted_keys[:-1]).any():  # one in hundreds of runs of millions: the id decides
-        order = np.lexsort((copies, words[:, 1], words[:, 0], keys))
-    return order
 
 
 def closed_form(counts: Sequence[float], weights: Sequence[float], progress: float) -> list[float]:
@@ -168,60 +111,6 @@ def _time_of(n: Floats, w: Floats, progress: float) -> float:
 
 
 # ---------------------------------------------------------------- the stage
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A whole order: position i learns pair ``rows[i]`` of the input, copy ``copies[i]``."""
-
-    rows: Integers
-    """Index of the pair in the input."""
-    copies: Integers
-    """Which copy, from 0, counted over all epochs."""
-
-
-def draw(
-    ids: npt.NDArray[np.bytes_],
-    codes: Integers,
-    copies: Integers,
-    weights: Floats,
-    settings: TrainSettings,
-    seed: int,
-    later: npt.NDArray[np.bool_] | None = None,
-) -> Drawn:
-    """The order of n pairs with the ids ``ids`` and the source numbers ``codes``.
-
-    ``copies``, ``weights`` and ``later`` (learned in a second stage) are per source number. Every epoch is drawn
-    anew, copies of one epoch together.
-    """
-    words = id_words(ids)
-    rows, copy = _items(codes, copies, by_copy=settings.order == "sequential")
-    parts: list[Drawn] = []
-    for epoch in range(settings.epochs):
-        numbered = copy + epoch * copies[codes[rows]]
-        if settings.order == "sequential":
-            parts.append(Drawn(rows, numbered))
-            continue
-        per_item = weights[codes[rows]] if settings.order == "priority" else np.ones(len(rows))
-        order = priority_order(words[rows], numbered, per_item, seed)
-        parts.append(Drawn(rows[order], numbered[order]))
-    drawn = Drawn(np.concatenate([p.rows for p in parts]), np.concatenate([p.copies for p in parts]))
-    if later is None:
-        return drawn
-    stages = np.argsort(later[codes[drawn.rows]], kind="stable")  # each stage keeps the order drawn for it
-    return Drawn(drawn.rows[stages], drawn.copies[stages])
-
-
-def _items(codes: Integers, copies: Integers, by_copy: bool) -> tuple[Integers, Integers]:
-    """Pair index and copy number of every item of one epoch; ``by_copy``: the first copy of all pairs comes first."""
-    per_pair = copies[codes]
-    rows = np.repeat(np.arange(len(codes), dtype=np.int64), per_pair)
-    first = np.repeat(np.cumsum(per_pair) - per_pair, per_pair)
-    copy = np.arange(len(rows), dtype=np.int64) - first
-    if by_copy:
-        order = np.argsort(copy, kind="stable")
-        return rows[order], copy[order]
-    return rows, copy
 
 
 def make_order(settings: TrainSettings, pairs: Path, seed: int, out: store.Writer) -> None:
@@ -292,7 +181,7 @@ def _read(pairs: Path) -> _Known:
     return _Known(np.concatenate(ids), rank[found] if len(found) else found, names, np.concatenate(train))
 
 
-def _write(out: store.Writer, known: _Known, rows: Integers, copies: Integers, weights: Floats) -> None:
+def _write(out: store.Writer, known: _Known, rows: Integers, copies: Numbers, weights: Floats) -> None:
     """Write the table, some places at a time."""
     table, names = Columns(out, "order", Order), pa.array(known.names, pa.string())
     with bar("order", len(rows), "samples") as running:

@@ -17,6 +17,11 @@ def check_settings(settings: TrainSettings) -> None:
                 f"[train] {name} = {rate}: nothing would be learned; expected a number above 0; next: for example "
                 f"{name} = {3e-4 if name == 'learning_rate' else 1.2e-2}"
             )
+    if settings.schedule == "constant" and settings.final_share:
+        raise TrainingError(
+            f'[train] final_share = {settings.final_share} with schedule = "constant", which stays at its peak; next: '
+            'remove final_share, or set schedule = "cosine", "linear" or "wsd"'
+        )
     if settings.tokens and settings.order == "two-stage":
         raise TrainingError(
             f"[train] tokens = {settings.tokens} would cut the second of two stages; next: set tokens = 0 and change "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huatuo.errors import RecipeError
 from huatuo.recipe import TrainSettings
 
 CHARACTERS = 3_000
@@ -85,22 +86,37 @@ class Shape:
 
 
 PRESETS: Mapping[str, Shape] = {
+    "LLaMA-7B": Shape(4_096, 32, 32, 32, 128, 11_008, 32_000),
     "LLaMA-2-7B": Shape(4_096, 32, 32, 32, 128, 11_008, 32_000),
+    "LLaMA-2-13B": Shape(5_120, 40, 40, 40, 128, 13_824, 32_000),
     "Baichuan2-7B": Shape(4_096, 32, 32, 32, 128, 11_008, 125_696),
     "Baichuan2-13B": Shape(5_120, 40, 40, 40, 128, 13_696, 125_696, alibi=True),
     "Yi-34B": Shape(7_168, 60, 56, 8, 128, 20_480, 64_000),
 }
-"""Bases of HuatuoGPT-II, and LLaMA's of that size (config.json of meta-llama/Llama-2-7b-hf, 01-ai/Yi-34B and
-baichuan-inc/Baichuan2-7B-Base and -13B-Base)."""
+"""Bases of HuaTuo and HuatuoGPT-II, and LLaMA's of those sizes (config.json of huggyllama/llama-7b,
+meta-llama/Llama-2-7b-hf and Llama-2-13b-hf, 01-ai/Yi-34B and baichuan-inc/Baichuan2-7B-Base and -13B-Base)."""
+
+
+def preset(name: str) -> str:
+    """The name in `PRESETS` that is meant, in whatever letters. Raises RecipeError where there is none."""
+    found = next((known for known in PRESETS if known.lower() == name.lower()), None)
+    if found is None:
+        raise RecipeError(
+            f"no shape {name!r} (known: {', '.join(PRESETS)}); next: choose one, or set train.base to a folder with "
+            "the config.json of the base, of which nothing else is read"
+        )
+    return found
 
 
 def shape_of(settings: TrainSettings) -> Shape | None:
-    """Shape of the recipe's base: from its ``config.json``, or from ``train.scratch``. None where the config is not
-    there or does not say it."""
+    """Shape of the recipe's base: from its ``config.json``, from ``train.scratch``, or of that name in `PRESETS`. None
+    where the config is not there or does not say it."""
     if settings.base == "scratch":
         s = settings.scratch
         return Shape(s.hidden, s.layers, s.heads, s.heads, s.hidden // s.heads, s.feed_forward, CHARACTERS, tied=True)
     path = Path(settings.base) / "config.json"
+    if settings.base in PRESETS and not path.exists():
+        return PRESETS[settings.base]
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         return from_config(config) if isinstance(config, dict) else None
