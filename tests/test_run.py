@@ -49,6 +49,7 @@ def changed(folder: Path, *overrides: str) -> set[str]:
     [
         ("train.learning_rate=0.5", {"train"}),
         ("run.title=Clinic", {"train"}),
+        ("train.rate_after={3 = 0.5}", {"train"}),
         ("run.demonstration=true", {"train"}),
         ("train.checkpoint_every=7", set()),
         ("train.keep_checkpoints=7", set()),

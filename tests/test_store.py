@@ -228,6 +228,38 @@ def test_a_resumable_stage_finds_what_was_left_and_another_key_does_not(tmp_path
     assert not (tmp_path / "d.part").exists()
 
 
+def test_an_unfinished_data_set_says_what_it_is_made_with(tmp_path: Path) -> None:
+    made = {"stage_version": 3, "key": "k", "recipe": {"a": {"1": 2}}, "seed": 7}
+    inputs = (store.InputEntry(name="order", digest="d"),)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        store.writing(tmp_path / "d", stage="t", inputs=iter(inputs), **made),  # type: ignore[arg-type]
+    ):
+        raise KeyboardInterrupt
+    assert store.begun(tmp_path / "d") == {**made, "inputs": {"order": "d"}}
+    assert store.begun_key(tmp_path / "d") == "k"
+    for damaged in ("{", "[1]"):
+        (tmp_path / "d.part" / "key.json").write_text(damaged, encoding="utf-8")
+        assert (store.begun(tmp_path / "d"), store.begun_key(tmp_path / "d")) == ({}, "")
+
+
+def test_what_passes_goes_when_all_else_is_written_and_not_before(tmp_path: Path) -> None:
+    def attempt(lost: bool) -> None:
+        with store.writing(tmp_path / "d", stage="t", key="k", resumable=True) as out:
+            (out.folder / "state").mkdir(exist_ok=True)
+            (out.folder / "state" / "x").write_text("1", encoding="utf-8")
+            out.passing.append(out.folder / "state")
+            out.expect(["never used"] if lost else [])
+            out.write("facts", fact(1))
+
+    with pytest.raises(ConservationError):
+        attempt(lost=True)
+    assert (tmp_path / "d.part" / "state" / "x").exists()
+    attempt(lost=False)
+    assert not (tmp_path / "d" / "state").exists()
+    assert store.read_manifest(tmp_path / "d").files == ()
+
+
 @pytest.mark.slow
 def test_kill_9_at_any_moment_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     code = f"""

@@ -131,13 +131,15 @@ def run(
     loaded = recipes.load(recipes.find(recipe), overrides)
     stages = running.select(first, last, only)
     planning = running.with_shape(loaded, shape) if shape else loaded
+    found = findings(loaded, [stage.name for stage in stages])
+    refused = 0
     for planned in running.plan(planning, runs / loaded.run.name, stages):
         click.echo(f"{planned.stage.name:<10} {planned.state:<13} {planned.says}")
-    found = findings(loaded, [stage.name for stage in stages])
+        refused += planned.state == "refused"
     for line in found:
         click.echo(f"finding    {line}")
-    if found:
-        raise HuatuoError(f"{len(found)} thing(s) would stop this run; nothing was computed")
+    if found or refused:
+        raise HuatuoError(f"{len(found) + refused} thing(s) would stop this run; nothing was computed")
 
 
 def _stage_verb(name: str, first: str, last: str, says: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,6 +159,24 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         os.fsync(file.fileno())
     beside.replace(path)
     sync_folder(path.parent)
+
+
+class SystemErrors:
+    """A block in which an error of the system that a library written in Rust (safetensors, tokenizers) passes on as
+    text alone, "... (os error 28)", is raised as the OSError that it was, with ``place`` as its file."""
+
+    def __init__(self, place: Path):
+        self.place = place
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Raise OSError for such an error; any other one goes on."""
+        said = re.search(r"\(os error (\d+)\)", str(error)) if error and not isinstance(error, OSError) else None
+        if said:
+            number = int(said[1])
+            raise OSError(number, os.strerror(number), str(self.place)) from error
 
 
 @contextmanager

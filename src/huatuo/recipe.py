@@ -290,7 +290,7 @@ def table(settings: Settings) -> dict[str, Any]:
         if isinstance(value, (tuple, list)):
             return [plain(item) for item in value]
         if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
+            return {str(key): plain(item) for key, item in value.items()}
         return value
 
     shown: dict[str, Any] = plain(settings)

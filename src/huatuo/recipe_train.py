@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from huatuo.settings import Settings
 
@@ -117,6 +117,9 @@ class TrainSettings(Settings):
     """Share of the steps spent warming up."""
     final_share: float = Field(0.0, ge=0, le=1)
     """Learning rate at the end, as a share of the peak; refused with ``constant``."""
+    rate_after: dict[NonNegativeInt, PositiveFloat] = Field(default_factory=dict)
+    """Learning rate after a step, as a share of what the schedule says: ``{110 = 0.3}``; the latest step counts. A
+    training that stopped goes on with it from its newest checkpoint, where that is not later than the step."""
     clip: float = Field(1.0, ge=0)
     """Largest gradient norm; 0: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -157,3 +160,7 @@ class TrainSettings(Settings):
                 f"{found}: expected one of them above 0 and the other 0; next: leave one out, or set it to 0"
             )
         return self
+
+    def rates_before(self, step: int) -> dict[int, float]:
+        """The part of ``rate_after`` that the first ``step`` steps were learned with."""
+        return {after: share for after, share in sorted(self.rate_after.items()) if after < step}

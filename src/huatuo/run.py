@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from huatuo import store
+from huatuo import store, unfinished
 from huatuo.errors import BusyError, DataError, InputError, RecipeError
 from huatuo.joining import join
 from huatuo.parts import folder_of, make_parts, part_of
@@ -136,6 +136,7 @@ def run(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> Iterator[Done]:
     """
     _refuse_problems(recipe, stages, "this run; nothing was computed")
     os.environ.setdefault("OMP_NUM_THREADS", str(recipe.run.threads))  # read when torch is first imported
+    unfinished.refuse(recipe, root, stages)
     parted = [stage.name for stage in stages if stage.name in PARTED] if recipe.synth.parts else []
     if parted:
         before = select(last=parted[-1])
@@ -204,6 +205,7 @@ def _run_all(recipe: Recipe, root: Path, stages: Sequence[Stage], others: Togeth
             if name not in whole:
                 store.verify(root / name, deep=True)
                 whole.add(name)
+        unfinished.go_on(stage, recipe, root, key, entries)
         with store.writing(
             folder,
             stage=stage.name,
@@ -346,7 +348,7 @@ class Planned:
 
     stage: Stage
     state: str
-    """finished, to do, nothing to do, damaged."""
+    """finished, to do, nothing to do, damaged, refused."""
     says: str
     """What it will do, with its numbers."""
 
@@ -370,10 +372,11 @@ def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
         if not is_wanted(stage, recipe):
             planned.append(Planned(stage, "nothing to do", "the recipe names nothing for it"))
             continue
-        state = "to do"
+        state, read = "to do", None
         try:
-            if not stale and store.is_finished(root / stage.name, inputs_of(stage, recipe, root)[1]):
-                state = "finished"
+            if not stale:
+                read, key = inputs_of(stage, recipe, root)
+                state = "finished" if store.is_finished(root / stage.name, key) else "to do"
         except InputError:
             state = "to do"
         except DataError as error:
@@ -391,7 +394,10 @@ def plan(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Planned]:
             says = counted_calls(recipe, root, PHRASINGS) or says
         if stage.name == "ask" and state == "to do" and "questions" in unchanged:
             says = counted_answers(recipe, root) or says
+        if state == "to do" and (attempt := unfinished.found(stage, recipe, root, read)):
+            state = "refused" if attempt.differs else state
+            says = attempt.refusal() if attempt.differs else f"goes on at step {attempt.step:,}; {says}"
         unchanged |= {stage.name} if state == "finished" else set()
-        stale = stale or state == "to do"
+        stale = stale or state in ("to do", "refused")
         planned.append(Planned(stage, state, says))
     return planned

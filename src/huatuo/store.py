@@ -107,6 +107,8 @@ class Writer:
         self._examples: dict[str, str] = {}
         self._adopted: dict[str, TableEntry] = {}
         self._adopted_kept = 0
+        self.passing: list[Path] = []
+        """Folders of the part to remove once all else is written: what a later attempt would go on from."""
 
     def expect(self, ids: Iterable[str]) -> None:
         """Declare input ids: each must be used, dropped or left when the stage ends."""
@@ -262,6 +264,8 @@ class Writer:
         for table in list(self._buffers):
             self._flush(table)
         kept = self._settle(max_dropped) + self._adopted_kept
+        for path in self.passing:
+            shutil.rmtree(path, ignore_errors=True)
         for name, digest in sorted(self._digests.items()):
             entry = TableEntry(rows=digest.rows, digest=digest.hexdigest(), files=tuple(self._shards[name]))
             self.take({name: entry}, 0, {}, {})
@@ -317,11 +321,14 @@ def writing(
     Raises BusyError, ConservationError, StageError.
     """
     with locked(folder):
-        part = folder.with_name(folder.name + ".part")
+        part = part_of(folder)
         if part.exists() and not (resumable and begun_key(folder) == key):
             shutil.rmtree(part)
         part.mkdir(parents=True, exist_ok=True)
-        write_atomic(part / "key.json", canonical_json({"key": key}))
+        inputs = tuple(inputs)
+        read = {entry.name: entry.digest for entry in inputs}
+        said = {"key": key, "stage_version": stage_version, "recipe": recipe or {}, "seed": seed, "inputs": read}
+        write_atomic(part / "key.json", canonical_json(said))
         started, cpu = now(), cpu_seconds()
         writer = Writer(part, stage)
         yield writer
@@ -330,7 +337,7 @@ def writing(
             "stage_version": stage_version,
             "key": key,
             "recipe": recipe or {},
-            "inputs": tuple(inputs),
+            "inputs": inputs,
             "seed": seed,
             "cpu_seconds": round(cpu_seconds() - cpu, 3),
             "started": started,
@@ -341,11 +348,22 @@ def writing(
 
 def begun_key(folder: Path) -> str:
     """The key under which an unfinished attempt at a data set was begun; empty where there is none."""
+    return str(begun(folder).get("key", ""))
+
+
+def begun(folder: Path) -> dict[str, Any]:
+    """What an unfinished data set is made with: key, stage_version, recipe, seed, digests of its inputs by name; empty
+    where there is none or it does not say."""
     try:
-        part = folder.with_name(folder.name + ".part")
-        return str(json.loads((part / "key.json").read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, KeyError):
-        return ""
+        found = json.loads((part_of(folder) / "key.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def part_of(folder: Path) -> Path:
+    """Where a data set lies while it is made."""
+    return folder.with_name(folder.name + ".part")
 
 
 def _swap(part: Path, folder: Path) -> None:
@@ -363,9 +381,9 @@ def _swap(part: Path, folder: Path) -> None:
 
 def recover(folder: Path) -> None:
     """Finish a renaming that a crash cut short: a part that has its manifest is whole and gets its final name."""
-    if not folder.exists() and (folder.with_name(folder.name + ".part") / "manifest.json").exists():
+    if not folder.exists() and (part_of(folder) / "manifest.json").exists():
         with locked(folder):
-            _swap(folder.with_name(folder.name + ".part"), folder)
+            _swap(part_of(folder), folder)
 
 
 def is_finished(folder: Path, key: str) -> bool:

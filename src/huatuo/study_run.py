@@ -18,6 +18,7 @@ from huatuo.manifest import Manifest
 from huatuo.preflight import findings
 from huatuo.stages import STAGES
 from huatuo.study import LAST, Study, Trial
+from huatuo.unfinished import by_key
 
 BEFORE_TRAINING = "tokenise"
 """The stage after which it is known how many tokens an arm will train."""
@@ -94,7 +95,7 @@ def _made_otherwise(trial: Trial) -> str:
         if not (trial.root / stage.name / "manifest.json").exists():
             continue
         made = store.read_manifest(trial.root / stage.name).recipe
-        before, now = (_by_key(stage.name, one) for one in (made, stage.settings(trial.recipe)))
+        before, now = (by_key(stage.name, one) for one in (made, stage.settings(trial.recipe)))
         if changed := sorted(key for key in {*before, *now} if before.get(key) != now.get(key)):
             key = changed[0]
             return f"was made with {key} = {before.get(key)}, and this study has {now.get(key)}"
@@ -103,13 +104,6 @@ def _made_otherwise(trial: Trial) -> str:
     if begun and there and begun != running.inputs_of(train, trial.recipe, trial.root)[1]:
         return "is half trained with other settings than this study has"
     return ""
-
-
-def _by_key(name: str, settings: object) -> dict[str, str]:
-    """Plain values by their dotted key, as JSON."""
-    if not isinstance(settings, dict):
-        return {name: store.canonical_json(settings)}
-    return {key: value for part, own in settings.items() for key, value in _by_key(f"{name}.{part}", own).items()}
 
 
 @contextmanager

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystem
 
 from huatuo.errors import TrainingError
-from huatuo.train import checkpoint, watch
+from huatuo.train import checkpoint, disk, watch
 from huatuo.train.ranks import Ranks
 
 ALONE = Ranks()
@@ -134,6 +141,59 @@ def test_a_disk_that_is_full_at_the_last_file_keeps_the_checkpoint_before(
     ):
         saved(tmp_path, nn.Linear(3, 2), 2)
     assert checkpoint.newest(tmp_path, ALONE) == before
+
+
+@pytest.mark.parametrize("room", [10, 700, 3_000, 5_000])
+def test_a_disk_that_is_full_in_the_middle_of_a_tensor_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    before, left, opened = saved(tmp_path, nn.Linear(3, 2), 1), [room], FileSystem.create_stream
+
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            left[0] -= memoryview(data).nbytes
+            if left[0] < 0:
+                full_disk()
+            return super().write(data)
+
+    @contextmanager
+    def create_stream(self: FileSystem, path: Path, mode: str) -> Iterator[Any]:
+        if mode != "wb":
+            with opened(self, path, mode) as file:
+                yield file
+            return
+        with Full(path, "w") as file:
+            yield file
+
+    monkeypatch.setattr(FileSystem, "create_stream", create_stream)
+    with pytest.raises(TrainingError, match=r"step 2 cannot be written \(No space left.*is .*step-000000001; next: "):
+        saved(tmp_path, nn.Linear(30, 20), 2)
+    assert checkpoint.newest(tmp_path, ALONE) == before
+
+
+ZIPPED = "[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+
+
+@pytest.mark.parametrize(
+    ("errors", "free", "reason"),
+    [
+        ([OSError(28, "No space left on device")], 10**9, "No space left on device"),
+        ([OSError(5, "Input/output error"), RuntimeError(ZIPPED)], 1, "Input/output error"),
+        ([RuntimeError(ZIPPED)], 999, "No space left on device"),  # its OSError stayed in another process
+        ([RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")], 999, "No space left"),
+        ([RuntimeError(ZIPPED)], 1_000, ""),  # there is room: the writer is at fault
+        ([RuntimeError("expected all tensors on one device")], 1, ""),
+        ([OSError(28, "No space left on device"), ValueError("a defect")], 1, ""),
+    ],
+)
+def test_only_what_a_full_disk_makes_is_said_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[BaseException], free: int, reason: str
+) -> None:
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    failures: Any = {rank: (error, traceback.StackSummary()) for rank, error in enumerate(errors)}
+    expected = TrainingError if reason else CheckpointException
+    with pytest.raises(expected, match=reason or None), disk.checkpoint_said(tmp_path, 2, size=1_000):
+        raise CheckpointException("", failures)
 
 
 def test_the_best_weights_of_few_steps_are_on_disk_and_of_none_where_they_are_not_kept(tmp_path: Path) -> None:

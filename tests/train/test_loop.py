@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -372,6 +373,48 @@ def test_what_came_after_the_best_weights_was_not_learned_by_them(
     assert manifest.left == {"after the last step": 290}
     about = models.card(folder / "model")
     assert (about["steps"], about["samples"], about["tokens"]) == (10, 160, sum(row.tokens for row in kept))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("losses", "step", "kept"),
+    [
+        ([math.nan], 0, "there is no checkpoint before it; next: lower train.learning_rate"),
+        ([9.0, math.nan], 5, "there is no checkpoint before it; next: lower train.learning_rate"),
+        ([9.0, 5.0, math.nan], 10, "step-000000006; next: the same command with -s train.rate_after.6=0.3 goes on"),
+        ([9.0, 5.0, 4.0, math.inf], 12, "step-000000006; next: the same command"),
+    ],
+)
+def test_a_validation_loss_that_is_no_number_stops_training_before_a_checkpoint_of_it(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, losses: list[float], step: int, kept: str
+) -> None:
+    measured = iter(losses)
+    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(measured))
+    stages.prepare(made_pairs(300), settings())
+    with pytest.raises(TrainingError, match=rf"^step {step}: validation loss (nan|inf); expected finite .*{kept}"):
+        stages.train(settings(evaluate_every=5, keep="best", checkpoint_every=6, steps=12))
+    assert not list(stages.root.glob(f"train.part/state/*-{step:09d}"))
+
+
+@pytest.mark.slow
+def test_a_run_whose_patience_ended_and_that_was_killed_while_saving_takes_no_further_step(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([9.0, 5.0, 6.0, 7.0, 7.0, 7.0])  # before; after 2, 4, 6 steps; at the end, twice
+    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(losses))
+    stages.prepare(made_pairs(300), settings())
+    chosen = settings(evaluate_every=2, patience=2, keep="best", steps=12)
+    with monkeypatch.context() as patched, pytest.raises(TrainingError, match=r"nothing is lost: .*step-000000006;"):
+        patched.setattr(loop, "write", full_disk)
+        stages.train(chosen)
+    folder = stages.train(chosen)
+    figures = store.read_manifest(folder).figures
+    assert [figures[name] for name in ("steps", "resumed_at_step", "kept_step")] == [6, 6, 2]
+    assert not (folder / "state").exists()
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from huatuo.errors import TrainingError
 from huatuo.models import scratch
@@ -60,6 +62,36 @@ def test_every_parameter_has_exactly_one_optimiser() -> None:
     no_decay = [p for group in groups if not group["weight_decay"] for p in group["params"]]
     assert no_decay
     assert all(p.ndim == 1 for p in no_decay)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_muon_leaves_learned_positions_to_adamw(tied: bool) -> None:
+    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 16, "vocab_size": 50}
+    gpt2: nn.Module = GPT2LMHeadModel(GPT2Config(**shape, tie_word_embeddings=tied))
+    adamw, muon = optimisers(gpt2, TrainSettings(optimiser="muon"))
+    names = {id(p): name for name, p in gpt2.named_parameters()}
+    taken = {names[id(p)] for p in muon.param_groups[0]["params"]}
+    assert taken == {name for name in names.values() if ".h." in name and gpt2.get_parameter(name).ndim == 2}
+    kept = {names[id(p)] for p in adamw.param_groups[0]["params"]}
+    assert kept == {"transformer.wte.weight", "transformer.wpe.weight", *(() if tied else ("lm_head.weight",))}
+
+
+@pytest.mark.parametrize(
+    ("after", "shares"),
+    [
+        ({}, [1.0] * 6),
+        ({0: 0.5}, [0.5] * 6),
+        ({3: 0.3}, [1.0, 1.0, 1.0, 0.3, 0.3, 0.3]),
+        ({4: 0.1, 2: 0.5}, [1.0, 1.0, 0.5, 0.5, 0.1, 0.1]),  # the latest counts, whatever their order
+        ({6: 0.1}, [1.0] * 6),
+    ],
+)
+def test_rates_after_a_step_are_a_share_of_the_schedules(after: dict[int, float], shares: list[float]) -> None:
+    plain = TrainSettings(warmup_share=0.3)
+    changed = TrainSettings(warmup_share=0.3, rate_after=after)
+    expected = [rate_factor(step, 6, plain) * share for step, share in enumerate(shares)]
+    assert [rate_factor(step, 6, changed) for step in range(6)] == pytest.approx(expected)
+    assert changed.rates_before(4) == {step: share for step, share in after.items() if step < 4}
 
 
 def test_rates_follow_warm_up_and_schedule() -> None:

@@ -13,12 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from train_makers import TINY, Stages, made_pairs
 
 from huatuo import store
+from huatuo.errors import TrainingError
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, TrainSettings
@@ -50,10 +52,10 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """End training in the middle of a step, after the backward pass."""
     check = loop._check_finite
 
-    def kill(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
+    def kill(loss: float, norm: float, number: int, *more: Any) -> None:
         if number == step:
             raise KilledError
-        check(loss, norm, number, rate, state)
+        check(loss, norm, number, *more)
 
     monkeypatch.setattr(loop, "_check_finite", kill)
 
@@ -146,28 +148,43 @@ def test_best_weights_that_are_damaged_before_a_run_goes_on_are_said_and_found_a
 
 
 @pytest.mark.slow
-def test_other_settings_do_not_continue_a_checkpoint(
-    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    stages.prepare(made_pairs(300), settings())
-    interrupt(stages, settings(checkpoint_every=4), monkeypatch, 10)
-    with caplog.at_level(logging.WARNING):
-        folder = stages.train(settings(checkpoint_every=4, learning_rate=1e-3), "broken")
-    assert "other settings or data" in caplog.text
-    assert store.read_manifest(folder).figures["resumed_at_step"] == 0
-
-
-@pytest.mark.slow
-def test_other_data_do_not_continue_a_checkpoint(
+def test_checkpoints_of_other_settings_or_data_are_refused_and_kept(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = settings(checkpoint_every=2, steps=6)
     stages.prepare(made_pairs(300), chosen)
-    interrupt(stages, chosen, monkeypatch, 5)
+    state = interrupt(stages, chosen, monkeypatch, 5)
+    said = r"state: its checkpoints, up to step 4, are of other settings or data; they are kept; next: "
+    for changes in ({"learning_rate": 1e-3}, {"rate_after": {3: 0.5}}):
+        with pytest.raises(TrainingError, match=said):
+            stages.train(chosen.model_copy(update=changes), "broken")
+    for name in ("unify", "ingest", "order", "tokenise"):
+        (stages.root / name).rename(stages.root / f"{name}.before")
+    stages.prepare(made_pairs(299), chosen)
+    with pytest.raises(TrainingError, match=said):
+        stages.train(chosen, "broken")
     for name in ("unify", "ingest", "order", "tokenise"):
         shutil.rmtree(stages.root / name)
-    stages.prepare(made_pairs(299), chosen)
-    assert store.read_manifest(stages.train(chosen, "broken")).figures["resumed_at_step"] == 0
+        (stages.root / f"{name}.before").rename(stages.root / name)
+    assert sorted(path.name for path in state.glob("step-*")) == ["step-000000002", "step-000000004"]
+    assert store.read_manifest(stages.train(chosen, "broken")).figures["resumed_at_step"] == 4
+
+
+@pytest.mark.slow
+def test_a_lower_rate_after_the_last_checkpoint_goes_on_to_the_bits_of_an_unbroken_run(
+    stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(checkpoint_every=4, steps=14)
+    stages.prepare(made_pairs(300), chosen)
+    lower = chosen.model_copy(update={"rate_after": {8: 0.3}})
+    whole = stages.train(lower, "whole")
+    interrupt(stages, chosen, monkeypatch, 10)
+    broken = stages.train(lower, "broken")
+    assert store.read_manifest(broken).figures["resumed_at_step"] == 8
+    assert exact(broken) == exact(whole)
+    plain = [row.learning_rate for row in store.read(stages.train(chosen, "plain"), "steps", StepLog)]
+    rates = [row.learning_rate for row in store.read(broken, "steps", StepLog)]
+    assert rates == pytest.approx([rate * (0.3 if at >= 8 else 1) for at, rate in enumerate(plain)])
 
 
 @pytest.mark.slow
@@ -205,10 +222,10 @@ def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
     whole = stages.train(chosen, "whole")
     check = loop._check_finite
 
-    def press(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
+    def press(loss: float, norm: float, number: int, *more: Any) -> None:
         if number == 9:
             signal.raise_signal(signalled)
-        check(loss, norm, number, rate, state)
+        check(loss, norm, number, *more)
 
     with monkeypatch.context() as patched:
         patched.setattr(loop, "_check_finite", press)

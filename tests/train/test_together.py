@@ -25,8 +25,10 @@ from huatuo.models import alibi, scratch, tokenizers
 from huatuo.models import load as models
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
-from huatuo.train import stopping
+from huatuo.train import loop, stopping
+from huatuo.train.forward import answer_head
 from huatuo.train.ranks import Ranks, dealt, without_numbers
+from huatuo.train.samples import Samples
 from huatuo.train.setup import with_adapter
 
 Make = Callable[..., TrainSettings]
@@ -42,10 +44,10 @@ from huatuo.train.together import together
 root, settings, name, stop = Path(sys.argv[2]), TrainSettings.model_validate(json.loads(sys.argv[3])), *sys.argv[4:6]
 run = RunSettings(name="test", seed=5)
 check = loop._check_finite
-def stopping(loss, norm, number, rate, state):
+def stopping(loss, norm, number, *more):
     if number == int(stop):
         raise SystemExit(3)
-    check(loss, norm, number, rate, state)
+    check(loss, norm, number, *more)
 loop._check_finite = stopping
 exec(sys.argv[6])
 with together(settings) as found:
@@ -187,7 +189,8 @@ def test_what_one_process_meets_alone_ends_all_with_its_error_at_once(
 
 WAITING = """
 import sys, time
-from huatuo.train import stopping
+from huatuo.train import loop, stopping
+from huatuo.train.forward import answer_head
 stopping.GRACE_S = 0.5
 with stopping.stopping_together(1):
     print("here", flush=True)
@@ -279,6 +282,42 @@ def test_two_processes_resume_to_the_bit_with_dropout(stages: Stages, settings: 
     broken = on_two(stages, chosen, "broken")
     assert store.read_manifest(broken).figures["resumed_at_step"] == 5
     assert (curve(broken) == curve(whole)).all()
+
+
+def loss_on_disk(stages: Stages, folder: Path, chosen: TrainSettings) -> float:
+    """The validation loss of the model that is read from a run's folder."""
+    with answer_head(models.load(folder / "model").model, torch.device("cpu"), trim=False) as head:
+        found = loop._validation_loss(head, Samples(stages.root / "tokenise"), chosen, "bucketed", Ranks())
+    assert found is not None
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_measure_on_the_way_keep_the_best_and_go_on(stages: Stages, settings: Make) -> None:
+    rising = {"learning_rate": 0.1, "schedule": "constant", "warmup_share": 0.0, "epochs": 3, "steps": 32}
+    chosen = settings(evaluate_every=5, checkpoint_every=5, keep="best", **rising)
+    stages.prepare(made_pairs(300), chosen)
+    whole = on_two(stages, chosen, "whole")
+    on_two(stages, chosen, "broken", stop=13)
+    broken = on_two(stages, chosen, "broken")
+    assert (curve(broken) == curve(whole)).all()
+    figures = [store.read_manifest(folder).figures for folder in (whole, broken)]
+    assert [found["resumed_at_step"] for found in figures] == [0, 10]
+    for folder, found in zip((whole, broken), figures, strict=True):
+        assert 0 < (found["kept_step"] or 0) < 32
+        assert loss_on_disk(stages, folder, chosen) == pytest.approx(found["validation_loss_after"], abs=1e-5)
+    assert store.read_manifest(broken).digest == store.read_manifest(whole).digest
+
+
+@pytest.mark.slow
+def test_measuring_on_the_way_changes_nothing_that_two_processes_learn(stages: Stages, settings: Make) -> None:
+    chosen = settings(evaluate_every=5, checkpoint_every=5, steps=12, optimiser="muon", keep="best")
+    stages.prepare(made_pairs(300), chosen)
+    one, two = stages.train(chosen, "one"), on_two(stages, chosen, "two")
+    assert np.abs(curve(one) - curve(two)).max() < 1e-5
+    for folder in (one, two):
+        said = store.read_manifest(folder).figures["validation_loss_after"]
+        assert loss_on_disk(stages, folder, chosen) == pytest.approx(said, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])

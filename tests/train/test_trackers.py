@@ -6,6 +6,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from train_makers import Stages, made_pairs
@@ -56,10 +57,10 @@ def test_after_a_kill_each_step_is_shown_once_more_at_most(
     stages.prepare(made_pairs(300), chosen)
     check = loop._check_finite
 
-    def stop(loss: float, norm: float, number: int, rate: float, state: Path) -> None:
+    def stop(loss: float, norm: float, number: int, *more: Any) -> None:
         if number == 7:
             raise SystemExit(1)
-        check(loss, norm, number, rate, state)
+        check(loss, norm, number, *more)
 
     with monkeypatch.context() as patched, pytest.raises(SystemExit):
         patched.setattr(loop, "_check_finite", stop)

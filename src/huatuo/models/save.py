@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from huatuo.errors import ModelError
-from huatuo.files import content_id, hash_file, sync_folder, write_atomic
+from huatuo.files import SystemErrors, content_id, hash_file, sync_folder, write_atomic
 from huatuo.models import formats
 from huatuo.models.formats import Format
 from huatuo.models.tokenizers import save_tokenizer
@@ -107,7 +107,8 @@ def save(
     Weights are safetensors; the tokenizer carries the format's chat template and end token; an adapter (``PeftModel``)
     is saved as one. ``weights`` are all of them by name, where the model holds only a part. End and pad ids of
     ``model`` and the template of ``tokenizer`` are set. Raises FormatError where
-    the template would not give the ids of training, ModelError for a card with unknown keys.
+    the template would not give the ids of training, ModelError for a card with unknown keys, OSError where the disk
+    does not take it.
     """
     fmt = formats.get(fmt) if isinstance(fmt, str) else fmt
     about = _card(about)
@@ -116,8 +117,9 @@ def save(
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    _save_weights(model, tokenizer, part, weights)
-    save_tokenizer(tokenizer, part)
+    with SystemErrors(folder):
+        _save_weights(model, tokenizer, part, weights)
+        save_tokenizer(tokenizer, part)
     # An adapter's digest covers its base's, which is read from the card: written first without, then with its own.
     known = {**about.model_dump(mode="json"), "format": fmt.name}
     _write_card(part, known)

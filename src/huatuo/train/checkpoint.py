@@ -24,12 +24,10 @@ from torch import Tensor, nn
 
 from huatuo.errors import TrainingError
 from huatuo.files import hash_file, sync_folder, write_atomic
-from huatuo.train.ranks import Ranks, random_states, set_random_states
+from huatuo.train.disk import STEP, checkpoint_said, newest_first
+from huatuo.train.ranks import Ranks, own_parameters, random_states, set_random_states
 
 log = logging.getLogger(__name__)
-
-STEP = "step"
-"""Beginning of the name of a checkpoint to resume from."""
 
 ABOUT = "about.json"
 """What a checkpoint says of itself; written last."""
@@ -74,10 +72,11 @@ def save(
     beside, target = folder / BESIDE, folder / f"{prefix}-{step:09d}"
     if ranks.is_first:
         shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+        with checkpoint_said(folder, step):
+            beside.mkdir(parents=True)
     ranks.wait()
     own = beside / _random_file(ranks.rank)
-    with _full_disk_said(folder, step):
+    with checkpoint_said(folder, step, sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())):
         with _unsaid():
             save_tensors(tensors, storage_writer=FileSystemWriter(beside, sync_files=True), no_dist=ranks.size == 1)
         kept = io.BytesIO()
@@ -92,13 +91,13 @@ def save(
     }
     if ranks.is_first:
         said = {**about, "environment": environment(ranks), "files": hashes}
-        with _full_disk_said(folder, step):
+        with checkpoint_said(folder, step):
             write_atomic(beside / ABOUT, json.dumps(said, ensure_ascii=False) + "\n")
         sync_folder(beside)
         shutil.rmtree(target, ignore_errors=True)
         beside.rename(target)
         sync_folder(folder)
-        for old in _newest_first(folder, prefix)[keep:]:
+        for old in newest_first(folder, prefix)[keep:]:
             if old != target:
                 shutil.rmtree(old)
     ranks.wait()
@@ -109,7 +108,7 @@ def newest(folder: Path, ranks: Ranks, prefix: str = STEP) -> Path | None:
     """The newest whole checkpoint of a folder; None where there is none. Damaged ones are passed over and named."""
     found = None
     if ranks.is_first:
-        for path in _newest_first(folder, prefix):
+        for path in newest_first(folder, prefix):
             if _is_whole(path):
                 found = path
                 break
@@ -144,7 +143,7 @@ def restore(path: Path, model: nn.Module, optimisers: Sequence[torch.optim.Optim
         state, _, name = key.partition(".")
         if state != WEIGHT:
             states.setdefault(name, []).append(state)
-    for name, p in model.named_parameters():
+    for name, p in own_parameters(model):
         for state in states.get(name, ()):
             kept = saved[f"{state}.{name}"]
             shape, dtype = tuple(kept.size), kept.properties.dtype
@@ -171,12 +170,12 @@ def restore(path: Path, model: nn.Module, optimisers: Sequence[torch.optim.Optim
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
     """The weights that training moves, under their names in a checkpoint."""
-    return {f"{WEIGHT}.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    return {f"{WEIGHT}.{name}": p.detach() for name, p in own_parameters(model) if p.requires_grad}
 
 
 def capture(model: nn.Module, optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
     """Every tensor that the next step depends on: trainable weights and the optimisers' states."""
-    names = {id(p): name for name, p in model.named_parameters()}
+    names = {id(p): name for name, p in own_parameters(model)}
     states = {
         f"{key}.{names[id(p)]}": value
         for optimiser in optimisers
@@ -249,26 +248,6 @@ def _load(path: Path, tensors: dict[str, Tensor], ranks: Ranks) -> None:
 
 
 @contextmanager
-def _full_disk_said(folder: Path, step: int) -> Iterator[None]:
-    """Turns what a disk that takes no more makes of writing into one TrainingError."""
-    from torch.distributed.checkpoint.api import CheckpointException
-
-    try:
-        yield
-    except (OSError, CheckpointException) as error:
-        found = [cause for cause, _ in error.failures.values()] if isinstance(error, CheckpointException) else [error]
-        causes = [cause for cause in found if isinstance(cause, OSError)]
-        if len(causes) < len(found):
-            raise
-        before = next(iter(_newest_first(folder, STEP)), None)
-        kept = f"the last good checkpoint is {before}" if before else "there is no checkpoint before it"
-        raise TrainingError(
-            f"{folder}: the checkpoint of step {step:,} cannot be written ({causes[0].strerror or causes[0]}); {kept}; "
-            "next: make room on the disk and give the same command, which goes on from there"
-        ) from None
-
-
-@contextmanager
 def _unsaid() -> Iterator[None]:
     """Without torch's warning that one process saves alone, which is what was asked for."""
     with warnings.catch_warnings():
@@ -287,7 +266,3 @@ def _is_whole(path: Path) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     return all((path / name).exists() and hash_file(path / name) == value for name, value in files.items())
-
-
-def _newest_first(folder: Path, prefix: str) -> list[Path]:
-    return sorted(folder.glob(f"{prefix}-*"), key=lambda path: path.name, reverse=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from huatuo.recipe import RunSettings, TrainSettings
 from huatuo.train import checkpoint, notes, samples, watch
 from huatuo.train.account import account
 from huatuo.train.compiled import compile_layers
+from huatuo.train.disk import last_good, model_said, newest_first
 from huatuo.train.forward import AnswerHead, answer_head, check_positions
 from huatuo.train.interrupt import polite_interrupt
 from huatuo.train.learned import Learned, Progress, evidence, write
@@ -59,11 +59,12 @@ def train(
     leaves a checkpoint of the last finished step. Of several processes the first calls this, the others `learn`.
     """
     learned = learn(settings, run, tokens, order, out.folder, ranks)
-    account(learned.data, learned.sequence, learned.steps, learned.kept_step, out)
-    write(settings, learned, tokens, out)
-    for finding in notes.looks_wrong(evidence(settings, learned)):
-        out.write("findings", finding)
-    shutil.rmtree(out.folder / STATE, ignore_errors=True)
+    with model_said(out.folder, out.folder / STATE):
+        account(learned.data, learned.sequence, learned.steps, learned.kept_step, out)
+        write(settings, learned, tokens, out)
+        for finding in notes.looks_wrong(evidence(settings, learned)):
+            out.write("findings", finding)
+    out.passing.append(out.folder / STATE)
 
 
 def learn(
@@ -76,8 +77,8 @@ def learn(
     model = sharded(learned.ready.model, ranks, settings.precision)
     plain = not (settings.compile and compile_layers(model, ranks)) and not settings.gradient_checkpointing
     found = optimisers(model, settings)
-    state, fingerprint = folder / STATE, _fingerprint(settings, run, tokens, order)
-    progress = _resume(state, fingerprint, model, found, ranks)
+    state, made = folder / STATE, _made_with(settings, run, tokens, order)
+    progress = _resume(state, made, model, found, ranks)
     learned.progress, learned.resumed_at = progress, progress.done
     started = cpu_seconds() - progress.seconds
     best = watch.Best(state, ranks, progress.best_step, progress.best_loss, kept=settings.keep == "best")
@@ -91,9 +92,11 @@ def learn(
         polite_interrupt() as stop,
     ):
         if progress.done == 0:
-            progress.validation_before = _validation_loss(head, data, settings, layout, ranks)
+            progress.validation_before = _measured(head, learned, settings, state, ranks)
         running.advance(progress.done)
         for number in range(progress.done, total):
+            if settings.patience and progress.measured_since_best >= settings.patience:
+                break
             step = steps[number]
             rate = set_rates(found, rate_factor(number, total, settings))
             targets = int(data.learned_counts[places[step.samples()]].sum())
@@ -107,7 +110,7 @@ def learn(
                 loss += float(part.detach())
             loss = ranks.sums(loss)[0]
             norm = _clip(model, settings.clip)
-            _check_finite(loss, norm, number + 1, rate, state)
+            _check_finite(loss, norm, number + 1, rate, state, settings)
             for optimiser in found:
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
@@ -116,17 +119,17 @@ def learn(
             progress.done, progress.seconds = number + 1, seconds
             running.advance(1, note=f"loss {loss:.3f} lr {rate:.2e}")
             if watch.is_due(settings, progress.done, total):
-                _measure(progress, best, head, _validation_loss(head, data, settings, layout, ranks))
+                _measure(progress, best, head, _measured(head, learned, settings, state, ranks))
             pass_on(progress.steps[-1])
-            if settings.patience and progress.measured_since_best >= settings.patience:
-                break
             stops = any(ranks.sums(stop.is_set()))
-            if stops or progress.done % settings.checkpoint_every == 0:
-                _save(state, fingerprint, progress, model, found, settings.keep_checkpoints, ranks)
+            if stops or (progress.done % settings.checkpoint_every == 0 and progress.done < total):
+                _save(state, made, progress, model, found, settings.keep_checkpoints, ranks)
                 best.forget_others()
             if stops:
                 raise KeyboardInterrupt
-        learned.after, learned.kept_step = _validation_loss(head, data, settings, layout, ranks), progress.done
+        learned.after, learned.kept_step = _measured(head, learned, settings, state, ranks), progress.done
+        if progress.done > learned.resumed_at:  # a disk that does not take the model must not cost what was learned
+            _save(state, made, progress, model, found, settings.keep_checkpoints, ranks)
         if best.kept and learned.after is not None and (better := best.restore(model, learned.after)):
             learned.kept_step, learned.after = better
     learned.weights = whole_weights(model, ranks)
@@ -172,11 +175,13 @@ def planned(
     return steps, min(total, steps.until(settings.tokens)) if settings.tokens else total
 
 
-def _fingerprint(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> str:
-    """What a checkpoint must have been made with to be continued."""
+def _made_with(settings: TrainSettings, run: RunSettings, tokens: Path, order: Path) -> dict[str, Any]:
+    """What a checkpoint must have been made with to be continued, and what of it counts from some step on."""
     digests = [store.read_manifest(folder).digest for folder in (tokens, order)]
-    learned = settings.model_dump_json(exclude={"base", "device", "trackers", "checkpoint_every", "keep_checkpoints"})
-    return store.content_id(learned, str(run.seed), *digests)
+    moved = {"base", "device", "trackers", "checkpoint_every", "keep_checkpoints", "rate_after"}
+    learned = settings.model_dump_json(exclude=moved)
+    rates = {str(step): share for step, share in settings.rate_after.items()}
+    return {"fingerprint": store.content_id(learned, str(run.seed), *digests), "rate_after": rates}
 
 
 # ---------------------------------------------------------------- in the loop
@@ -197,15 +202,24 @@ def _clip(model: nn.Module, largest: float) -> float:
     return float(whole(nn.utils.clip_grad_norm_(trainable, largest or math.inf)))
 
 
-def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path) -> None:
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
-    kept = next(iter(sorted(state.glob("step-*"), reverse=True)), None)
-    where = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint before it"
-    raise TrainingError(
-        f"step {step}: loss {loss}, gradient norm {norm} at learning rate {rate:.2e}; expected finite numbers; "
-        f'{where}; next: lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
-    )
+def _check_finite(loss: float, norm: float, step: int, rate: float, state: Path, settings: TrainSettings) -> None:
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        said = f"loss {loss}, gradient norm {norm} at learning rate {rate:.2e}"
+        raise _no_number(said, step, state, settings)
+
+
+def _no_number(said: str, step: int, state: Path, settings: TrainSettings) -> TrainingError:
+    """The error for a step with a loss that is no finite number: from where training can go on, and with what."""
+    kept = next(iter(newest_first(state)), None)
+    other = 'lower train.learning_rate, set train.clip = 1.0, or use train.precision = "fp32"'
+    if kept is not None:
+        at = int(kept.name.rpartition("-")[2])
+        *_, share = 1.0, *settings.rates_before(at + 1).values()
+        other = (
+            f"the same command with -s train.rate_after.{at}={0.3 * share:.2g} goes on from there at a lower learning "
+            f"rate; or begin anew: remove {state.parent} and {other}"
+        )
+    return TrainingError(f"step {step}: {said}; expected finite numbers; {last_good(state)}; next: {other}")
 
 
 def _row(
@@ -234,6 +248,14 @@ def _row(
     }
 
 
+def _measured(head: AnswerHead, learned: Learned, settings: TrainSettings, state: Path, ranks: Ranks) -> float | None:
+    """The validation loss now; None without validation samples. Raises TrainingError where it is no finite number."""
+    loss = _validation_loss(head, learned.data, settings, learned.layout, ranks)
+    if loss is not None and not math.isfinite(loss):
+        raise _no_number(f"validation loss {loss}", learned.progress.done, state, settings)
+    return loss
+
+
 @torch.no_grad()
 def _validation_loss(
     head: AnswerHead, data: Samples, settings: TrainSettings, layout: str, ranks: Ranks
@@ -256,30 +278,36 @@ def _validation_loss(
 
 def _save(
     folder: Path,
-    fingerprint: str,
+    made: dict[str, Any],
     progress: Progress,
     model: nn.Module,
     found: Sequence[torch.optim.Optimizer],
     keep: int,
     ranks: Ranks,
 ) -> None:
-    about = {"fingerprint": fingerprint, "progress": vars(progress)}
+    about = {**made, "progress": vars(progress)}
     checkpoint.save(folder, progress.done, checkpoint.capture(model, found), about, keep, ranks)
 
 
 def _resume(
-    folder: Path, fingerprint: str, model: nn.Module, found: Sequence[torch.optim.Optimizer], ranks: Ranks
+    folder: Path, made: dict[str, Any], model: nn.Module, found: Sequence[torch.optim.Optimizer], ranks: Ranks
 ) -> Progress:
-    """Where an earlier attempt stood, after its weights and random states were put back; the beginning otherwise."""
+    """Where an earlier attempt stood, after its weights and random states were put back; the beginning where there was
+    none. Raises TrainingError where its steps would be learned otherwise now."""
     newest = checkpoint.newest(folder, ranks)
     if newest is None:
         return Progress()
     about = checkpoint.about(newest)
-    ranks.wait()  # all have read it before the first may remove it
-    if about["fingerprint"] != fingerprint:
-        if ranks.is_first:
-            log.warning("%s: checkpoints of other settings or data; training starts anew", folder)
-            shutil.rmtree(folder)
-        return Progress()
+    progress = Progress(**about["progress"])
+    if _of_steps(about, progress.done) != _of_steps(made, progress.done):
+        raise TrainingError(
+            f"{folder}: its checkpoints, up to step {progress.done:,}, are of other settings or data; they are kept; "
+            "next: train with those, or remove the folder to begin anew"
+        )
     checkpoint.restore(newest, model, found, ranks)
-    return Progress(**about["progress"])
+    return progress
+
+
+def _of_steps(made: dict[str, Any], done: int) -> tuple[str, dict[str, float]]:
+    """What the first ``done`` steps are learned with."""
+    return made["fingerprint"], {step: share for step, share in made["rate_after"].items() if int(step) < done}

@@ -78,9 +78,10 @@ def optimisers(model: nn.Module, settings: TrainSettings) -> list[torch.optim.Op
     """The optimisers of a model's trainable parameters, each with its peak learning rates in ``initial_lr``.
 
     AdamW's first group (the main one, whose rate is logged) decays; biases and norms never do. With Muon, AdamW keeps
-    embeddings, head, biases and norms.
+    embeddings (of positions too), head, biases and norms.
     """
-    ends = {id(p) for end in (_embedding(model, "input"), _embedding(model, "output")) if end for p in end.parameters()}
+    looked_up = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    ends = {id(p) for module in (*looked_up, *_head(model)) for p in module.parameters()}
     trainable = [p for p in model.parameters() if p.requires_grad]
     muon = [p for p in trainable if settings.optimiser == "muon" and p.ndim == 2 and id(p) not in ends]
     taken = {id(p) for p in muon}
@@ -101,20 +102,26 @@ def optimisers(model: nn.Module, settings: TrainSettings) -> list[torch.optim.Op
     return found
 
 
-def _embedding(model: nn.Module, end: str) -> nn.Module | None:
-    get = getattr(model, f"get_{end}_embeddings", None)
+def _head(model: nn.Module) -> list[nn.Module]:
+    get = getattr(model, "get_output_embeddings", None)
     found = get() if get is not None else None
-    return found if isinstance(found, nn.Module) else None
+    return [found] if isinstance(found, nn.Module) else []
 
 
 def rate_factor(step: int, total: int, settings: TrainSettings) -> float:
-    """Share of the peak learning rate at a step, from 0, of ``total``: linear warm-up, then the schedule.
+    """Share of the peak learning rate at a step, from 0, of ``total``: linear warm-up, then the schedule, times the
+    latest of ``rate_after``.
 
     It is never 0 in the first step. ``cosine`` and ``linear`` end just above ``final_share``. ``wsd`` falls in a
     straight line over the last `DECAY_SHARE` of the steps, at least one and none of them before warm-up has reached the
     peak, and its last step has ``final_share``; a run whose only step at the peak is the last does not fall.
     ``constant`` stays at the peak.
     """
+    *_, later = 1.0, *settings.rates_before(step + 1).values()
+    return later * _scheduled(step, total, settings)
+
+
+def _scheduled(step: int, total: int, settings: TrainSettings) -> float:
     warm = round(settings.warmup_share * total)
     if step < warm:
         return (step + 1) / warm

@@ -225,6 +225,21 @@ def blocks(model: Any) -> list[nn.Module]:
     return max(lists, key=len, default=[])
 
 
+def own_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Every parameter by name, as the optimisers know it: of several processes, this one's part.
+
+    A forward pass without a backward pass (an evaluation) leaves what no layer has, embedding, head and norm, gathered:
+    copies, which no optimiser knows and into which nothing must be put. They are let go here.
+    """
+    if torch.distributed.is_initialized():
+        from torch.distributed.fsdp import FSDPModule
+
+        for module in model.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+    return list(model.named_parameters())
+
+
 def whole(tensor: Tensor) -> Tensor:
     """A tensor in full, wherever its parts are; every process must ask for it at the same time."""
     from torch.distributed.tensor import DTensor

@@ -52,7 +52,7 @@ class Best:
         """The step that the newest checkpoint names: after a kill its weights are needed."""
 
     def seen(self, step: int, loss: float, model: nn.Module) -> bool:
-        """Whether ``loss`` is the lowest so far; the weights are then on disk before this returns."""
+        """Whether ``loss``, a finite number, is the lowest so far; the weights are then on disk before this returns."""
         if self.loss is not None and loss >= self.loss:
             return False
         if self.kept:
