@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from huatuo import store
 from huatuo.cli import cli
 from huatuo.compare import compare
 from huatuo.errors import InputError
-from huatuo.eval import between
+from huatuo.eval import between, held_out_loss
 from huatuo.recipe import ScoreSettings
 from huatuo.records import Figure, Option, Provenance, Question, Response, Score
-from huatuo.records_trained import SourceCount, StepLog
+from huatuo.records_trained import HeldOutLoss, SourceCount, StepLog
 
 N = 1_000
 SIGNATURE = "metric:accuracy|extractor:test|unscored:wrong|huatuo:0"
@@ -158,7 +159,11 @@ def test_what_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
     a_run(tmp_path / "runs" / "one", {"ours": 0.5})
     done = CliRunner().invoke(cli, ["report", "one", "nothing", "--runs", str(tmp_path / "runs")])
     assert done.exit_code
-    assert "nothing: no finished stage questions" in str(done.exception or done.output)
+    assert "nothing: no such run; next: huatuo runs" in str(done.exception or done.output)
+    with store.writing(tmp_path / "runs" / "begun" / "order", stage="order", key="k") as out:
+        store.write_atomic(out.folder / "empty.json", "{}")
+    with pytest.raises(InputError, match="begun: neither trained nor scored yet"):
+        compare([tmp_path / "runs" / "one", tmp_path / "runs" / "begun"], tmp_path / "out", "en")
     with pytest.raises(InputError, match="was given before"):
         compare([tmp_path / "runs" / "one", tmp_path / "runs" / "one"], tmp_path / "out", "en")
 
@@ -177,5 +182,125 @@ def test_runs_that_were_asked_nothing_are_compared_by_recipe_and_curves(tmp_path
     assert page.count("<polyline") == 4  # two losses, two of the samples held out
     assert "sequential" in page
     mixed = a_run(tmp_path / "c", {"ours": 0.5}, n=10)
-    with pytest.raises(InputError, match="holds no questions"):
+    with pytest.raises(InputError, match="a: not asked or not scored, and c is"):
         compare([folders[0], mixed], tmp_path / "other", "both")
+
+
+def a_training(folder: Path, change: float, base: str = "b" * 32, n: int = 40, each: bool = True) -> Path:
+    """A run that stopped after training, from a base called ``model``; the loss of a held-out token went from about 1
+    to 1 + ``change``; ``each``: whether the loss of each pair was kept."""
+    recipe, inputs = {"base": "model"}, [store.InputEntry(name="model", digest=base * 2)]
+    draw = random.Random(folder.name)
+    with store.writing(folder / "tokenise", stage="tokenise", key="k", recipe=recipe, inputs=inputs) as out:
+        store.write_atomic(out.folder / "tokens.arrow", "tokens")
+        out.figures["samples"] = 1_234.0
+    with store.writing(folder / "train", stage="train", key="k", recipe=recipe, inputs=inputs, seed=3) as out:
+        counts = (SourceCount(source="kg", samples=4),)
+        numbers = {"tokens": 100, "learned_tokens": 40, "loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 1.0}
+        out.write("steps", StepLog(step=1, seconds=1.0, sources=counts, **numbers))
+        for i in range(n if each else 0):
+            tokens = 10 + i % 7
+            before, after = (tokens * draw.gauss(mean, 0.05) for mean in (1.0, 1.0 + change))
+            out.write("held_out", HeldOutLoss(pair_id=f"p{i}", learned_tokens=tokens, before=before, after=after))
+        figures = {"validation_loss_before": 1.0, "validation_loss_after": 1.0 + change, "kept_step": 1.0}
+        out.figures.update(figures)
+        (out.folder / "model").mkdir()
+        about = {"base": f"of-{folder.name}/train/model", "base_digest": base, "digest": "d" * 32}
+        store.write_atomic(out.folder / "model" / "huatuo.json", json.dumps(about))
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+
+
+def test_runs_that_stopped_after_training_are_compared_and_the_one_that_got_worse_is_said_first(tmp_path: Path) -> None:
+    one, two = a_training(tmp_path / "one", 3.2), a_training(tmp_path / "two", -0.4)
+    page = compare([one, two], tmp_path / "page", "en").read_text(encoding="utf-8")
+    main = page[page.index("<main>") :]
+    first = main[: main.index("</div>")]
+    assert 'role="alert"' in first
+    assert "higher than before training" in first
+    assert "<li>one: 1." in first
+    assert "<li>two" not in first
+    found = {(row["run"], row["what"]): row for row in rows_of(tmp_path / "page" / "losses.csv")}
+    for run, change in (("one", 3.2), ("two", -0.4)):
+        for what, value in (("before", 1.0), ("after", 1 + change), ("change", change)):
+            row = found[run, what]
+            assert row["n"] == "40"
+            low, middle, high = (float(row[name]) for name in ("low", "value", "high"))
+            assert low < middle < high
+            assert middle == pytest.approx(value, abs=0.05)
+            assert 0.01 < high - low < 0.1
+    assert float(found["two - one", "difference"]["high"]) < -3
+    assert "1,234 ·" in page
+    assert "neither" not in page
+
+
+def test_a_rise_that_cannot_be_told_from_chance_is_not_called_worse_and_a_mean_alone_has_no_interval(
+    tmp_path: Path,
+) -> None:
+    scattered, alone = a_training(tmp_path / "a", 0.001), a_training(tmp_path / "b", 0.5, each=False)
+    page = compare([scattered, alone], tmp_path / "page", "en").read_text(encoding="utf-8")
+    assert "<li>a:" not in page
+    assert "<li>b: 1.000 → 1.500 (+0.500)</li>" in page
+    assert "kept the mean alone" in page
+    found = {(row["run"], row["what"]): row for row in rows_of(tmp_path / "page" / "losses.csv")}
+    assert (found["b", "after"]["n"], found["b", "after"]["low"]) == ("0", "")
+    assert ("b - a", "difference") not in found
+
+
+def test_bases_of_one_name_are_told_apart_by_what_they_hold(tmp_path: Path) -> None:
+    folders = [a_training(tmp_path / name, 0.0, digit * 32) for name, digit in (("one", "b"), ("two", "c"))]
+    page = compare(folders, tmp_path / "page", "en").read_text(encoding="utf-8")
+    assert "The recipes are the same" not in page
+    assert rows_of(tmp_path / "page" / "recipes.csv") == [
+        {
+            "stage": "train",
+            "key": "base",
+            "one": "of-one/train/model bbbbbbbbbbbb",
+            "two": "of-two/train/model cccccccccccc",
+        }
+    ]
+    for folder, digit in zip(folders, "de", strict=True):
+        files = [store.InputEntry(name="mine.jsonl", digest=digit * 64)]
+        with store.writing(
+            folder / "unify", stage="unify", key="k", recipe={"path": "mine.jsonl"}, inputs=files
+        ) as out:
+            store.write_atomic(out.folder / "pairs", "")
+    with store.writing(folders[0] / "report", stage="report", key="k", recipe={"language": "zh"}) as out:
+        store.write_atomic(out.folder / "report.html", "page")
+    with store.writing(folders[1] / "ask", stage="ask", key="k", recipe={"base": "model"}) as out:
+        store.write_atomic(out.folder / "empty.json", "{}")
+    compare(folders, tmp_path / "page", "en")
+    assert {row["stage"] for row in rows_of(tmp_path / "page" / "recipes.csv")} == {"train", "unify"}
+    assert {"stage": "unify", "key": "file mine.jsonl", "one": "d" * 12, "two": "e" * 12} in rows_of(
+        tmp_path / "page" / "recipes.csv"
+    )
+
+
+def test_an_interval_of_the_loss_holds_the_loss_of_all_pairs_in_19_of_20_draws() -> None:
+    draw = random.Random(8)
+    inside = 0
+    for _ in range(400):
+        tokens = [draw.randint(5, 60) for _ in range(40)]
+        sums = [sum(draw.expovariate(0.5) for _ in range(3)) / 3 * count for count in tokens]
+        found = held_out_loss._per_token(sums, tokens)
+        assert found.value == pytest.approx(sum(sums) / sum(tokens))
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= 2.0 <= found.high
+    assert 0.91 <= inside / 400 <= 0.98
+    assert held_out_loss._per_token([3.0], [2]).low is None
+    assert held_out_loss._per_token([2.0, 4.0], [1, 2]).method == "all alike, no interval"
+
+
+def test_the_chinese_page_names_every_stage_and_number_in_chinese(tmp_path: Path) -> None:
+    folders = [a_training(tmp_path / name, 0.1) for name in ("one", "two")]
+    for folder in folders:
+        with store.writing(folder / "report", stage="report", key="k") as out:
+            store.write_atomic(out.folder / "report.html", "page")
+    page = compare(folders, tmp_path / "page", "zh").read_text(encoding="utf-8")
+    assert "kept_step" not in page
+    assert '<th scope="row">report</th>' not in page
+    assert "0 · " not in page

@@ -60,6 +60,8 @@ def _made(manifest: Any) -> str:
     if manifest.stage == "tokenise":
         samples, tokens = manifest.figures["samples"], manifest.figures["tokens"]
         return f"{samples:,.0f} samples, {tokens:,.0f} tokens{_truncation(manifest)}"
+    if manifest.stage == "train":
+        return _trained(manifest.figures)
     if "report.html" in files:
         return "report.html, tables and cards"
     if "funnel.json" in files:
@@ -67,6 +69,18 @@ def _made(manifest: Any) -> str:
     nouns = {"order": "places in the order", "composition": "expected counts"}
     tables = ((nouns.get(name, name), table.rows) for name, table in manifest.tables.items() if name != "dropped")
     return ", ".join(f"{rows:,} {name}" for name, rows in tables)
+
+
+def _trained(figures: Mapping[str, float | None]) -> str:
+    """What was trained: steps, tokens (padding not counted) and their speed, the losses at the end."""
+    said = [f"{figures['steps']:,.0f} steps", f"{figures['tokens']:,.0f} tokens"]
+    if speed := figures.get("tokens_per_second"):
+        said[-1] += f" at {speed:,.0f} tokens/s"
+    said.append(f"last loss {figures['last_loss']:.3f}")
+    before, after = (figures.get(f"validation_loss_{when}") for when in ("before", "after"))
+    if before is not None and after is not None:
+        said.append(f"held out {before:.3f} before, {after:.3f} after")
+    return ", ".join(said)
 
 
 def run_stages(

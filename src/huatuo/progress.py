@@ -16,10 +16,25 @@ PLAIN_EVERY_S = 10.0
 
 
 class Bar:
-    """A running count of one stage. `advance` is cheap: call it per item or per batch."""
+    """A running count of one stage. `advance` is cheap: call it per item or per batch.
 
-    def __init__(self, name: str, total: float | None, unit: str, console: Console | None, quiet: bool = False):
-        self.name, self.total, self.unit, self.done, self.note = name, total, unit, 0.0, ""
+    ``done``: what an earlier attempt had done; it counts for the share, and not for the rate or the time that is left.
+    ``beside``: the unit of a second count, of which the rate is shown (tokens of a stage that goes by steps).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: float | None,
+        unit: str,
+        console: Console | None,
+        quiet: bool = False,
+        done: int = 0,
+        beside: str = "",
+    ):
+        self.name, self.total, self.unit, self.done, self.note = name, total, unit, float(done), ""
+        self.beside = beside
+        self._begun, self._beside = self.done, 0.0
         self._started = self._said = self._drawn = time.monotonic()
         self._quiet = quiet
         self._rich: Progress | None = None
@@ -35,12 +50,14 @@ class Bar:
                 console=console,
                 transient=False,
             )
-            self._task = self._rich.add_task(name, total=total, rate="", note="")
+            self._task = self._rich.add_task(name, total=total, completed=done, rate="", note="")
             self._rich.start()
 
-    def advance(self, n: float = 1, note: str = "") -> None:
-        """Count ``n`` more items; ``note`` (loss, learning rate, ...) replaces the one shown."""
+    def advance(self, n: float = 1, note: str = "", beside: float = 0.0) -> None:
+        """Count ``n`` more items, and ``beside`` more of what is counted beside them; ``note`` (loss, learning rate,
+        ...) replaces the one shown."""
         self.done += n
+        self._beside += beside
         if note:
             self.note = note
         now = time.monotonic()
@@ -51,14 +68,21 @@ class Bar:
             self._said = now
             self._say(now)
 
+    def beside_per_second(self) -> float:
+        """What was counted beside the items, by second since the bar began."""
+        return self._beside / max(time.monotonic() - self._started, 1e-9)
+
     def _rate(self, now: float) -> str:
-        return f"{self.done / max(now - self._started, 1e-9):,.0f} {self.unit}/s"
+        seconds = max(now - self._started, 1e-9)
+        rate = f"{_rounded((self.done - self._begun) / seconds)} {self.unit}/s"
+        return f"{rate}, {_rounded(self._beside / seconds)} {self.beside}/s" if self.beside else rate
 
     def _say(self, now: float) -> None:
         share = f"{self.done:,.0f}/{self.total:,.0f}" if self.total else f"{self.done:,.0f}"
         left = ""
-        if self.total and 0 < self.done < self.total:
-            left = f", about {(now - self._started) * (self.total - self.done) / self.done:,.0f} s left"
+        if self.total and self._begun < self.done < self.total:
+            each = (now - self._started) / (self.done - self._begun)
+            left = f", about {each * (self.total - self.done):,.0f} s left"
         line = f"{self.name}: {share} {self.unit}, {self._rate(now)}{left} {self.note}"
         sys.stderr.write(line.rstrip() + "\n")
 
@@ -72,6 +96,11 @@ class Bar:
             self._say(now)
 
 
+def _rounded(rate: float) -> str:
+    """A rate without digits that say nothing; below ten with two of them, so that a slow one is no 0."""
+    return f"{rate:,.0f}" if rate >= 9.95 or not rate else f"{rate:.2g}"
+
+
 def say(line: str) -> None:
     """Write one line to stderr."""
     sys.stderr.write(line + "\n")
@@ -79,10 +108,17 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def bar(name: str, total: float | None = None, unit: str = "records", quiet: bool = False) -> Iterator[Bar]:
+def bar(
+    name: str,
+    total: float | None = None,
+    unit: str = "records",
+    quiet: bool = False,
+    done: int = 0,
+    beside: str = "",
+) -> Iterator[Bar]:
     """A `Bar` for the length of the block; plain lines where ``HUATUO_QUIET`` is set, nothing where ``quiet``."""
     drawn = sys.stderr.isatty() and not os.environ.get("HUATUO_QUIET") and not quiet
-    running = Bar(name, total, unit, Console(stderr=True) if drawn else None, quiet)
+    running = Bar(name, total, unit, Console(stderr=True) if drawn else None, quiet, done, beside)
     try:
         yield running
     finally:

@@ -65,6 +65,19 @@ class StepLog(Record):
     """Mean loss per learned token of the validation samples after the step, where it was measured."""
 
 
+class HeldOutLoss(Record):
+    """The loss of one pair that was kept from training."""
+
+    pair_id: str
+    """The pair."""
+    learned_tokens: int
+    """Its tokens that the loss counts."""
+    before: float
+    """Their losses before the first step, summed."""
+    after: float
+    """The same with the weights kept."""
+
+
 class HeldOutAnswer(Record):
     """What a model said to the last question of a pair that was kept from training."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,8 @@ def _taught(fact: str, entry: Entry) -> str:
 
 
 def runs(folder: Path, only: str = "") -> Iterator[str]:
-    """One line per run: how many stages are finished, the last one, CPU-seconds, seed; those of a study below it."""
+    """One line per run: how many stages are finished, the last one, its base, the last loss or the step of the newest
+    checkpoint, CPU-seconds, seed; those of a study below it."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; next: huatuo demo, or --runs FOLDER")
     found = sorted(path for path in folder.iterdir() if path.is_dir() and (not only or path.name == only))
@@ -148,9 +149,25 @@ def runs(folder: Path, only: str = "") -> Iterator[str]:
             last = max(stages, key=lambda m: (m.finished, NAMES.index(m.stage) if m.stage in NAMES else -1))
             cpu = sum(m.cpu_seconds for m in stages)
             done = f"{len(stages)} stages finished, last {last.stage} {last.finished}"
-            yield f"{name}: {done}, {cpu:.0f} CPU-s, seed {last.seed}"
+            yield ", ".join([f"{name}: {done}", *_training(path, stages), f"{cpu:.0f} CPU-s", f"seed {last.seed}"])
     if not shown:
         yield f"{folder}: no run yet"
+
+
+def _training(run: Path, stages: Iterable[store.Manifest]) -> Iterator[str]:
+    """What a run trains and how far it is; nothing before its tokens are there."""
+    from huatuo.models.save import card
+
+    made = {one.stage: one for one in stages}
+    train, tokens = made.get("train"), made.get("tokenise")
+    named = [card(run / "train" / "model").get("base", "") if train else ""]
+    named += [str(one.recipe.get("base", "")) for one in (train, tokens) if one]
+    if base := next(filter(None, named), ""):
+        yield f"base {base}"
+    if train and (loss := train.figures.get("last_loss")) is not None:
+        yield f"loss {loss:.3f}"
+    if steps := [int(path.name.split("-")[1]) for path in (run / "train.part" / "state").glob("step-*")]:
+        yield f"training not finished, checkpoint of step {max(steps):,}"
 
 
 def _runs_at(path: Path) -> list[Path]:

@@ -371,7 +371,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("score", 8, "score the answers", SCORED, _table("score"), _score),
     Stage(
         "report",
-        9,
+        10,
         "one page",
         ("ingest", "questions", "curate", "synth", "unify", "order", "tokenise", "train", "ask", "score"),
         lambda recipe: {**table(recipe.report), "title": recipe.run.title, "demo": recipe.run.demonstration},

@@ -103,14 +103,15 @@ def test_the_baseline_never_runs_through_a_number():
             assert end <= figures.WIDTH
 
 
+def source(name: str, items: int, *counts: int) -> figures.Source:
+    """A source of which so many come in each tenth of 1,000 places."""
+    sums = [sum(counts[:i]) for i in range(len(counts) + 1)]
+    return figures.Source(name, items, tuple((100.0 * i, n / items) for i, n in enumerate(sums)))
+
+
 def test_a_small_source_that_ends_early_is_a_line_of_its_own_and_its_end_is_said():
-    large, small = [0.96] * 5 + [1.0] * 5, [0.04] * 5 + [0.0] * 5
-    found = figures.sources([("graph", large), ("documents", small), ("empty", [0.0] * 10)], 1000)
-    assert [(source.name, source.items, source.last) for source in found] == [
-        ("graph", 980, 1000.0),
-        ("documents", 20, 500.0),
-    ]
-    assert found[1].learned[3] == (300.0, 0.6)
+    found = [source("graph", 980, *[96] * 5, *[100] * 5), source("documents", 20, *[4] * 5, *[0] * 5)]
+    assert [(one.share, one.last) for one in found] == [(1.0, 1000.0), (1.0, 500.0)]
     even = figures.Beside(("均匀", "evenly"))
     picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), even, "en")
     assert "documents: 20, learned by 500" in picture
@@ -120,8 +121,27 @@ def test_a_small_source_that_ends_early_is_a_line_of_its_own_and_its_end_is_said
     assert heights[0] - heights[-1] == figures.HEIGHT - figures.BOTTOM - figures.TOP  # from 0 to 100 %
 
 
+def test_a_source_that_was_learned_in_part_ends_where_the_training_did():
+    found = [source("graph", 400, 30, 30), source("documents", 100, 40, 0), source("web", 500, 0, 0)]
+    even = figures.Beside(("均匀", "evenly"))
+    said = ("学到", "learned"), ("样本", "samples")
+    picture = figures.progress(found, 1000, *said, even, "en")
+    for words in ("graph: 60 of 400 learned", "documents: 40 of 100 learned", "web: 0 of 500 learned"):
+        assert words in picture
+    assert "web：500 条中学了 0 条" in figures.progress(found, 1000, *said, even, "zh")
+    drawn = [node.get("points", "").split() for node in ET.fromstring(picture).iter() if node.tag.endswith("polyline")]
+    high, low = figures.TOP, figures.HEIGHT - figures.BOTTOM
+    right = figures.LEFT + 0.2 * (figures.WIDTH - figures.LEFT - figures.RIGHT)
+    assert [float(place) for place in drawn[1][-1].split(",")] == pytest.approx(
+        [right, low - 0.15 * (low - high)], 1e-3
+    )
+    ordered = figures.progress(found, 1000, *said, even, "en", learned=False)
+    assert "documents: 100, the last at 100" in ordered
+    assert "learned by" not in ordered
+
+
 def test_what_the_weights_let_expect_is_a_line_in_the_source_that_it_is_about():
-    found = figures.sources([("graph", [0.9] * 10), ("documents", [0.1] * 10)], 1000)
+    found = [source("graph", 900, *[90] * 10), source("documents", 100, *[10] * 10)]
     wanted = [(0.0, 0.0), (500.0, 0.5), (1000.0, 1.0)]
     beside = figures.Beside(("均匀", "evenly"), ("期望", "closed form"), {"documents": wanted})
     picture = figures.progress(found, 1000, ("学到", "learned"), ("位置", "position"), beside, "en")

@@ -51,7 +51,7 @@ def test_groups_baselines_metrics_stages_and_kinds_have_labels():
     assert {baselines.RANDOM, baselines.MOST_FREQUENT} <= set(names.MODELS)
     assert set(score.METRICS) <= set(names.METRICS)
     assert set(score.GRADES) == set(names.GRADES)
-    assert set(NAMES) - {"report"} == set(names.STAGES)
+    assert set(NAMES) == set(names.STAGES)
     assert set(relations.KNOWN) <= set(names.KINDS)
 
 

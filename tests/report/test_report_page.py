@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from huatuo import store
 from huatuo.errors import DataError
 from huatuo.recipe import ReportSettings, RunSettings
 from huatuo.records import Fact, Figure, Finding, Origin
-from huatuo.records_trained import StepLog
+from huatuo.records_trained import SourceCount, StepLog
 from huatuo.report import page
 from huatuo.report.collect import collect
 
@@ -139,6 +140,55 @@ def test_the_chinese_page_names_rules_kinds_and_models_in_chinese(finished, tmp_
     assert "withheld" in shown  # in small print
 
 
+def trained(folder: Path, steps: int, kept: int, found: Sequence[Finding] = ()) -> Path:
+    """A training of 16 samples a step, 12 of them of the graph, that was to learn 4,000 and 1,000."""
+    with store.writing(folder, stage="train", key="k") as out:
+        counts = (SourceCount(source="graph", samples=12), SourceCount(source="sample_documents", samples=4))
+        numbers = {"tokens": 10, "learned_tokens": 5, "loss": 1.0, "learning_rate": 1e-3, "gradient_norm": 1.0}
+        for step in range(1, steps + 1):
+            out.write("steps", StepLog(step=step, seconds=1.0, sources=counts, **numbers))
+        for finding in found:
+            out.write("findings", finding)
+        out.figures |= {"samples of graph": 4000.0, "samples of sample_documents": 1000.0, "kept_step": float(kept)}
+    return folder
+
+
+@pytest.mark.parametrize("kept", [1, 3, 200, 250])
+def test_the_composition_is_what_was_learned_up_to_the_weights_kept(finished, tmp_path, kept):
+    folders = finished | {"train": trained(tmp_path / "train", 250, kept)}
+    found = collect(folders, 3).composition
+    assert found is not None
+    assert (found.learned, found.total) == (True, 5000)
+    ends = {source.name: (source.items, source.reached[-1]) for source in found.sources}
+    assert ends == {
+        "graph": (4000, (16.0 * kept, 12 * kept / 4000)),
+        "sample_documents": (1000, (16.0 * kept, 4 * kept / 1000)),
+    }
+    text = (made(tmp_path / "r", folders, language="en") / "report.html").read_text(encoding="utf-8")
+    assert f"graph: {12 * kept:,} of 4,000 learned" in text
+    assert ("sample_documents: 1,000, learned by 4,000" in text) is (kept == 250)
+    before = {name: folder for name, folder in finished.items() if name not in ("train", "ask", "score")}
+    text = (made(tmp_path / "b", before, language="en") / "report.html").read_text(encoding="utf-8")
+    assert "as drawn, not as learned" in text
+    assert "learned by" not in text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_run_whose_loss_rose_says_so_first_and_before_all_other_findings(finished, tmp_path, language):
+    about = {"severity": "warning", "subject": "train"}
+    rose = "validation loss 1.060 before training, 4.263 after it; expected a fall; next: lower train.learning_rate, "
+    rose += 'or set train.evaluate_every and train.keep = "best"'
+    notes = [
+        Finding(rule="validation_worse", place="held-out pairs", message=rose, **about),
+        Finding(rule="clipped", place="9 steps", message="the gradient norm", **about),
+    ]
+    folders = finished | {"train": trained(tmp_path / "train", 9, 9, notes)}
+    assert [rule for rule, *_ in collect(folders, 3).noted] == ["validation_worse", "clipped"]
+    text = (made(tmp_path / "r", folders, language=language) / "report.html").read_text(encoding="utf-8")
+    first = text[text.index('role="alert"') : text.index("<h1>")]
+    assert ("训练前的验证损失为 1.060，训练后为 4.263" if language == "zh" else "4.263 after it") in first
+
+
 @pytest.mark.parametrize("language", ["zh", "en", "both"])
 def test_what_looks_wrong_with_the_training_is_said_in_the_language_of_the_page(finished, tmp_path, language):
     message = (
@@ -255,7 +305,10 @@ def test_ledger_losses_and_pairs_add_up(finished):
     assert found.contaminated() == 4
     assert all(loss.reason for loss in found.losses)
     assert found.positions == 4712
-    assert all(abs(sum(column) - 1) < 1e-9 for column in zip(*(s for _, s in found.shares), strict=True))
+    assert found.composition is not None
+    assert not found.composition.learned  # that training does not say how much of each source it was to learn
+    assert sum(source.items for source in found.composition.sources) == found.composition.total == 4712
+    assert all(source.reached[-1] == (4712.0, 1.0) for source in found.composition.sources)
     assert found.curve[-1][0] == 1500
     assert found.tokens == 3_000_000
 

@@ -21,7 +21,7 @@ from huatuo.models import scratch, tokenizers
 from huatuo.recipe import LoraSettings, RunSettings, TrainSettings
 from huatuo.records import Finding
 from huatuo.records_trained import StepLog
-from huatuo.train import loop, refusals, setup
+from huatuo.train import held_out, loop, refusals, setup
 from huatuo.train.samples import Samples, in_order
 
 Make = Callable[..., TrainSettings]
@@ -364,7 +364,7 @@ def test_what_came_after_the_best_weights_was_not_learned_by_them(
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([9.0, 5.0, 3.0, 4.0, 3.0, 7.0])  # before; after 5, 10, 15 and 20 steps; at the end
-    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(losses))
+    monkeypatch.setattr(held_out, "mean", lambda *_: next(losses))
     stages.prepare(made_pairs(500), settings())
     folder = stages.train(settings(evaluate_every=5, keep="best", steps=25))
     manifest, kept = store.read_manifest(folder), steps_of(folder)[:10]
@@ -429,7 +429,7 @@ def test_best_weights_that_are_damaged_meanwhile_do_not_lose_the_run(
             next(folder.glob("__0_*")).unlink()
         return losses.pop(0)
 
-    monkeypatch.setattr(loop, "_validation_loss", measure)
+    monkeypatch.setattr(held_out, "mean", measure)
     stages.prepare(made_pairs(500), settings())
     folder = stages.train(settings(evaluate_every=5, keep="best", steps=25))
     manifest = store.read_manifest(folder)

@@ -108,6 +108,8 @@ def test_every_rule_has_a_case_and_says_what_next() -> None:
         clip=1.0, before=1.0, after=2.0, samples=10, twins=9, asked=5, trained=5, sources=3,
     )  # fmt: skip
     found = looks_wrong(everything)
+    assert [f.rule for f in found] == sorted((f.rule for f in found), key=notes.RULES.index)
+    assert found[0].rule == "validation_worse"
     assert {f.rule for f in found} == set(notes.RULES) - {"validation_turned", "best_damaged", "all_learned"}
     assert all("next: " in f.message and f.severity == "warning" for f in found)
 

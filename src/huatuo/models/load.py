@@ -160,8 +160,8 @@ def _weights(folder: Path, allow_pickle: bool) -> list[Path]:
     if not safe and pickled and not allow_pickle:
         raise ModelError(
             f"{folder}: {pickled[0].name} is pickled, and reading it can run code; expected *.safetensors; next: "
-            "convert "
-            "the weights, or pass allow_pickle=True if you trust whoever made them"
+            "convert the weights, or set train.allow_pickle = true (in Python: allow_pickle=True) if you trust whoever "
+            "made them"
         )
     stem = "model.safetensors" if safe or not pickled else "pytorch_model.bin"
     index = folder / f"{stem}.index.json"

@@ -94,6 +94,12 @@ def card(folder: Path) -> dict[str, Any]:
     return found
 
 
+def name_of(folder: Path) -> str:
+    """What people call the model of a folder: by the folder's name; what a run trained, by the run's name too."""
+    place = folder.absolute()
+    return "/".join(place.parts[-3:]) if place.parent.name == "train" else place.name
+
+
 def save(
     model: Any,
     tokenizer: Any,

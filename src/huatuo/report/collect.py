@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from huatuo.records_scored import PartFigure
 from huatuo.records_trained import HeldOutAnswer
 from huatuo.report.answers import Answers, answers
 from huatuo.report.facts import Ledger, account
+from huatuo.report.figures import Source
 from huatuo.report.tables import primary_metric
 
 CURVE_BINS = 160
 """Points of the loss curve: more cannot be told apart on a phone."""
 
 ORDER_BINS = 48
-"""Bins of the composition chart."""
+"""Bins of the composition chart, of places or of steps."""
 
 CONTAMINATED = "contaminated"
 """Rule of curate and unify that drops what overlaps with the questions."""
@@ -65,6 +67,20 @@ class HeldOut:
     """Model and answer."""
 
 
+@dataclass(frozen=True)
+class Composition:
+    """How far each source came: in a finished training up to the weights kept, else in the order as it was drawn."""
+
+    sources: list[Source]
+    """The largest first, the small ones lumped together."""
+    total: int
+    """Samples planned in all, or places of the order."""
+    learned: bool
+    """Whether a training learned it."""
+    expected: dict[str, list[tuple[float, float]]]
+    """(position, share of its items expected up to there) of each of the sources; none where no weights apply."""
+
+
 @dataclass
 class Found:
     """All that was read."""
@@ -78,10 +94,10 @@ class Found:
     entities: list[tuple[str, int]] = field(default_factory=list)
     pairs: dict[tuple[str, str], int] = field(default_factory=dict)
     ledger: Ledger | None = None
-    shares: list[tuple[str, list[float]]] = field(default_factory=list)
     positions: int = 0
-    expected: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    """(position, share of its items expected up to there) of each source in `shares`; none where no weights apply."""
+    """Places of the training order."""
+    composition: Composition | None = None
+    """How far each source came."""
     curve: list[tuple[float, float, float, float]] = field(default_factory=list)
     validation: list[tuple[float, float]] = field(default_factory=list)
     """(step, loss of the samples held out), where it was measured."""
@@ -127,8 +143,7 @@ def collect(folders: Mapping[str, Path], samples: int) -> Found:
         )
     if "order" in folders:
         found.positions = found.rows("order", "order")
-        found.shares = _shares(folders["order"], found.positions)
-        found.expected = _expected(folders["order"], [name for name, _ in found.shares])
+        found.composition = _composition(folders, found.manifests) if found.positions else None
     if "train" in folders:
         found.curve, found.tokens = _curve(folders["train"])
         found.validation = _validation(folders["train"], found.manifests["train"], found.curve)
@@ -170,7 +185,7 @@ def _losses(stage: str, folder: Path, manifest: store.Manifest) -> list[Loss]:
 
 
 def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
-    """(rule, severity, count, one message), the gravest first."""
+    """(rule, severity, count, one message), the gravest first; then the most frequent, then as they were found."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for row in columns(folder, "findings", "rule", "severity", "place", "message"):
@@ -180,33 +195,67 @@ def _findings(folder: Path) -> list[tuple[str, str, int, str]]:
     grave = ("error", "warning", "note")
     return [
         (rule, severity, n, examples[rule, severity])
-        for (rule, severity), n in sorted(
-            counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1], item[0][0])
-        )
+        for (rule, severity), n in sorted(counts.items(), key=lambda item: (grave.index(item[0][1]), -item[1]))
     ]
 
 
 # ---------------------------------------------------------------- order and steps
 
 
-def _shares(folder: Path, total: int) -> list[tuple[str, list[float]]]:
-    """Share of each source in equal bins of the order; the largest sources first, small ones lumped together."""
+def _composition(folders: Mapping[str, Path], manifests: Mapping[str, store.Manifest]) -> Composition:
+    """How far each source came, by the steps of a finished training that counted what it was to learn, else by the
+    order."""
+    begin, train, places = "samples of ", manifests.get("train"), manifests["order"].tables["order"].rows
+    items = {
+        name.removeprefix(begin): round(n or 0)
+        for name, n in (train.figures.items() if train else ())
+        if name.startswith(begin)
+    }
+    learned = bool(train and items)
+    if train and learned:
+        counts, edges = _learned(folders["train"], round(train.figures["kept_step"] or 0), list(items))
+    else:
+        counts, edges = _ordered(folders["order"], places)
+        items = {name: sum(own) for name, own in counts.items()}
+    names = sorted(items, key=lambda name: (-items[name], name))
+    if len(names) > MOST_SOURCES + 1:
+        small, names = names[MOST_SOURCES:], [*names[:MOST_SOURCES], f"… ({len(names) - MOST_SOURCES})"]
+        counts[names[-1]] = [sum(column) for column in zip(*(counts[name] for name in small), strict=True)]
+        items[names[-1]] = sum(items[name] for name in small)
+    sources = [_source(name, items[name], counts[name], edges) for name in names]
+    total = sum(source.items for source in sources)
+    return Composition(sources, total, learned, _expected(folders["order"], names, total / places))
+
+
+def _source(name: str, items: int, counts: Sequence[int], edges: Sequence[float]) -> Source:
+    sums = [0, *accumulate(counts)]
+    return Source(name, items, tuple((edge, n / items) for edge, n in zip(edges, sums, strict=True)))
+
+
+def _ordered(folder: Path, total: int) -> tuple[dict[str, list[int]], list[float]]:
+    """Places of each source in equal bins of the order, and where these end."""
     bins = max(1, min(ORDER_BINS, total // 8))
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * bins)
     for row in columns(folder, "order", "position", "source"):
         counts[str(row["source"])][min(bins - 1, int(row["position"]) * bins // max(total, 1))] += 1
-    names = sorted(counts, key=lambda name: (-sum(counts[name]), name))
-    if len(names) > MOST_SOURCES + 1:
-        rest = [counts.pop(name) for name in names[MOST_SOURCES:]]
-        names = [*names[:MOST_SOURCES], f"… ({len(rest)})"]
-        counts[names[-1]] = [sum(column) for column in zip(*rest, strict=True)]
-    sums = [sum(counts[name][i] for name in names) or 1 for i in range(bins)]
-    shares = [(name, [n / s for n, s in zip(counts[name], sums, strict=True)]) for name in names]
-    return shares if bins > 1 else [(name, values * 2) for name, values in shares]
+    return counts, [float(-(-i * total // bins)) for i in range(bins + 1)]
 
 
-def _expected(folder: Path, names: list[str]) -> dict[str, list[tuple[float, float]]]:
-    """What the weights let expect of each source that is drawn; of those that are lumped together, of their sum."""
+def _learned(folder: Path, kept: int, names: Sequence[str]) -> tuple[dict[str, list[int]], list[float]]:
+    """Samples of each source in equal bins of the steps up to ``kept``, and the samples learned where these end."""
+    bins = max(1, min(ORDER_BINS, kept))
+    counts = {name: [0] * bins for name in names}
+    for row in columns(folder, "steps", "step", "sources"):
+        if row["step"] <= kept:
+            for one in row["sources"]:
+                counts[one["source"]][(row["step"] - 1) * bins // kept] += one["samples"]
+    learned = accumulate(sum(column) for column in zip(*counts.values(), strict=True))
+    return counts, [0.0, *map(float, learned)]
+
+
+def _expected(folder: Path, names: list[str], each: float) -> dict[str, list[tuple[float, float]]]:
+    """What the weights let expect of each source that is drawn; of those that are lumped together, of their sum.
+    ``each``: samples for a place of the order, more than 1 where pairs were split."""
     if "composition" not in store.read_manifest(folder).tables:
         return {}
     items: dict[str, dict[int, float]] = {name: defaultdict(float) for name in names}
@@ -214,7 +263,7 @@ def _expected(folder: Path, names: list[str]) -> dict[str, list[tuple[float, flo
         source = str(row["source"])
         items[source if source in items else names[-1]][int(row["position"])] += float(row["expected"])
     return {
-        name: [(float(position), value / max(own.values())) for position, value in sorted(own.items())]
+        name: [(position * each, value / max(own.values())) for position, value in sorted(own.items())]
         for name, own in items.items()
         if own
     }

@@ -163,31 +163,33 @@ def _points(pairs: Iterable[tuple[float, float]]) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """How far one source is learned along the training order."""
+    """How far one source came along the training order."""
 
     name: str
     items: int
-    learned: tuple[tuple[float, float], ...]
-    """(position, share of this source's items up to there)."""
+    """All of it that the order holds."""
+    reached: tuple[tuple[float, float], ...]
+    """(position, share of its items up to there)."""
+
+    @property
+    def share(self) -> float:
+        """The share of its items that was reached at all."""
+        return self.reached[-1][1]
 
     @property
     def last(self) -> float:
-        """The position by which all of it is learned."""
-        return next(position for position, share in self.learned if share >= 1.0)
+        """The position after which no more of it comes."""
+        return next(position for position, share in self.reached if share >= self.share)
 
-
-def sources(shares: Sequence[tuple[str, Sequence[float]]], total: int) -> list[Source]:
-    """Each source's progress along ``total`` positions, from its share in equal bins of them; none for empty ones."""
-    found = []
-    for name, own in shares:
-        edges = [-(-i * total // len(own)) for i in range(len(own) + 1)]
-        counts = [share * (end - start) for share, start, end in zip(own, edges[:-1], edges[1:], strict=True)]
-        items = round(sum(counts))
-        if items:
-            sums = [round(math.fsum(counts[:i])) for i in range(len(edges))]
-            points = tuple((float(edge), n / items) for edge, n in zip(edges, sums, strict=True))
-            found.append(Source(name, items, points))
-    return found
+    def says(self, learned: bool) -> Label:
+        """How much of it there is, and where it ends; ``learned``: in a training, not in the order alone."""
+        end, items = short(self.last), f"{self.items:,}"
+        if not learned:
+            return f"{items} 条，排到 {end}", f"{items}, the last at {end}"
+        if self.share >= 1:
+            return f"{items} 条，到 {end} 学完", f"{items}, learned by {end}"
+        part = f"{round(self.share * self.items):,}"
+        return f"{items} 条中学了 {part} 条", f"{part} of {items} learned"
 
 
 @dataclass(frozen=True)
@@ -203,11 +205,17 @@ class Beside:
 
 
 def progress(
-    found: Sequence[Source], total: int, title: Label, x_name: Label, beside: Beside, language: str = "both"
+    found: Sequence[Source],
+    total: int,
+    title: Label,
+    x_name: Label,
+    beside: Beside,
+    language: str = "both",
+    learned: bool = True,
 ) -> Markup:
-    """A line per source: the share of its items that is learned by a position. A small source is as visible as a large
-    one, and where it ends is marked and said below; a thin dotted line in it is what its weight lets expect, and the
-    dashed diagonal what even mixing would give."""
+    """A line per source: the share of its items that is learned by a position, or where it is not ``learned``, that the
+    order holds. A small source is as visible as a large one, and where it ends is marked and said below; a thin dotted
+    line in it is what its weight lets expect, and the dashed diagonal what even mixing would give."""
     canvas, y_ticks, scale = Canvas(language), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, float(total))
     _frame(canvas, float(total), y_ticks, x_name, share=True)
 
@@ -218,21 +226,17 @@ def progress(
     canvas.add("polyline", points=diagonal, fill="none", stroke=MUTED, stroke_width=1, stroke_dasharray="3 4")
     for index, source in enumerate(found):
         colour = PALETTE[index % len(PALETTE)]
-        line = _points(place(x, y) for x, y in source.learned if x <= source.last)
+        line = _points(place(x, y) for x, y in source.reached if x <= source.last)
         style = {"stroke_dasharray": DASHES[index % len(DASHES)]} if index % len(DASHES) else {}
         canvas.add("polyline", points=line, fill="none", stroke=colour, stroke_width=2.5, **style)
         if wanted := beside.lines.get(source.name):
             thin = {"stroke": INK, "stroke_width": 1, "stroke_dasharray": "1 3"}
             canvas.add("polyline", points=_points(place(x, y) for x, y in wanted), fill="none", **thin)
-        x, y = place(source.last, 1.0)
+        x, y = place(source.last, source.share)
         canvas.add("circle", cx=_n(x), cy=_n(y), r=4.5, fill=colour, stroke="#ffffff")
         row = HEIGHT + 8 + 20 * index
         canvas.add("line", x1=4, x2=34, y1=row, y2=row, stroke=colour, stroke_width=2.5, **style)
-        ends = (
-            f"{source.items:,} 条，到 {short(source.last)} 学完",
-            f"{source.items:,}, learned by {short(source.last)}",
-        )
-        name = fit(source.name, 12)
+        ends, name = source.says(learned), fit(source.name, 12)
         canvas.text(42, row + 4, (f"{name}：{ends[0]}", f"{name}: {ends[1]}"), width=WIDTH - 44)
     row = HEIGHT + 8 + 20 * len(found)
     if beside.lines:

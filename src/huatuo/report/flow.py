@@ -49,7 +49,10 @@ def stations(found: Found, rows: Sequence[tables.Row]) -> list[Station]:
         _counted(found.rows("synth", "pairs"), "对生成", "made"),
         _counted(found.rows("unify", "pairs"), "对可用", "kept"),
     ]
-    order = [_counted(found.positions, "个位置", "positions"), _counted(len(found.shares), "个来源", "sources")]
+    order = [
+        _counted(found.positions, "个位置", "positions"),
+        _counted(len(found.composition.sources) if found.composition else 0, "个来源", "sources"),
+    ]
     training = [
         _counted(found.rows("train", "steps"), "步", "steps"),
         _counted(found.tokens, "词元", "tokens"),

@@ -73,6 +73,7 @@ STAGES: dict[str, Label] = {
     "train": ("训练", "train"),
     "ask": ("提问", "ask"),
     "score": ("评分", "score"),
+    "report": ("报告", "report"),
 }
 
 KINDS = {"disease": "疾病", "drug": "药物", "symptom": "症状", "herb": "中药"}
@@ -107,7 +108,10 @@ NUMBERS = {
     "learned_tokens": "所学词元",
     "cpu_seconds_of_the_loop": "训练循环的 CPU 秒",
     "tokens_per_cpu_second": "每 CPU 秒词元",
+    "tokens_per_second": "每秒词元",
     "tokens_per_char": "每字词元",
+    "padding_share": "填充份额",
+    "kept_step": "保留第几步的权重",
     "first_loss": "首步损失",
     "last_loss": "末步损失",
     "validation_loss_before": "训练前的验证损失",
@@ -209,6 +213,8 @@ def number(name: str) -> Label:
         return f"问答检查：{rule(name.removeprefix('lint '))[0]}", name
     if name.startswith("items of "):
         return f"{name.removeprefix('items of ')} 的条目", name
+    if name.startswith("samples of "):
+        return f"{name.removeprefix('samples of ')} 的样本", name
     if name.startswith("replies without a pair: "):
         return f"没有问答的回复：{rule(name.removeprefix('replies without a pair: '))[0]}", name
     model, found, end = name.partition(": ")

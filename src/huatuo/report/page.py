@@ -86,6 +86,7 @@ def html(settings: ReportSettings, run: RunSettings, found: Found, rows: list[ta
         demo=WORDS["demo"],
         device=WORDS["device"],
         warnings=[(key, groups) for key, code in _WARNINGS if (groups := _groups(rows, code))],
+        worse_than_before=next((example for rule, *_, example in found.noted if rule == "validation_worse"), ""),
         not_named=lambda *stages: flow.not_named(found, *stages),
         flows=flows(found, rows, settings.language),
         charts=charts(found, rows, settings.language),
@@ -264,10 +265,11 @@ def charts(found: Found, rows: list[tables.Row], language: str) -> list[tuple[st
     drawn = []
     if groups := _bar_groups(rows):
         drawn.append(("scores", figures.bars(groups, WORDS["scores"], WORDS["baseline"], language)))
-    if sources := figures.sources(found.shares, found.positions):
-        title, axis = WORDS["composition"], WORDS["position"]
-        beside = figures.Beside(WORDS["even"], WORDS["closed_form"], found.expected)
-        drawn.append(("composition", figures.progress(sources, found.positions, title, axis, beside, language)))
+    if (mix := found.composition) and mix.sources:
+        key, axis = ("composition", "samples_learned") if mix.learned else ("composition_ordered", "position")
+        beside = figures.Beside(WORDS["even"], WORDS["closed_form"], mix.expected)
+        given = mix.sources, mix.total, WORDS[key], WORDS[axis], beside, language, mix.learned
+        drawn.append((key, figures.progress(*given)))
     if found.curve:
         held_out = (WORDS["trained_loss"], WORDS["held_out_loss"], found.validation)
         drawn.append(("loss", figures.curve(found.curve, WORDS["loss"], WORDS["step"], language, held_out)))

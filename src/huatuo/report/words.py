@@ -25,6 +25,10 @@ WORDS: dict[str, Label] = {
         "注意：模型答出了特意不教的内容，对照失效（请查泄漏）：",
         "Mind: the model answers what was kept from it on purpose, so the control fails (look for a leak):",
     ),
+    "worse_loss": (
+        "注意：训练后的模型对留出样本的损失比训练前高。",
+        "Mind: the loss of the samples held out is higher than before training.",
+    ),
     "switch": ("语言", "Language"),
     "results": ("学到了吗？", "Did it learn?"),
     "results_note": (
@@ -127,6 +131,11 @@ WORDS: dict[str, Label] = {
         "各来源学到了多少（高于虚线：排在前面）",
         "How far each source is learned (above the dashed line: it comes early)",
     ),
+    "composition_ordered": (
+        "各来源在训练顺序中的位置（按抽出的顺序，不是学到的；高于虚线：排在前面）",
+        "Where each source stands in the order (as drawn, not as learned; above the dashed line: it comes early)",
+    ),
+    "samples_learned": ("已学样本数", "samples learned"),
     "even": ("均匀混合", "evenly mixed"),
     "closed_form": ("按权重的期望（闭式解）", "expected from the weights (closed form)"),
     "loss": ("损失（每个所学词元）", "Loss (per learned token)"),

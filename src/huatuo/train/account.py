@@ -34,3 +34,5 @@ def account(data: Samples, sequence: Sequence, steps: Steps, done: int, out: sto
         leaving.leave(pairs, rule, reason)
     settle(out, sequence.pairs, int(np.count_nonzero(learned)), {rule: len(pairs) for rule, (pairs, _) in left.items()})
     out.figures["planned_steps"] = float(len(steps))
+    planned = np.bincount(data.sources[sequence.samples], minlength=len(data.source_names)).tolist()
+    out.figures |= {f"samples of {name}": float(n) for name, n in zip(data.source_names, planned, strict=True) if n}

@@ -39,19 +39,26 @@ class AnswerHead(ChosenHead):
 
     def loss_sum(self, batch: Batch) -> Tensor:
         """Sum of the cross-entropy over the learned tokens of a batch, in fp32."""
+        rows, labels = self._predicted(batch)
+        if not torch.is_grad_enabled():
+            return functional.cross_entropy(rows, labels, reduction="sum")
+        loss: Tensor = _CrossEntropy.apply(rows, labels)  # type: ignore[no-untyped-call]
+        return loss
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Cross-entropy of each learned token of a batch, in their order, in fp32."""
+        return functional.cross_entropy(*self._predicted(batch), reduction="none")
+
+    def _predicted(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The logits at the learned tokens of a batch, in fp32, and these tokens."""
         device = next(self.model.parameters()).device
         ids, positions, targets, labels = (
             torch.from_numpy(array).to(device) for array in (batch.ids, batch.positions, batch.targets, batch.labels)
         )
         inputs = {"input_ids": ids, "position_ids": positions}
         logits = self.output(targets, **inputs, use_cache=False).logits  # (1, targets, vocabulary)
-        rows = logits.squeeze(
-            0
-        ).float()  # an index would fill a tensor of the same size with zeros in the backward pass
-        if not torch.is_grad_enabled():
-            return functional.cross_entropy(rows, labels, reduction="sum")
-        loss: Tensor = _CrossEntropy.apply(rows, labels)  # type: ignore[no-untyped-call]
-        return loss
+        # An index would fill a tensor of the same size with zeros in the backward pass.
+        return logits.squeeze(0).float(), labels
 
 
 @contextmanager

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from huatuo import store
 from huatuo.models import formats
 from huatuo.models import load as models
 from huatuo.recipe import TrainSettings
 from huatuo.records_trained import SourceCount, StepLog
-from huatuo.train import notes, samples
+from huatuo.train import held_out, notes, samples
 from huatuo.train.pack import Steps
 from huatuo.train.samples import Samples
 from huatuo.train.setup import Ready, sizes
@@ -29,6 +31,10 @@ class Progress:
     """Rows of the table ``steps`` so far."""
     validation_before: float | None = None
     """Validation loss before the first step."""
+    losses_before: list[float] | None = None
+    """That of each sample (`huatuo.train.held_out`), summed over its learned tokens."""
+    computed: int = 0
+    """Tokens that went through the model in these steps, padding counted in."""
     best_step: int = 0
     """Step with the lowest validation loss measured while training; 0: none yet."""
     best_loss: float | None = None
@@ -57,8 +63,12 @@ class Learned:
     """The steps taken."""
     after: float | None = None
     """Validation loss of the weights kept."""
+    losses_after: held_out.Losses | None = None
+    """That of each sample."""
     kept_step: int = 0
     """The step whose weights these are."""
+    tokens_per_second: float | None = None
+    """Real tokens learned by second of this attempt, measuring and saving counted in; None where it took no step."""
     resumed_at: int = 0
     """Steps that an earlier attempt had done."""
     weights: dict[str, Any] | None = None
@@ -80,6 +90,8 @@ def write(settings: TrainSettings, learned: Learned, tokens_folder: Path, out: s
     for row in progress.steps:
         counts = tuple(SourceCount(source=name, samples=n) for name, n in row["sources"].items())
         out.write("steps", StepLog(**{**row, "sources": counts}))
+    before = None if progress.losses_before is None else np.array(progress.losses_before)
+    held_out.write(before, learned.losses_after, learned.data, out)
     tokens = sum(row["tokens"] for row in progress.steps)
     turns = int(store.read_manifest(tokens_folder).figures.get("most_turns") or 0)
     kept = progress.steps[: learned.kept_step]  # what the weights that are saved have seen
@@ -96,6 +108,8 @@ def write(settings: TrainSettings, learned: Learned, tokens_folder: Path, out: s
             "learned_tokens": float(sum(row["learned_tokens"] for row in progress.steps)),
             "cpu_seconds_of_the_loop": round(progress.seconds, 3),
             "tokens_per_cpu_second": tokens / progress.seconds if progress.seconds > 0 else None,
+            "tokens_per_second": learned.tokens_per_second,
+            "padding_share": 1 - tokens / progress.computed,
             "first_loss": progress.steps[0]["loss"],
             "last_loss": progress.steps[-1]["loss"],
             "validation_loss_before": progress.validation_before,

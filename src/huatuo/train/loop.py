@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from torch import nn
 
 from huatuo import store
 from huatuo.errors import TrainingError
-from huatuo.progress import bar, cpu_seconds
+from huatuo.progress import bar, cpu_seconds, say
 from huatuo.recipe import RunSettings, TrainSettings
-from huatuo.train import checkpoint, notes, samples, watch
+from huatuo.train import checkpoint, held_out, notes, samples, watch
 from huatuo.train.account import account
 from huatuo.train.compiled import compile_layers
 from huatuo.train.disk import last_good, model_said, newest_first
@@ -39,9 +40,6 @@ from huatuo.train.trackers import FOLDER, tracking
 STATE = "state"
 """Folder of the checkpoints while training; removed when it is finished."""
 
-VALIDATION_SAMPLES = 1_000
-"""Validation samples whose loss is measured before and after, the first by pair id."""
-
 log = logging.getLogger(__name__)
 
 ALONE = Ranks()
@@ -51,8 +49,8 @@ ALONE = Ranks()
 def train(
     settings: TrainSettings, run: RunSettings, tokens: Path, order: Path, out: store.Writer, ranks: Ranks = ALONE
 ) -> None:
-    """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, the table ``steps``, and what
-    looks wrong as ``findings``.
+    """Write the trained model to ``model/``, an untrained one from scratch to ``base/``, the tables ``steps`` and
+    ``held_out``, and what looks wrong as ``findings``.
 
     Continues from the newest checkpoint in ``state/``, bit for bit where processes, threads, torch and processor are
     the same. Raises TrainingError where nothing can be learned or the loss is not a number; KeyboardInterrupt (Ctrl-C)
@@ -87,20 +85,24 @@ def learn(
     model.train()
     with (
         answer_head(model, ranks.device, trim=plain) as head,
-        bar("train", total, "steps", quiet=not ranks.is_first) as running,
+        bar("train", total, "steps", quiet=not ranks.is_first, done=progress.done, beside="tokens") as running,
         tracking(trackers, folder.parent / FOLDER, run.name, settings.model_dump(), progress.done) as pass_on,
         polite_interrupt() as stop,
     ):
+        losses = partial(_losses, head, learned, settings, state, ranks)
         if progress.done == 0:
-            progress.validation_before = _measured(head, learned, settings, state, ranks)
-        running.advance(progress.done)
+            each = losses()
+            progress.losses_before = None if each is None else each.tolist()
+            progress.validation_before = held_out.mean(each, data)
+        elif ranks.is_first:
+            say(f"train: going on from step {progress.done:,} of {total:,}")
         for number in range(progress.done, total):
             if settings.patience and progress.measured_since_best >= settings.patience:
                 break
             step = steps[number]
             rate = set_rates(found, rate_factor(number, total, settings))
             targets = int(data.learned_counts[places[step.samples()]].sum())
-            loss = 0.0
+            loss, computed = 0.0, 0
             for micro, counts in dealt(step.micro_batches, lengths, ranks):
                 batch = data.batch(places[micro], layout)
                 with torch.autocast(ranks.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
@@ -108,7 +110,8 @@ def learn(
                 whole_part = part * ranks.size  # the processes' gradients are averaged, and this is a sum
                 whole_part.backward()  # type: ignore[no-untyped-call]
                 loss += float(part.detach())
-            loss = ranks.sums(loss)[0]
+                computed += batch.ids.size
+            loss, computed_by_all = ranks.sums(loss, computed)
             norm = _clip(model, settings.clip)
             _check_finite(loss, norm, number + 1, rate, state, settings)
             for optimiser in found:
@@ -117,9 +120,10 @@ def learn(
             seconds = cpu_seconds() - started
             progress.steps.append(_row(number + 1, step, places, data, targets, loss, rate, norm, seconds))
             progress.done, progress.seconds = number + 1, seconds
-            running.advance(1, note=f"loss {loss:.3f} lr {rate:.2e}")
+            progress.computed += int(computed_by_all)
+            running.advance(1, f"loss {loss:.3f} lr {rate:.2e}", beside=progress.steps[-1]["tokens"])
             if watch.is_due(settings, progress.done, total):
-                _measure(progress, best, head, _measured(head, learned, settings, state, ranks))
+                _measure(progress, best, head, held_out.mean(losses(), data))
             pass_on(progress.steps[-1])
             stops = any(ranks.sums(stop.is_set()))
             if stops or (progress.done % settings.checkpoint_every == 0 and progress.done < total):
@@ -127,11 +131,11 @@ def learn(
                 best.forget_others()
             if stops:
                 raise KeyboardInterrupt
-        learned.after, learned.kept_step = _measured(head, learned, settings, state, ranks), progress.done
+        learned.tokens_per_second = running.beside_per_second() or None
+        learned.losses_after = losses()
         if progress.done > learned.resumed_at:  # a disk that does not take the model must not cost what was learned
             _save(state, made, progress, model, found, settings.keep_checkpoints, ranks)
-        if best.kept and learned.after is not None and (better := best.restore(model, learned.after)):
-            learned.kept_step, learned.after = better
+        _choose(learned, model, best, losses)
     learned.weights = whole_weights(model, ranks)
     return learned
 
@@ -196,6 +200,15 @@ def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float
     progress.best_step, progress.best_loss = best.step, best.loss
 
 
+def _choose(learned: Learned, model: nn.Module, best: watch.Best, losses: Callable[[], held_out.Losses | None]) -> None:
+    """Put the best weights back where they are wanted and better than the last ones; say whose losses these are."""
+    learned.kept_step = learned.progress.done
+    learned.after = held_out.mean(learned.losses_after, learned.data)
+    if best.kept and learned.after is not None and (better := best.restore(model, learned.after)):
+        learned.kept_step, learned.after = better
+        learned.losses_after = losses()
+
+
 def _clip(model: nn.Module, largest: float) -> float:
     """Norm of all gradients before they were scaled down to ``largest`` (0: left alone)."""
     trainable = [p for p in model.parameters() if p.grad is not None]
@@ -248,29 +261,15 @@ def _row(
     }
 
 
-def _measured(head: AnswerHead, learned: Learned, settings: TrainSettings, state: Path, ranks: Ranks) -> float | None:
-    """The validation loss now; None without validation samples. Raises TrainingError where it is no finite number."""
-    loss = _validation_loss(head, learned.data, settings, learned.layout, ranks)
+def _losses(
+    head: AnswerHead, learned: Learned, settings: TrainSettings, state: Path, ranks: Ranks
+) -> held_out.Losses | None:
+    """The losses of the samples held out, now. Raises TrainingError where their mean is no finite number."""
+    each = held_out.losses(head, learned.data, settings, learned.layout, ranks)
+    loss = held_out.mean(each, learned.data)
     if loss is not None and not math.isfinite(loss):
         raise _no_number(f"validation loss {loss}", learned.progress.done, state, settings)
-    return loss
-
-
-@torch.no_grad()
-def _validation_loss(
-    head: AnswerHead, data: Samples, settings: TrainSettings, layout: str, ranks: Ranks
-) -> float | None:
-    """Mean loss per learned token of the validation samples; None where there are none."""
-    rows = data.validation[np.argsort(data.pair_ids[data.validation], kind="stable")][:VALIDATION_SAMPLES]
-    if not len(rows):
-        return None
-    head.model.eval()
-    total = 0.0
-    for step in plan(data.lengths[rows], settings.model_copy(update={"layout": layout}), 0, is_mixed=False):
-        for micro, counts in dealt(step.micro_batches, data.lengths[rows], ranks):
-            total += float(head.loss_sum(data.batch(rows[micro], layout))) * counts
-    head.model.train()
-    return ranks.sums(total)[0] / int(data.learned_counts[rows].sum())
+    return each
 
 
 # ---------------------------------------------------------------- checkpoints

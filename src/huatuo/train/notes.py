@@ -58,10 +58,10 @@ REBOUND = 1.05
 equal models differ by less."""
 
 RULES = (
-    "flat_loss", "validation_worse", "validation_turned", "best_damaged", "few_learned", "all_learned", "twins",
+    "validation_worse", "flat_loss", "validation_turned", "best_damaged", "few_learned", "all_learned", "twins",
     "trained_question", "clipped", "exploded", "one_source",
 )  # fmt: skip
-"""Names of the findings, in the order in which they are told."""
+"""Names of the findings, in the order in which they are told: first that the run is worse than its base."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Evidence:
 def looks_wrong(found: Evidence) -> list[Finding]:
     """What looks wrong with a run, in the order of `RULES`; empty where nothing does."""
     rules = (_of_loss, _of_validation, _of_learned, _of_data, _of_gradients, _of_sources)
-    return [finding for rule in rules for finding in rule(found)]
+    return sorted((one for rule in rules for one in rule(found)), key=lambda one: RULES.index(one.rule))
 
 
 def _finding(rule: str, place: str, message: str) -> Finding:

@@ -16,6 +16,7 @@ from torch import nn
 from huatuo.errors import TrainingError, require
 from huatuo.models import load as models
 from huatuo.models import scratch, tokenizers
+from huatuo.models.save import name_of
 from huatuo.recipe import LoraSettings, RunSettings, TrainSettings
 from huatuo.train.forward import packing_isolates
 from huatuo.train.pack import Integers
@@ -86,7 +87,7 @@ def ready_model(settings: TrainSettings, run: RunSettings, tokens: Path, folder:
     else:
         loaded = models.load(Path(settings.base), _precision(settings, ranks), allow_pickle=settings.allow_pickle)
         model, tokenizer = models.merged(loaded.model), loaded.tokenizer
-        card |= {"base": Path(settings.base).name, "base_digest": loaded.digest, "notes": loaded.note}
+        card |= {"base": name_of(Path(settings.base)), "base_digest": loaded.digest, "notes": loaded.note}
         if loaded.note:
             log.warning("%s: %s", settings.base, loaded.note)
         if loaded.format not in ("", settings.format):
