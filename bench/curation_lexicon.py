@@ -2,11 +2,14 @@
 
 The lexicon and the texts come from the folder named by ``HUATUO_BENCH_DATA`` (a file ``THUOCL_medical.txt``, and any
 text); without it 18,000 made-up words in made-up texts. Abstracts are judged where the folder holds them: those of the
-labelled whose hash ends in an even digit chose words and threshold, the others were counted once.
+labelled whose hash (``raw_sha256``, of the text as the file has it) ends in an even digit chose words and threshold,
+the others were counted once. ``huatuo curate bench/abstracts.toml --calibrate bench/abstracts.labels.csv`` judges by
+the same labels.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.util
 import json
@@ -21,7 +24,7 @@ from run import Outcome
 from huatuo.corpus.lexicon import ENGLISH, EVERYDAY, FULL, Lexicon, Threshold, best, calibrate, read
 
 COUNT = int(os.environ.get("HUATUO_BENCH_TEXTS", "200000"))
-LABELS = Path(__file__).with_name("abstracts.labels.jsonl")
+LABELS = Path(__file__).with_name("abstracts.labels.csv")
 THRESHOLDS = range(5, 105, 5)
 
 
@@ -53,7 +56,7 @@ def judged() -> tuple[list[Threshold], Threshold] | None:
     found = sorted(place.rglob("pubmed_test.json")) if place else []
     if not found:
         return None
-    labels = {row["sha256"]: row["clinical"] for row in map(json.loads, LABELS.read_text().splitlines())}
+    labels = {row["raw_sha256"]: row["label"] == "keep" for row in csv.DictReader(LABELS.read_text().splitlines())}
     lexicon, halves = Lexicon(read(ENGLISH, read(EVERYDAY))), ([], [])
     for text in json.loads(found[0].read_text(encoding="utf-8")):
         digest = hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from huatuo.plan import CALLS
 from huatuo.recipe import Recipe
 
 if TYPE_CHECKING:
+    from huatuo.corpus.judgements import Label
     from huatuo.corpus.sheets import Read
 
 FOLDER = "calibration"
@@ -28,18 +29,21 @@ def draw(recipe: Recipe, root: Path, sheet: Path, count: int, by_model: bool) ->
         raise RecipeError("the recipe names no model that judges; next: add [corpus.judge] with url and model")
     sheets.refuse_existing(sheet)
     rows = sheets.drawn(recipe.corpus, count)
-    labels: dict[str, bool] = {}
+    labels: dict[str, Label] = {}
     if by_model:
         yield from _judged(recipe, root, rows, labels)
     sheets.write(sheet, rows, labels)
     yield f"{len(rows):,} texts drawn, {len(labels):,} with a label: {sheet}"
+    if len(rows) < count:
+        yield f"{count:,} were asked for: the sources hold {len(rows):,} different texts that pass the rules, no more"
     if len(labels) < len(rows):
         yield "next: fill in the column label (keep or drop), then huatuo curate RECIPE --calibrate SHEET"
 
 
-def _judged(recipe: Recipe, root: Path, rows: Sequence[Read], labels: dict[str, bool]) -> Iterator[str]:
-    """Lines on what the model said; fills ``labels`` (hash of the text → whether to keep it)."""
+def _judged(recipe: Recipe, root: Path, rows: Sequence[Read], labels: dict[str, Label]) -> Iterator[str]:
+    """Lines on what the model said; fills ``labels`` (by the hash of the text)."""
     from huatuo.corpus.calibration import asked
+    from huatuo.corpus.judgements import Label
     from huatuo.llm.cache import Cached
     from huatuo.llm.teachers import judge_of
 
@@ -47,7 +51,7 @@ def _judged(recipe: Recipe, root: Path, rows: Sequence[Read], labels: dict[str, 
     root.mkdir(parents=True, exist_ok=True)
     model = Cached(judge_of(recipe.corpus.judge, root / CALLS), root / CALLS)
     found = asked(recipe.corpus, rows, model)
-    labels.update({row.id: row.keep for row in found.judged})
+    labels.update({row.id: Label(row.keep, row.by) for row in found.judged})
     yield f"{model.name} judged {len(found.judged):,} of {len(rows):,} texts; {found.spent}"
     reasons = sorted(found.unscored.values())
     if reasons:

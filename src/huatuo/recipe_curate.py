@@ -52,8 +52,11 @@ class CorpusSource(Settings):
 class LexiconSettings(Settings):
     """How dense a text must be in terms of the domain."""
 
-    files: tuple[Path, ...] = Field(min_length=1)
+    files: tuple[Path, ...] = ()
     """Word lists: a word per line, with its frequency after a tab where it has one."""
+    graphs: tuple[Path, ...] = ()
+    """Knowledge that a run has read (``runs/NAME/ingest``), whose entities' names and other names are terms too, those
+    of one character left out; a word list goes before them, so that ``!name`` takes one out."""
     english: bool = True
     """Add the English list that comes with huatuo."""
     general: Path | None = None
@@ -63,6 +66,14 @@ class LexiconSettings(Settings):
     least: Annotated[int, Field(ge=0, le=1000)] | Path = 50
     """Thousandths of a text's characters that terms must cover; or the file with the threshold that ``huatuo curate
     --calibrate`` chose (``runs/NAME/corpus/calibration/density.json``)."""
+
+    @model_validator(mode="after")
+    def _has_terms(self) -> Self:
+        if not self.files and not self.graphs:
+            raise ValueError(
+                'no terms: name word lists (files = ["words.txt"]) or graphs (graphs = ["runs/NAME/ingest"])'
+            )
+        return self
 
 
 class PassageJudge(TeacherSettings):

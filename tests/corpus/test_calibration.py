@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import random
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huatuo.cli import cli
 from huatuo.corpus import calibration, lexicon, sheets
@@ -109,7 +113,85 @@ def test_a_draw_is_by_content_and_a_larger_one_holds_the_smaller(folder: Path) -
     random.Random(1).shuffle(texts)
     (folder / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in [*texts, *texts[:50]]))
     assert [row.sha256 for row in sheets.drawn(whole, 40)] == [row.sha256 for row in few]
-    assert all(sheets.digest(row.normal) == row.sha256 for row in few)  # nothing had to be normalised here
+    assert all(sheets.digest(row.normal) == row.sha256 for row in few)
+
+
+def test_copies_of_a_text_take_no_place_of_others(folder: Path) -> None:
+    texts = sorted(rows(), key=sheets.digest)
+    lines = [json.dumps({"text": text}) + "\n" for text in [*[texts[0]] * 1000, *texts]]
+    random.Random(2).shuffle(lines)
+    (folder / "a.jsonl").write_text("".join(lines), encoding="utf-8")
+    found = sheets.drawn(settings(folder), 50)
+    assert [row.normal for row in found] == texts[:50]
+    assert found[0].id == min(row.id for row in sheets.texts(settings(folder)) if row.normal == texts[0])
+    said = curate(folder, "--draw", str(folder / "all.csv"), "--texts", "1500")
+    assert "400 texts drawn, 0 with a label" in said.output
+    assert "1,500 were asked for: the sources hold 400 different texts that pass the rules, no more" in said.output
+    assert "were asked for" not in curate(folder, "--draw", str(folder / "few.csv"), "--texts", "400").output
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.integers(1, 12))
+def test_the_smallest_are_those_of_all_different_hashes(numbers: list[int], count: int) -> None:
+    made = [sheets.Read(sheets.digest(str(n)), f"id{at}", "s", "zh", str(n)) for at, n in enumerate(numbers)]
+    firsts = {row.sha256: row for row in sorted(made, reverse=True)}
+    assert sheets.smallest(made, count) == [firsts[name] for name in sorted(firsts)][:count]
+
+
+def test_what_the_recipe_drops_for_its_language_or_as_a_question_alone_is_not_drawn(folder: Path) -> None:
+    german = "Der Patient klagt seit drei Tagen über starke Schmerzen im Oberbauch und hohes Fieber, sagt er heute."
+    alone = "What should a patient with type 2 diabetes do when the dose of metformin was forgotten twice?"
+    texts = [*rows(30), german, alone]
+    (folder / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), encoding="utf-8")
+    assert {row.normal for row in sheets.drawn(settings(folder), 90)} == {*rows(30), german}
+    pytest.importorskip("lingua")
+    assert {row.normal for row in sheets.drawn(settings(folder, doubtful="lingua"), 90)} == {*rows(30)}
+    said = {row.normal: row.language for row in sheets.texts(settings(folder, doubtful="lingua"))}
+    assert said[german] == "unknown"
+
+
+def test_labels_hold_when_a_reader_writes_signs_and_blanks_otherwise(folder: Path) -> None:
+    sheets.write(folder / "sheet.csv", sheets.drawn(settings(folder), 60), {})
+    filled(folder / "sheet.csv")
+    labels = [(row.id, row.keep) for row in calibration.judged(settings(folder), folder / "sheet.csv")]
+    texts = [text.replace("，", ", ").replace("第", "【第】 ").replace("7", "⁷") for text in rows()]
+    (folder / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    assert [(row.id, row.keep) for row in calibration.judged(settings(folder), folder / "sheet.csv")] == labels
+    assert sheets.digest("10⁹/L &amp;") != sheets.digest("10⁸/L &amp;")
+
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not DATA.exists(), reason="no shared data")
+def test_the_figures_of_the_guide_come_from_the_labels_of_the_repository(tmp_path: Path) -> None:
+    pytest.importorskip("ahocorasick_rs")
+    given = [str(ROOT / "bench" / "abstracts.toml"), "--runs", str(tmp_path)]
+    said = CliRunner().invoke(cli, ["curate", *given, "--calibrate", str(ROOT / "bench" / "abstracts.labels.csv")])
+    assert said.exit_code == 0, said.output
+    assert "167 judged texts, 56 of them to keep" in said.output
+    chosen = re.search(r"^ *(\d+) +\d+ +(\S+ \S+ \S+) +(\S+ \S+ \S+)  <- chosen$", said.output, re.MULTILINE)
+    held = re.search(r"did not choose it: precision (.*), recall (.*)$", said.output, re.MULTILINE)
+    assert chosen is not None
+    assert held is not None
+    guide = " ".join((ROOT / "docs" / "guides" / "curation.md").read_text(encoding="utf-8").split())
+    assert f"it chooses {chosen[1]} thousandths: precision {chosen[2]} and recall {chosen[3]} on the 131" in guide
+    assert f"that chose it; {held[1]} and {held[2]} on the 36 that did not" in guide
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not DATA.exists(), reason="no shared data")
+def test_each_label_of_the_abstracts_is_of_one_text_in_the_file_and_as_it_is_read() -> None:
+    path = DATA / "corpus_pubmed_abstracts" / "pubmed_test.json"
+    found: dict[str, list[str]] = {}
+    read = sheets.texts(CorpusSettings(sources=(CorpusSource(name="a", path=path),)))
+    for raw, row in zip(json.loads(path.read_text(encoding="utf-8")), read, strict=True):
+        found.setdefault(hashlib.sha256(raw.encode()).hexdigest(), []).append(row.sha256)
+    with (ROOT / "bench" / "abstracts.labels.csv").open(encoding="utf-8", newline="") as file:
+        labels = list(csv.DictReader(file))
+    assert all(found[row["raw_sha256"]] == [row["sha256"]] for row in labels)
+    assert len({row["sha256"] for row in labels}) == len({row["raw_sha256"] for row in labels}) == len(labels) == 167
 
 
 def test_labels_hold_by_content_when_the_files_are_cut_anew(folder: Path) -> None:
@@ -167,6 +249,10 @@ def test_a_model_judges_a_filter_learns_and_the_recipe_uses_it(folder: Path, ser
     about = load(learned).about
     assert about["judgements"] == 200 - blank
     assert about["measured"]["precision"][0] == 1.0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        drawn = {row["sha256"]: row for row in csv.DictReader(file) if row["label"]}
+    held = load(learned).judgements
+    assert {(row.id, row.keep, row.by) for row in held} == {(i, r["label"] == "keep", "m") for i, r in drawn.items()}
     assert "on texts that did not teach it" in said.output
     done = curate(folder, "-s", f"corpus.filter={learned}", "-s", "corpus.lexicon.least=0")
     assert done.exit_code == 0, done.output
@@ -177,6 +263,17 @@ def test_a_model_judges_a_filter_learns_and_the_recipe_uses_it(folder: Path, ser
     assert "Density of terms" in shown.output
     assert "Learned filter" in shown.output
     assert os.listdir(folder / "runs" / "c" / "corpus" / "calibration")
+
+
+def test_a_model_is_asked_as_the_recipe_says(folder: Path, server: Any) -> None:
+    with (folder / "r.toml").open("a") as file:
+        file.write(f'[corpus.judge]\nurl = "{server.url}"\nmodel = "m"\nkey_env = "MY_KEY"\n')
+    own = ("-s", "corpus.judge.max_tokens=900", "-s", "corpus.judge.temperature=0.5")
+    for name, given_ in (("one.csv", ()), ("two.csv", own)):
+        said = curate(folder, "--draw", str(folder / name), "--texts", "12", "--judge", *given_)
+        assert said.exit_code == 0, said.output
+    asked = [(body["max_tokens"], body["temperature"]) for body in server.bodies]
+    assert asked == [(32, 0.0)] * 12 + [(900, 0.5)] * 12  # and what was asked otherwise is not taken from the cache
 
 
 def test_a_threshold_is_measured_on_texts_that_did_not_choose_it() -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_makers import lines
 
+from huatuo.checks.says_more import KINDS
 from huatuo.corpus import bulk, semantic, vector_table
 from huatuo.corpus.band_table import BandTable
 from huatuo.corpus.vector_table import SETTINGS, Meaning, Remembered, VectorTable, entry_of
@@ -97,6 +98,41 @@ def test_one_after_the_other_is_all_at_once_by_the_same_index(
         assert verdicts(tmp_path / "out", name) == verdicts(three / name, name)
 
 
+def with_doses(name: str, texts: list[list[str]], dose: int, shuffled: int = 0) -> list[dict[str, Any]]:
+    return rows_of(name, [[*text[:7], f"{text[7]}口服一次{dose}mg"] for text in texts], shuffled)
+
+
+@pytest.mark.slow
+def test_a_dose_keeps_a_passage_from_its_witness_in_meaning_also_of_an_earlier_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = with_doses("a", FIRST[:300], 10)
+    two = [*with_doses("b", FIRST[:100], 10, 3), *with_doses("c", FIRST[100:200], 20, 4)]
+    three = [
+        *with_doses("d", FIRST[100:200], 20, 5),
+        *with_doses("e", FIRST[200:300], 30, 6),
+        *rows_of("f", SECOND[:50]),
+    ]
+    given, options = {"one": one, "two": two, "three": three}, {"near_keeps": KINDS, "semantic": 80}
+    for name, rows in given.items():
+        go(tmp_path / name, source(tmp_path, name, rows), earlier=tmp_path / "bands", **options)
+    two_said, three_said = verdicts(tmp_path / "two", "two"), verdicts(tmp_path / "three", "three")
+    gone = {row for row, said in two_said.items() if said[0]}
+    assert 80 <= len(gone) <= 100  # the same dose; no other dose went
+    assert {two_said[row][1] for row in gone} <= set(verdicts(tmp_path / "one", "one"))
+    witnesses = {witness for reason, witness in three_said.values() if reason}
+    assert 80 <= len(witnesses) <= 100
+    assert witnesses <= set(two_said) - gone  # those of the same dose, not the nearer ones of another
+    assert sum(bulk.spared_of(tmp_path / "three").values()) >= 80
+    table = BandTable(tmp_path / "bands").meaning
+    assert table is not None
+    monkeypatch.setattr(semantic, "fit", lambda rows, *_: [*rows] and table.index)
+    sources = [source(tmp_path, name, rows, place) for place, (name, rows) in enumerate(given.items())]
+    go(tmp_path / "out", *sources, **options)
+    for name in given:
+        assert verdicts(tmp_path / "out", name) == verdicts(tmp_path / name, name)
+
+
 @pytest.mark.slow
 def test_the_same_command_again_judges_as_before(three: Path, tmp_path: Path) -> None:
     for name, rows in (("one", OLD), ("two", LATER), ("three", THIRD)):
@@ -112,7 +148,7 @@ def test_the_same_command_again_judges_as_before(three: Path, tmp_path: Path) ->
 def test_killed_before_the_table_grew_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"earlier": tmp_path / "bands"}
 
-    def killed(self: Meaning, path: Path) -> int:
+    def killed(self: Meaning, path: Path, ids: pa.StringArray) -> int:
         path.write_bytes(b"half of a file")
         raise KeyboardInterrupt
 
@@ -187,15 +223,22 @@ def test_a_cluster_is_read_from_all_corpora_in_their_order(tmp_path: Path, monke
         ]  # fmt: skip
         files.append(tmp_path / f"{corpus}.parquet")
         shuffled = random.Random(corpus).sample([*rows, {**rows[0], "id": "none", "vector": None}], 401)
-        assert Meaning(index, pa.Table.from_pylist(shuffled)).write(files[-1]) == 400
+        banded = [row["id"] for row in reversed(rows)][:390]  # the others are too short to have bands
+        assert Meaning(index, pa.Table.from_pylist(shuffled)).write(files[-1], pa.array(banded)) == 400
         for row in sorted(rows, key=lambda row: (row["priority"], row["id"])):
             expected[row["cluster"]][0].append(row["id"])
             expected[row["cluster"]][1].append(row["vector"])
     index.save(tmp_path / entry_of(index)["index"])
-    table = VectorTable(tmp_path, entry_of(index), files)
+    held = [f"{corpus}{399 - n:04}" for corpus in range(3) for n in range(390)]
+    starts = {file: 390 * corpus for corpus, file in enumerate(files)}
+    table = VectorTable(tmp_path, entry_of(index), starts, lambda places: [held[place] for place in places.tolist()])
     for number in [*range(-1, 8), 3, 0]:
         ids, vectors = table.cluster(number)
         assert (ids, [vector.tobytes() for vector in vectors]) == expected[number]
+        backwards = np.arange(len(ids))[::-1]
+        said = [name if name in held else "" for name in ids]
+        assert table.texts(number, backwards) == said[::-1]
+        assert table.texts(number, backwards[:0]) == []
 
 
 def test_what_a_later_rule_dropped_is_remembered_and_what_an_earlier_one_dropped_is_not() -> None:

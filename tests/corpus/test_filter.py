@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import pytest
 from huatuo.corpus import filter as learned
 from huatuo.corpus.calibrate import Threshold, measured, precise, thresholds_of
 from huatuo.corpus.filter import Filter, features, filter_batch, is_held_out, load, save, train
-from huatuo.corpus.judgements import Judged, of_sheet, of_teacher, read_sheet
+from huatuo.corpus.judgements import Judged, Label, of_sheet, of_teacher, read_sheet
 from huatuo.errors import DataError, InputError, RefusedError
+from huatuo.files import canonical_json
 from huatuo.llm.base import Reply, Sampling, TextOnly
 from huatuo.records import Message
 
@@ -171,8 +173,16 @@ def test_a_filter_comes_back_as_it_was(trained: Filter, tmp_path: Path) -> None:
         (lambda f: (f / "filter.json").write_text("{"), DataError, "damaged"),
         (lambda f: (f / "weights.npy").write_bytes(b"x"), DataError, "damaged"),
         (lambda f: np.save(f / "weights.npy", np.zeros(learned.BUCKETS, np.int32)), DataError, "not the file"),
-        (lambda f: _said(f, version=2), DataError, "a filter of version 2; expected 1"),
-        (lambda f: _said(f, runs=[1, 2]), DataError, "expected 1"),
+        (lambda f: _said(f, version=1), DataError, "a filter of version 1; expected 2"),
+        (lambda f: _said(f, runs=[1, 2]), DataError, "expected 2"),
+        (lambda f: (f / "judgements.csv").unlink(), InputError, r"no judgements\.csv"),
+        (
+            lambda f: (f / "judgements.csv").write_text("id,label\na,keep\n"),
+            DataError,
+            "not the judgements of a filter",
+        ),
+        (lambda f: _changed(f, ",drop,", ",keep,"), DataError, "not the judgements that the filter was trained on"),
+        (lambda f: _changed(f, ",keep,\n", ",keep,somebody\n"), DataError, "not the judgements that the filter was"),
         (lambda f: (f / "filter.json").write_text("[]"), DataError, "version None"),
     ],
 )
@@ -183,6 +193,24 @@ def test_another_filter_is_refused(
     damage(tmp_path / "f")  # type: ignore[operator]
     with pytest.raises(error, match=says):
         load(tmp_path / "f")
+
+
+def _changed(folder: Path, old: str, new: str) -> None:
+    path = folder / "judgements.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_filter_holds_its_judgements_from_which_it_can_be_learned_again(tmp_path: Path) -> None:
+    rows = [row._replace(by=("甲, 乙" if number % 2 else "m")) for number, row in enumerate(judgements(400))]
+    save(train(rows), tmp_path / "f")
+    held = load(tmp_path / "f").judgements
+    assert {(row.id, row.keep, row.by) for row in held} == {(row.id, row.keep, row.by) for row in rows}
+    assert {row.text_sha256 for row in held} == {sha256(row.text.encode()).hexdigest() for row in rows}
+    again = of_sheet(read_sheet(tmp_path / "f" / "judgements.csv"), [(row.id, row.text) for row in rows], tmp_path)
+    assert again == rows
+    assert canonical_json(train(again).about) == canonical_json(load(tmp_path / "f").about)
 
 
 def _said(folder: Path, **keys: object) -> None:
@@ -196,7 +224,7 @@ def _said(folder: Path, **keys: object) -> None:
 def test_a_sheet_is_read_as_it_was_filled_in(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     path.write_text('\ufeffID,text,Label\na,x,keep\nb,y,0\nc,z,\nd,"多\n行",留\na,x,KEEP\n', encoding="utf-8")
-    assert read_sheet(path) == {"a": True, "b": False, "d": True}
+    assert read_sheet(path) == {"a": Label(True), "b": Label(False), "d": Label(True)}
     found = of_sheet(read_sheet(path), [("d", "D"), ("c", "C"), ("a", "A"), ("b", "B")], path)
     assert found == [Judged("a", "A", True), Judged("b", "B", False), Judged("d", "D", True)]
     with pytest.raises(InputError, match="1 of 3 judged ids are in no text, the first 'd'"):
@@ -240,7 +268,11 @@ def test_a_teacher_judges_and_what_it_does_not_score_is_no_judgement() -> None:
     replies = [Reply(text=text) for text in said] + [Reply(text='{"quality": 5', finish_reason="length")]
     teacher = _Teacher(replies)
     found = of_teacher(teacher, [(f"i{n}", f"text {n}", "en" if n % 2 else "zh") for n in range(6)])
-    assert found.judged == [Judged("i0", "text 0", True), Judged("i1", "text 1", False), Judged("i4", "text 4", True)]
+    assert found.judged == [
+        Judged("i0", "text 0", True, "teacher"),
+        Judged("i1", "text 1", False, "teacher"),
+        Judged("i4", "text 4", True, "teacher"),
+    ]
     assert set(found.unscored) == {"i2", "i3", "i5"}
     assert "text 0" in teacher.asked[0]
     assert "医学编辑" in teacher.asked[0]

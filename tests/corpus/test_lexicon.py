@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huatuo import store
+from huatuo.cli import cli
+from huatuo.corpus import bulk
 from huatuo.corpus.lexicon import (
     ENGLISH,
     EVERYDAY,
@@ -22,11 +27,14 @@ from huatuo.corpus.lexicon import (
     density_batch,
     domain_batch,
     is_dense,
+    of_graph,
     of_names,
     read,
 )
 from huatuo.corpus.normalise import TABLE, normalise
-from huatuo.errors import InputError
+from huatuo.errors import InputError, StageError
+from huatuo.recipe_curate import CorpusSettings, LexiconSettings
+from huatuo.records import Entity, Origin
 
 
 def covered(terms: dict[str, int] | list[str], text: str) -> float:
@@ -161,6 +169,89 @@ def test_a_missing_list_and_an_empty_term_are_refused(tmp_path: Path) -> None:
 
 def test_names_of_a_graph_are_a_lexicon() -> None:
     assert of_names([" 肺炎 ", "癌", "皮肤", "COPD"], {"皮肤"}) == {"肺炎": FULL, "皮肤": GENERAL, "copd": FULL}
+    assert of_names(["ＩＬ－６", "-a-", "--", "", " \n", "two\n words"]) == {"il－6": FULL, "two words": FULL}
+
+
+def entities(folder: Path, *names: tuple[str, ...]) -> Path:
+    """A finished ``ingest`` folder with entities of these names and other names."""
+    with store.writing(folder, stage="ingest", key="k" + str(names)) as out:
+        for number, (name, *aliases) in enumerate(names):
+            origin = Origin(source="g", file="a", place=f"line {number}")
+            out.write(
+                "entities", Entity(id=f"e{number}", kind="k", name=name, aliases=tuple(aliases), origins=(origin,))
+            )
+        if not names:
+            out.write("other", Entity(id="x", kind="k", name="x", origins=(Origin(source="g", file="a", place="1"),)))
+    return folder
+
+
+TOLD = [
+    f"第{n}条记录：乙病与甲症的联系尚不清楚，记录到此为止，共{n * 7}字，供以后查阅和核对之用，请妥善保存。"
+    for n in range(1000)
+]
+
+
+def curated(folder: Path, **lexicon: object) -> tuple[int, list[str]]:
+    """Texts that a run drops as off the domain, and the stages that it made anew."""
+    path = folder / "t.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TOLD), encoding="utf-8")
+    given = {"english": False, "least": 60, **lexicon}
+    source = {"name": "s", "path": path}
+    settings = CorpusSettings.model_validate({"sources": [source], "lexicon": given, "near": 0})
+    done: list[str] = []
+    try:
+        done += [one.stage for one in bulk.curate(settings, folder / "out") if not one.skipped]
+    except StageError:  # nothing is left
+        done.append("clean")
+    return store.read_manifest(folder / "out" / "clean").dropped.get("off_domain", 0), done
+
+
+def test_entities_of_a_run_are_terms_of_the_recipe(tmp_path: Path) -> None:
+    graph = entities(tmp_path / "ingest", ("甲症", "乙病"), ("丙",))
+    assert of_graph(graph) == {"甲症": FULL, "乙病": FULL}
+    assert curated(tmp_path, graphs=[graph]) == (0, list(bulk.VERSIONS))
+    assert curated(tmp_path, graphs=[graph]) == (0, [])
+    inputs = store.read_manifest(tmp_path / "out" / "clean").inputs
+    assert [(entry.name, entry.rows) for entry in inputs][1:] == [("ingest", {"entities": 2})]
+    entities(graph, ("甲症",), ("丙",))  # one name less: the stage is made again
+    assert curated(tmp_path, graphs=[graph])[0] == 1000
+    entities(graph, ("甲症", "乙病"), ("丙",))
+    assert curated(tmp_path, graphs=[graph])[0] == 0
+    (tmp_path / "w.txt").write_text("!乙病\n别的词\n", encoding="utf-8")  # a list goes before a graph
+    assert curated(tmp_path, graphs=[graph], files=[tmp_path / "w.txt"])[0] == 1000
+
+
+def test_a_graph_that_is_none_is_one_error_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, says in (
+        (tmp_path / "nowhere", "no entities of a finished run.*--to ingest"),
+        (tmp_path / "empty", "no entities of a finished run"),
+        (entities(tmp_path / "none"), "no entities of a finished run"),
+        (entities(tmp_path / "short", ("丙",)), "no entity has a name of two characters"),
+    ):
+        with pytest.raises(InputError, match=says):
+            curated(tmp_path, graphs=[folder])
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="no terms: name word lists"):
+        LexiconSettings()
+
+
+def test_from_a_graph_file_through_ingest_to_passages_by_the_command(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("head,relation,tail\n甲症,症状,乙病\n", encoding="utf-8")
+    (tmp_path / "g.toml").write_text(
+        '[run]\nname = "g"\n[[ingest.graphs]]\nname = "g"\npath = "g.csv"\nformat = "triples"\n'
+    )
+    (tmp_path / "t.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in [*TOLD[:20], "无关的文字" * 20])
+    )
+    (tmp_path / "c.toml").write_text(
+        '[run]\nname = "c"\n[corpus]\nnear = 0\n[corpus.lexicon]\ngraphs = ["runs/g/ingest"]\nleast = 10\n'
+        '[[corpus.sources]]\nname = "s"\npath = "t.jsonl"\n'
+    )
+    for verb, recipe, *more in (["run", "g.toml", "--to", "ingest"], ["curate", "c.toml"]):
+        said = CliRunner().invoke(cli, [verb, str(tmp_path / recipe), "--runs", str(tmp_path / "runs"), *more])
+        assert said.exit_code == 0, said.output
+    assert store.read_manifest(tmp_path / "runs" / "c" / "corpus" / "clean").dropped == {"off_domain": 1}
 
 
 def test_the_lists_of_the_package_can_be_read_and_agree() -> None:

@@ -236,7 +236,7 @@ def test_a_corpus_that_is_in_the_table_already_is_refused(tmp_path: Path) -> Non
     ("change", "says"),
     [
         ({"algorithm": "rensa-2 char5 16x8"}, "they cannot be compared"),
-        ({"format": 9}, "layout 9, expected 2"),
+        ({"format": 9}, "layout 9, expected 3"),
         (
             {"corpora": [{"corpus": "c1", "bands": {"name": "bands-00001.parquet", "rows": 3}}]},
             "not the file that the manifest names",

@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return encoder(tmp_path_factory.mktemp("encoder"), 3)
 
 
-def encoder(folder: Path, seed: int) -> Path:
+def encoder(folder: Path, seed: int, **config_: Any) -> Path:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     (folder / "vocab.txt").write_text("\n".join([*special, *WORDS]) + "\n", encoding="utf-8")
@@ -42,6 +42,7 @@ def encoder(folder: Path, seed: int) -> Path:
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=32,
+        **config_,
     )
     made = transformers.BertModel(config)
     with torch.no_grad():
@@ -130,6 +131,22 @@ def test_the_next_corpus_is_compared_by_the_model_and_by_no_other(model: Path, t
 def encoder_of(folder: Path) -> Path:
     folder.mkdir()
     return encoder(folder, 9)
+
+
+def test_a_model_of_fewer_positions_than_a_passage_has_tokens_judges_by_its_beginning(tmp_path: Path) -> None:
+    (tmp_path / "short").mkdir()
+    model = encoder(tmp_path / "short", 3, max_position_embeddings=32)
+    rows = texts(40, 8)
+    end = "".join(WORDS[:20])
+    again = {f"b{name}": text[:40].translate(OTHER_WORDS) + end for name, text in rows.items()}
+    found = go(written(tmp_path / "in.jsonl", rows | again), tmp_path / "out", semantic_model=model)
+    assert sum(reason.startswith("semantic_duplicate") for reason in found.values()) == 40
+    with pytest.raises(ModelError, match="Dense"):
+        (model / "modules.json").write_text(
+            json.dumps([{"type": f"x.{n}"} for n in ("Transformer", "Pooling", "Dense")])
+        )
+        go(tmp_path / "in.jsonl", tmp_path / "other", semantic_model=model)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_without_a_model_is_one_error_before_anything_is_made(said: dict[str, str], tmp_path: Path) -> None:

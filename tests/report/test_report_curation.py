@@ -10,7 +10,7 @@ import pytest
 from huatuo.checks.says_more import KINDS
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.report import names
-from huatuo.report.curation import SAID, percent, reasons, rows, write
+from huatuo.report.curation import SAID, STEPS, percent, reasons, rows, write
 
 
 def count(stage: str, rule: str, texts: int, chars: int, source: str = "web", language: str = "zh") -> FunnelCount:
@@ -36,10 +36,29 @@ COUNTS = [
 
 def test_each_step_holds_what_the_rules_before_it_left() -> None:
     whole, kind = rows(COUNTS)
-    assert whole.chars == (9_000, 4_600, 3_000, 1_200, 900)
+    # of 4,100 good characters 3,100 are in passages; 1,000 are headings and blanks, which no rule has dropped
+    assert whole.chars == (9_000, 4_600, round(4_100 * 3_000 / 3_100), round(4_100 * 1_200 / 3_100), 1_190, 900)
     assert (whole.texts, whole.passages) == (100, 20)
     assert kind.kind == ("web", "zh", "web")
-    assert whole.shares == pytest.approx([1, 46 / 90, 1 / 3, 2 / 15, 0.1])
+    assert whole.shares == pytest.approx([1, 46 / 90, 3_968 / 9_000, 1_587 / 9_000, 1_190 / 9_000, 0.1])
+
+
+def test_where_no_rule_drops_anything_every_step_but_the_passages_own_characters_is_whole() -> None:
+    """Of one source a quarter is headings, of the other nothing."""
+    made = []
+    for source, read, cut in (("a", 4_000, 3_000), ("b", 500, 500)):
+        made += [count(stage, "", 9, read, source) for stage in ("texts", "clean")]
+        made += [count(stage, "", 20, cut, source) for stage in ("segments", "kept")]
+    whole, first, second = rows(made)
+    assert first.shares == [1, 1, 1, 1, 1, 0.75]
+    assert second.shares == [1, 1, 1, 1, 1, 1]
+    assert whole.chars == (4_500,) * 5 + (3_500,)
+    assert [step for step, _, theirs in STEPS if theirs is not None] == ["read", "domain", "quality", "duplicates"]
+
+
+def test_a_kind_of_which_all_is_dropped_has_nothing_left() -> None:
+    whole, _ = rows([count("texts", "", 2, 80), count("clean", "too_short", 2, 80)])
+    assert whole.chars == (80, 80, 0, 0, 0, 0)
 
 
 def test_a_kind_of_which_nothing_was_read_has_no_row() -> None:
@@ -49,7 +68,7 @@ def test_a_kind_of_which_nothing_was_read_has_no_row() -> None:
 
 
 def test_nothing_read_is_no_division() -> None:
-    assert rows([])[0].shares == [0, 0, 0, 0, 0]
+    assert rows([])[0].shares == [0, 0, 0, 0, 0, 0]
 
 
 def test_a_reason_stands_once_with_its_share_of_the_stage() -> None:

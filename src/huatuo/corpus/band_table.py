@@ -30,7 +30,7 @@ from huatuo.text.grams import Hashes
 from huatuo.text.joined import Places
 from huatuo.text.minhash import ALGORITHM, BANDS
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout."""
 
 GROUP_ROWS = 25_000
@@ -69,8 +69,8 @@ class BandTable:
         """The vectors of these corpora; None where there are no corpora, or they were added without."""
         if not entries or not all("vectors" in entry for entry in entries):
             return None
-        files = [self._whole(entry["vectors"]) for entry in entries]
-        return VectorTable(self.folder, self._manifest().get("meaning", {}), files)
+        files = {self._whole(entry["vectors"]): int(self._starts[place]) for place, entry in enumerate(entries)}
+        return VectorTable(self.folder, self._manifest().get("meaning", {}), files, self.texts)
 
     def refuse_other(self, kind: str) -> None:
         """Nothing. Raises DataError where earlier corpora have vectors of another kind than this run makes (empty: it
@@ -198,7 +198,8 @@ class BandTable:
                     f"{self.folder}: another run has added to the band table meanwhile; nothing was added; "
                     "next: the same command again, which judges against that corpus as well"
                 )
-            self.refuse_known(pa.chunked_array([pa.array(rows.ids, pa.string())]))
+            ids = pa.array(rows.ids, pa.string())
+            self.refuse_known(pa.chunked_array([ids]))
             self.folder.mkdir(parents=True, exist_ok=True)
             number = len(self.added) + 1
             bands, exact = (self.folder / f"{kind}-{number:05}.parquet" for kind in ("bands", "keys"))
@@ -206,7 +207,7 @@ class BandTable:
             entry["keys"] = _entry(exact, _write_keys(exact, keys))
             if meaning is not None:
                 vectors = self.folder / f"vectors-{number:05}.parquet"
-                entry["vectors"] = _entry(vectors, meaning.write(vectors))
+                entry["vectors"] = _entry(vectors, meaning.write(vectors, ids))
                 manifest["meaning"] = entry_of(meaning.index)
                 meaning.index.save(self.folder / manifest["meaning"]["index"])
             manifest["corpora"].append(entry)

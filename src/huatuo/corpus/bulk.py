@@ -15,12 +15,14 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from huatuo import store
 from huatuo.corpus import earlier, funnel, repeated, semantic
+from huatuo.corpus.aside import RANKED, Undecided, texts_aside
 from huatuo.corpus.band_table import BandTable
 from huatuo.corpus.engines import Advance, Engine, Here, Pass, Pool, engine_of, own_memory, read_rows
-from huatuo.corpus.lexicon import least_of
+from huatuo.corpus.lexicon import ENTITIES, least_of
 from huatuo.corpus.near import Neighbour, neighbours
 from huatuo.corpus.nearby import near_rows
 from huatuo.corpus.passes import (
@@ -50,15 +52,16 @@ from huatuo.recipe_curate import CorpusSettings
 from huatuo.records_curated import FunnelCount, FunnelSample
 from huatuo.store import InputEntry, Manifest, canonical_json
 
-VERSIONS = {"texts": 3, "clean": 3, "segments": 3, "kept": 3, "passages": 1}
+VERSIONS = {"texts": 3, "clean": 3, "segments": 3, "kept": 4, "passages": 1}
 """Stages in their order, with the number that is raised when their output changes for the same input."""
 
 SPARED = "near, but kept: "
-"""Beginning of the figures that count near passages which say more than their neighbour, by what they say."""
+"""Beginning of the figures that count passages which are near an earlier one, by characters or by meaning, and were
+kept by all rules, by what they say more."""
 
 _SEGMENT_READ = pa.schema([f for f in SEGMENT if f.name not in ("bands", "rank")])
-_RANKED = pa.schema([SEGMENT.field(name) for name in ("id", "normal", "reason", "key", "rank")])
 _JUDGED = pa.schema([KEPT.field(name) for name in ("id", "normal", "reason", "origin")])
+_OUTCOME = pa.schema([KEPT.field(name) for name in ("id", "reason")])
 _INDEX = "meaning.npz"
 _KEPT_READ = pa.schema([f for f in KEPT if f.name not in ("reason", "witness", "jaccard")] + [KEPT.field("reason")])
 
@@ -237,6 +240,8 @@ def _inputs(run: Bulk, stage: str) -> list[InputEntry]:
         lexicon = run.settings.lexicon
         lists = [*lexicon.files, *([lexicon.general] if lexicon.general else [])]
         entries += [InputEntry(name=path.name, digest=_hash(path)) for path in lists]
+        graphs = [(folder, store.read_manifest(folder).tables[ENTITIES]) for folder in lexicon.graphs]
+        entries += [InputEntry(name=folder.name, digest=t.digest, rows={ENTITIES: t.rows}) for folder, t in graphs]
     if stage == "clean" and run.settings.filter is not None:
         entries.append(InputEntry(name=run.settings.filter.name, digest=_hash(run.settings.filter)))
     if stage == "kept" and run.questions is not None:
@@ -291,16 +296,24 @@ def _kept(run: Bulk, out: Path, advance: Advance) -> dict[str, float]:
     files, table_ = run.files("segments"), run.earlier
     survivors = _survivors(run, files, table_)
     near: dict[str, Neighbour] = {}
-    spared = Spared(run.settings.near_keeps)
+    spared = Spared(run.settings.near_keeps) if run.settings.near_keeps else None
     if run.settings.near:
         with near_rows(files, survivors, out) as rows:
-            near = neighbours(rows, table_, run.settings.near, spared if run.settings.near_keeps else None)
+            near = neighbours(rows, table_, run.settings.near, spared)
     digest = store.read_manifest(run.questions).digest if run.questions else ""
-    alike = _alike(run, files, survivors, near, out) if run.settings.semantic else {}
+    alike = _alike(run, Undecided(files, survivors, near), out, spared) if run.settings.semantic else {}
     verdict = Verdict(survivors, near, alike, run.questions, digest)
     at_once = "normal" if run.questions else ""
     run.engine.map(Pass(_SEGMENT_READ, verdict, KEPT, text=at_once), files, out, advance)
-    return {f"{SPARED}{kind}": float(count) for kind, count in spared.counts().items()}
+    counts = spared.counts(_left(out)) if spared is not None and spared.said else {}
+    return {f"{SPARED}{kind}": float(count) for kind, count in counts.items()}
+
+
+def _left(out: Path) -> Iterator[str]:
+    """Ids of the passages that no rule has dropped."""
+    for path in sorted(out.glob("*.parquet")):
+        for batch in read_rows(path, _OUTCOME, store.SHARD_ROWS):
+            yield from batch.filter(pc.equal(batch.column("reason"), "")).column("id").to_pylist()
 
 
 def _survivors(run: Bulk, files: list[Path], table_: BandTable | None) -> dict[str, str]:
@@ -334,12 +347,10 @@ def _vectors(folder: Path) -> Iterator[pa.RecordBatch]:
         yield from read_rows(path, VECTOR, store.SHARD_ROWS)
 
 
-def _alike(
-    run: Bulk, files: list[Path], survivors: dict[str, str], near: dict[str, Neighbour], out: Path
-) -> dict[str, semantic.Alike]:
+def _alike(run: Bulk, open_: Undecided, out: Path, spared: Spared | None) -> dict[str, semantic.Alike]:
     """Passages with an earlier one of nearly the same words; the vectors lie in ``out`` for as long as it takes. The
     index is that of the earlier corpora, and stays beside the rows until it is added to their table."""
-    table_, rest = run.earlier, _rest(files, survivors, near)
+    table_, rest = run.earlier, open_.rest()
     before = table_.meaning if table_ is not None else None
     first = next(rest, None)
     if first is None:
@@ -351,20 +362,13 @@ def _alike(
         index.save(out / _INDEX)
     folder = out / "vectors"
     folder.mkdir()
-    work = Pass(_RANKED, Vectors(survivors, near, index, model), VECTOR, text="normal")
-    run.engine.map(work, files, folder, lambda _: None)
-    found = semantic.alike(_vectors(folder), run.settings.semantic, before)
+    work = Pass(RANKED, Vectors(open_.survivors, open_.near, index, model), VECTOR, text="normal")
+    run.engine.map(work, open_.files, folder, lambda _: None)
+    with texts_aside(open_.rest() if spared else (), out / "meaning.txt") as texts:
+        asked = semantic.Asked(spared, texts) if spared else None
+        found = semantic.alike(_vectors(folder), run.settings.semantic, before, asked)
     rmtree(folder)
     return found
-
-
-def _rest(files: list[Path], survivors: dict[str, str], near: dict[str, Neighbour]) -> Iterator[tuple[str, str]]:
-    """(id, text) of the passages that no rule has dropped yet."""
-    for batch in (batch for path in files for batch in read_rows(path, _RANKED, store.SHARD_ROWS)):
-        columns = (batch.column(name).to_pylist() for name in ("id", "normal", "reason", "key"))
-        for row, text, reason, key in zip(*columns, strict=True):
-            if not reason and survivors.get(key, row) == row and row not in near:
-                yield row, text
 
 
 def _passages(run: Bulk, out: Path, advance: Advance) -> None:

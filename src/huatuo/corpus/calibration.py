@@ -16,8 +16,8 @@ from huatuo.corpus.calibrate import Threshold, best, measured, precise, threshol
 from huatuo.corpus.judgements import Judged, of_sheet, read_sheet
 from huatuo.corpus.passes import lexicon_of
 from huatuo.errors import InputError, RecipeError
-from huatuo.llm.base import Model
-from huatuo.recipe_curate import CorpusSettings
+from huatuo.llm.base import Model, Sampling
+from huatuo.recipe_curate import CorpusSettings, PassageJudge
 from huatuo.records_curated import Calibration, ThresholdCount
 
 DENSITIES = (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300)
@@ -103,7 +103,7 @@ def trained(rows: Sequence[Judged], folder: Path, least: float = 0.0) -> Calibra
 
 def asked(settings: CorpusSettings, rows: Sequence[sheets.Read], model: Model) -> judgements.Asked:
     """What the model says of the drawn texts. Raises as `huatuo.corpus.judgements.of_teacher`."""
-    least = settings.judge.least if settings.judge else judgements.LEAST_SCORE
-    currency = settings.judge.currency if settings.judge else ""
+    judge = settings.judge or PassageJudge()
     texts = [(row.sha256, row.normal[: sheets.SHOWN], row.language) for row in rows]
-    return judgements.of_teacher(model, texts, currency, least)
+    sampling = Sampling(temperature=judge.temperature, max_tokens=judge.max_tokens)
+    return judgements.of_teacher(model, texts, judge.currency, judge.least, sampling)

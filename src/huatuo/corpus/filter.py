@@ -7,8 +7,11 @@ teach it; the fourth measures it."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +29,7 @@ from huatuo.text.grams import token_hashes, windows
 if TYPE_CHECKING:  # judging imports the models that are asked, which a filter at work does not need
     from huatuo.corpus.judgements import Judged
 
-VERSION = 1
+VERSION = 2
 """Of features and file; a filter of another version is refused, because its scores would not mean the same."""
 
 BUCKETS = 1 << 18
@@ -96,6 +99,19 @@ def _sums(values: Floats | npt.NDArray[np.int64], starts: npt.NDArray[np.int64])
     return np.diff(before[starts])
 
 
+class Judgement(NamedTuple):
+    """What a filter keeps of a text that it was trained or measured on."""
+
+    id: str
+    """By which the sheet knew the text: its ``sha256`` (`huatuo.corpus.sheets.digest`), or the id of a row."""
+    text_sha256: str
+    """SHA-256 of the normalised text, from which the features were made."""
+    keep: bool
+    """The judgement."""
+    by: str
+    """Who judged; empty: nobody said."""
+
+
 class Filter(NamedTuple):
     """A trained filter."""
 
@@ -107,6 +123,8 @@ class Filter(NamedTuple):
     """Log-odds from which a text is kept, in thousandths."""
     about: dict[str, Any]
     """What it was trained on and how it was measured: see `train`."""
+    judgements: tuple[Judgement, ...] = ()
+    """What it was trained and measured on."""
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """The log-odds that each text is worth keeping; of a text without a letter, the bias alone."""
@@ -146,16 +164,22 @@ def train(judged: Sequence[Judged], threshold: int | None = None, least: float =
     scores, labels = thousandths(made.scores([row.text for row in held])), [row.keep for row in held]
     table = measured(scores, labels, thresholds_of(scores))
     chosen = measured(scores, labels, [threshold])[0] if threshold is not None else precise(table, least)
+    kept_rows = tuple(Judgement(row.id, sha256(row.text.encode()).hexdigest(), row.keep, row.by) for row in rows)
     about = {
         "judgements": len(rows),
         "kept": sum(row.keep for row in rows),
         "held_out": len(held),
-        "data": content_id("judgements", *(f"{row.id} {row.keep} {row.text}" for row in rows)),
+        "data": _digest(kept_rows),
         "measured": chosen.figures(),
         "least_precision": least,
         "table": [one.figures() for one in table],
     }
-    return made._replace(threshold=chosen.thousandths, about=about)
+    return made._replace(threshold=chosen.thousandths, about=about, judgements=kept_rows)
+
+
+def _digest(rows: Sequence[Judgement]) -> str:
+    """32 hexadecimal digits of the judgements."""
+    return content_id("judgements", *(canonical_json(list(row)) for row in rows))
 
 
 def thousandths(scores: Floats) -> list[int]:
@@ -193,11 +217,14 @@ def _fit(made: Features, labels: Floats) -> tuple[Floats, float]:
 
 # ---------------------------------------------------------------- on disk
 
-_WEIGHTS, _ABOUT = "weights.npy", "filter.json"
+_WEIGHTS, _JUDGEMENTS, _ABOUT = "weights.npy", "judgements.csv", "filter.json"
+_LABELS = {"keep": True, "drop": False}
 
 
 def save(made: Filter, folder: Path) -> None:
-    """Nothing; the folder holds the filter, its description last.
+    """Nothing; the folder holds the filter with its judgements (some 150 bytes each), its description last.
+
+    The judgements are a sheet like any other: another filter can be learned from it and the same sources.
 
     Raises BusyError where another process writes there.
     """
@@ -207,13 +234,36 @@ def save(made: Filter, folder: Path) -> None:
         with (folder / f".{_WEIGHTS}.new").open("wb") as file:
             np.save(file, made.weights)
         (folder / f".{_WEIGHTS}.new").replace(folder / _WEIGHTS)
+        write_atomic(folder / _JUDGEMENTS, _as_sheet(made.judgements))
         said = {"version": VERSION, "buckets": BUCKETS, "runs": list(RUNS), "scale": SCALE, "bias": made.bias}
         said |= {"threshold": made.threshold, "weights": hash_file(folder / _WEIGHTS), "about": made.about}
         write_atomic(folder / _ABOUT, canonical_json(said))
 
 
+def _as_sheet(rows: Sequence[Judgement]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("id", "text_sha256", "label", "by"))
+    words = {keep: word for word, keep in _LABELS.items()}
+    writer.writerows((row.id, row.text_sha256, words[row.keep], row.by) for row in rows)
+    return out.getvalue()
+
+
+def _judgements(path: Path, digest: str) -> tuple[Judgement, ...]:
+    """The judgements in a file. Raises DataError where they are not those of the digest."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        found = tuple(Judgement(row_id, digest_, _LABELS[label], by) for row_id, digest_, label, by in rows)
+    except (ValueError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: not the judgements of a filter ({error}); next: train it again") from None
+    if _digest(found) != digest:
+        raise DataError(f"{path}: not the judgements that the filter was trained on; next: train it again")
+    return found
+
+
 def load(folder: Path) -> Filter:
-    """The filter in a folder.
+    """The filter in a folder, with its judgements.
 
     Raises InputError where there is none, DataError for one that is damaged or of another version.
     """
@@ -231,7 +281,10 @@ def load(folder: Path) -> Filter:
         raise DataError(f"{folder}: a filter of version {version}; expected {VERSION}; next: train it again")
     if said["weights"] != hash_file(folder / _WEIGHTS) or weights.shape != (BUCKETS,):
         raise DataError(f"{folder}: {_WEIGHTS} is not the file that was trained; next: train it again")
-    return Filter(weights, said["bias"], said["threshold"], said["about"])
+    if not (folder / _JUDGEMENTS).exists():
+        raise InputError(f"{folder}: no {_JUDGEMENTS}; expected the folder of a filter; next: train one")
+    judgements = _judgements(folder / _JUDGEMENTS, str(said["about"]["data"]))
+    return Filter(weights, said["bias"], said["threshold"], said["about"], judgements)
 
 
 # ---------------------------------------------------------------- the stage

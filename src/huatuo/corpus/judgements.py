@@ -29,6 +29,9 @@ LEAST_SCORE = 4
 PROMPT = "passage_quality"
 """Name of the prompt, before the language."""
 
+SAMPLING = Sampling(temperature=0.0, max_tokens=32)
+"""How a model is asked where nothing else is said: a score is a few tokens."""
+
 
 class Judged(NamedTuple):
     """One text and whether it is worth keeping."""
@@ -39,11 +42,22 @@ class Judged(NamedTuple):
     """The text."""
     keep: bool
     """The judgement."""
+    by: str = ""
+    """Who judged: the model's name, or what a person wrote; empty: nobody said."""
 
 
-def read_sheet(path: Path) -> dict[str, bool]:
-    """Id → whether to keep it, of a CSV file with a column ``label``, and ``id`` or ``sha256`` (of the text as it was
-    read) for its name; rows without a label are left out.
+class Label(NamedTuple):
+    """What a sheet says of one text."""
+
+    keep: bool
+    """Whether to keep it."""
+    by: str = ""
+    """See `Judged`."""
+
+
+def read_sheet(path: Path) -> dict[str, Label]:
+    """Id → whether to keep it, of a CSV file with a column ``label``, and ``id`` or ``sha256``
+    (`huatuo.corpus.sheets.digest`) for its name; rows without a label are left out. A column ``by`` says who judged.
 
     Raises InputError for a file without the columns or a judgement, another label, and two labels of one id that
     differ."""
@@ -55,7 +69,7 @@ def read_sheet(path: Path) -> dict[str, bool]:
             f"{path}: columns are {', '.join(head) or 'none'}; expected id (or sha256) and label; next: name them so, "
             "or let --draw make a sheet"
         )
-    found: dict[str, bool] = {}
+    found: dict[str, Label] = {}
     for number, row in enumerate(rows[1:], 2):
         cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
         said = cells.get("label", "").lower()
@@ -66,7 +80,7 @@ def read_sheet(path: Path) -> dict[str, bool]:
                 f"{path}:{number}: label {said!r} of {cells[name]!r}; expected an id and one of {', '.join(LABELS)}; "
                 "next: mend the row"
             )
-        if found.setdefault(cells[name], LABELS[said]) != LABELS[said]:
+        if found.setdefault(cells[name], Label(LABELS[said], cells.get("by", ""))).keep != LABELS[said]:
             raise InputError(
                 f"{path}:{number}: {cells[name]} is judged twice, and differently; next: keep one of the rows"
             )
@@ -75,7 +89,7 @@ def read_sheet(path: Path) -> dict[str, bool]:
     return found
 
 
-def of_sheet(sheet: Mapping[str, bool], texts: Iterable[tuple[str, str]], path: Path) -> list[Judged]:
+def of_sheet(sheet: Mapping[str, Label], texts: Iterable[tuple[str, str]], path: Path) -> list[Judged]:
     """The judged ones of the (id, text) rows, by id; of rows with one id the first.
 
     Raises InputError where a judged id is not among them.
@@ -83,7 +97,7 @@ def of_sheet(sheet: Mapping[str, bool], texts: Iterable[tuple[str, str]], path: 
     found: dict[str, Judged] = {}
     for row_id, text in texts:
         if row_id in sheet and row_id not in found:
-            found[row_id] = Judged(row_id, text, sheet[row_id])
+            found[row_id] = Judged(row_id, text, *sheet[row_id])
     missing = sorted(set(sheet) - set(found))
     if missing:
         raise InputError(
@@ -105,7 +119,11 @@ class Asked(NamedTuple):
 
 
 def of_teacher(
-    model: Model, texts: Sequence[tuple[str, str, str]], currency: str = "", least: int = LEAST_SCORE
+    model: Model,
+    texts: Sequence[tuple[str, str, str]],
+    currency: str = "",
+    least: int = LEAST_SCORE,
+    sampling: Sampling = SAMPLING,
 ) -> Asked:
     """The judgements of the (id, text, language) rows by a model; a reply that gives no clear score is none.
 
@@ -115,7 +133,6 @@ def of_teacher(
     asked = [
         prompts.load(f"{PROMPT}.{'en' if lang == 'en' else 'zh'}").render({"text": text}) for _, text, lang in texts
     ]
-    sampling = Sampling(max_tokens=32)
     judged: list[Judged] = []
     unscored: dict[str, str] = {row_id: "the model gave no reply" for row_id, _, _ in texts}
     spent = Spent(currency)
@@ -132,5 +149,5 @@ def of_teacher(
             unscored[row_id] = read.unscored
         else:
             del unscored[row_id]
-            judged.append(Judged(row_id, text, read.values["quality"] >= least))
+            judged.append(Judged(row_id, text, read.values["quality"] >= least, model.name))
     return Asked(sorted(judged), unscored, spent)

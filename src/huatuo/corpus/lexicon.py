@@ -1,9 +1,9 @@
 """How much of a text is words of a field: the density of a lexicon's terms, in integers.
 
-A lexicon is a list by path: a word a line, or THUOCL's ``word<tab>frequency``. Terms of Latin letters count as whole
-words only (``cell`` is not in ``cancellation``); a hyphen at an end of such a term leaves that end open, and a ``!``
-before a word keeps an open end from taking it. Of terms that overlap the leftmost, then the longest, counts. Words of
-everyday language weigh less (`GENERAL`).
+A lexicon is a list by path: a word a line, or THUOCL's ``word<tab>frequency``; or the names of a graph's entities.
+Terms of Latin letters count as whole words only (``cell`` is not in ``cancellation``); a hyphen at an end of such a
+term of a list leaves that end open, and a ``!`` before a word keeps an open end from taking it. Of terms that overlap
+the leftmost, then the longest, counts. Words of everyday language weigh less (`GENERAL`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from huatuo import store
 from huatuo.corpus.calibrate import Threshold
 from huatuo.corpus.calibrate import best as best
 from huatuo.corpus.normalise import normalise
@@ -33,6 +34,9 @@ ENGLISH, EVERYDAY = Path(__file__).with_name("lexicon.en.txt"), Path(__file__).w
 
 DENSITY = pa.struct([("covered", pa.int64()), ("chars", pa.int64())])
 """Type of the column ``density``: hundredths of characters covered, and characters."""
+
+ENTITIES = "entities"
+"""Table of a graph's entities in an ``ingest`` folder."""
 
 _LATIN_END = "\u2e80"
 """First character past the alphabets whose words are bounded by what is no letter."""
@@ -86,9 +90,26 @@ def _decoded(raw: bytes, place: str) -> str:
 
 def of_names(names: Iterable[str], general: Collection[str] = ()) -> dict[str, int]:
     """Weight by term of names that are known otherwise, as the entities of one's own graph; those of one character are
-    left out."""
-    words = {name.strip().lower() for name in names}
+    left out, and hyphens at an end, which would leave it open."""
+    words = {" ".join(normalise(name).lower().split()).strip("-") for name in names}
     return {word: GENERAL if word in general else FULL for word in words if len(word) > 1}
+
+
+def of_graph(folder: Path, general: Collection[str] = ()) -> dict[str, int]:
+    """Weight by term of the names and other names of the entities in a finished ``ingest`` folder, see `of_names`.
+
+    Raises InputError where it is none or holds no entity, DataError for one that is damaged.
+    """
+    if not (folder / "manifest.json").exists() or not store.verify(folder).tables.get(ENTITIES):
+        raise InputError(
+            f"{folder}: no entities of a finished run; expected its folder ingest, made from [[ingest.graphs]]; next: "
+            "huatuo run RECIPE --to ingest, or check the path in corpus.lexicon.graphs"
+        )
+    rows = (row for batch in store.read_batches(folder, ENTITIES, ["name", "aliases"]) for row in batch.to_pylist())
+    found = of_names((name for row in rows for name in (row["name"], *(row["aliases"] or ()))), general)
+    if not found:
+        raise InputError(f"{folder}: no entity has a name of two characters; next: check corpus.lexicon.graphs")
+    return found
 
 
 def least_of(settings: LexiconSettings) -> int:

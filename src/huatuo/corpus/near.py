@@ -181,6 +181,8 @@ def neighbours(
         return [*(earlier.texts(places[:split]) if earlier is not None and split else []), *ours]
 
     later, nearest, shared, either = verified(later, before, texts, tenths, spared)
+    if spared is not None:
+        spared.settle(lambda place: rows.ids[place - old])
     found = later - old
     names: dict[int, str] = {}
     if earlier is not None:

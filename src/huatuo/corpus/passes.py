@@ -62,11 +62,13 @@ KEPT = pa.schema(
 
 @lru_cache(maxsize=2)
 def lexicon_of(settings: LexiconSettings) -> object:
-    """The automata of a recipe's word lists. Raises InputError for a list that cannot be used."""
+    """The automata of a recipe's word lists and graphs. Raises as `huatuo.corpus.lexicon.read` and `of_graph`."""
     from huatuo.corpus import lexicon
 
     general = lexicon.read(settings.general or lexicon.EVERYDAY)
     weights: dict[str, int] = {}
+    for folder in settings.graphs:
+        weights |= lexicon.of_graph(folder, general)
     for path in [*([lexicon.ENGLISH] if settings.english else []), *settings.files]:
         weights |= lexicon.read(path, general, settings.general_from)
     return lexicon.Lexicon(weights)

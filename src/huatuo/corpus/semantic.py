@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from huatuo.corpus.rows import added, of_column, reasons
+from huatuo.corpus.spared import Spared
 from huatuo.errors import DataError, InputError
 from huatuo.files import content_id, hash_file, write_atomic
 from huatuo.text.grams import Hashes, code_points, mix
@@ -55,6 +56,13 @@ LEXICAL = "lexical-1"
 MODEL = "model "
 """Beginning of the kind of an index with a model; the digest of its files follows."""
 
+MOST_ASKED = 32
+"""Near texts, the nearest first, that are asked whether they say all that a text says: of a thousand texts that are one
+template each would be held against all the others."""
+
+Pairs = tuple[Places, Places, npt.NDArray[np.float64]]
+"""Places, earlier places and cosines."""
+
 _CHUNK, _ITERATIONS, _LARGEST = 500, 10, 127
 _BLANK, _FOLDED = 0x20, 4096
 _ROLL, _SEED = np.uint64(0xD6E8FEB86659FD93), np.uint64(0x5851F42D4C957F2D)
@@ -67,6 +75,10 @@ class Earlier(Protocol):
 
     def cluster(self, number: int) -> tuple[list[str], Vectors]:
         """Ids and vectors of a cluster's texts, in their order."""
+        ...
+
+    def texts(self, number: int, places: Places) -> Sequence[str]:
+        """The texts at these places of a cluster."""
         ...
 
 
@@ -290,12 +302,26 @@ def alike_batch(batch: pa.RecordBatch, found: Mapping[str, Alike]) -> pa.RecordB
 # ---------------------------------------------------------------- of the whole set
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What keeps a text that says more than the earlier texts that are near it."""
+
+    spared: Spared
+    """Tells which of them says all that the text says."""
+    texts: Callable[[Sequence[str]], Sequence[str]]
+    """The texts of these ids."""
+
+
 def alike(
-    batches: Iterable[pa.RecordBatch], hundredths: int = COSINE, earlier: Earlier | None = None
+    batches: Iterable[pa.RecordBatch],
+    hundredths: int = COSINE,
+    earlier: Earlier | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, Alike]:
     """The nearest earlier text of the same cluster for each text that has one of at least that many hundredths of
     cosine, by id; earlier in the order of ``priority`` (where there is one) and id, so a function of the set. All texts
-    of ``earlier``, whose vectors were made with the same index, come before.
+    of ``earlier``, whose vectors were made with the same index, come before. With ``asked``, of the `MOST_ASKED`
+    nearest ones the first that says all that the text says.
 
     Raises ValueError where ``hundredths`` is not 1 to 100.
     """
@@ -311,18 +337,42 @@ def alike(
     edges = [0, *(np.flatnonzero(np.diff(clusters)) + 1).tolist(), len(ids)]
     for begin, end in pairwise(edges):
         if end > begin:
-            names = ids[begin:end]
+            names, number = ids[begin:end], int(clusters[begin])
             joined = np.frombuffer(b"".join(stored[begin:end]), dtype=np.int8).reshape(end - begin, -1)
             if earlier is not None:
-                before, vectors = earlier.cluster(int(clusters[begin]))
+                before, vectors = earlier.cluster(number)
                 names, joined = before + names, np.concatenate([vectors, joined])
-            for place, other, cosine in _nearest(joined, hundredths, len(names) - (end - begin)):
-                found[names[place]] = Alike(names[other], cosine)
+            first = len(names) - (end - begin)
+            for pairs in _near_pairs(joined, hundredths, first, 1 if asked is None else MOST_ASKED):
+                if asked is not None:
+                    pairs = _witnesses(pairs, names, first, begin, asked, partial(_texts, earlier, number))
+                for place, other, cosine in zip(*(part.tolist() for part in pairs), strict=True):
+                    found[names[place]] = Alike(names[other], cosine)
+    if asked is not None:
+        asked.spared.settle(ids.__getitem__)
     return found
 
 
-def _nearest(vectors: Vectors, hundredths: int, first: int = 0) -> Iterable[tuple[int, int, float]]:
-    """(place, earlier place, cosine) of each vector from the ``first`` on that has an earlier one so near."""
+def _texts(earlier: Earlier | None, number: int, places: Places) -> Sequence[str]:
+    return earlier.texts(number, places) if earlier is not None and len(places) else []
+
+
+def _witnesses(
+    pairs: Pairs, names: Sequence[str], first: int, begin: int, asked: Asked, before: Callable[[Places], Sequence[str]]
+) -> Pairs:
+    """Of near pairs of a cluster those whose earlier text says all that the later one says. Places from ``first`` on
+    are of this run, whose texts are known from ``begin`` on; ``before`` reads those of earlier corpora."""
+    later, other, cosine = pairs
+    places, where = np.unique(np.concatenate([later, other]), return_inverse=True)
+    split = int(np.searchsorted(places, first))
+    texts = [*before(places[:split]), *asked.texts([names[place] for place in places[split:].tolist()])]
+    chosen = asked.spared.alike(later - first + begin, other, cosine, texts, where.reshape(2, -1))
+    return later[chosen], other[chosen], cosine[chosen]
+
+
+def _near_pairs(vectors: Vectors, hundredths: int, first: int, most: int) -> Iterator[Pairs]:
+    """(places, earlier places, cosines) of the vectors from the ``first`` on that have earlier ones so near, some at a
+    time: of each vector at most so many pairs, the nearest, of those alike the earliest."""
     # a product of two vectors is below 2**24 up to 1,040 numbers, so that float32 holds it exactly
     whole: npt.NDArray[Any] = vectors.astype(np.float32 if vectors.shape[1] <= 1040 else np.float64)
     squares = (vectors.astype(np.int64) ** 2).sum(axis=1)
@@ -331,8 +381,12 @@ def _nearest(vectors: Vectors, hundredths: int, first: int = 0) -> Iterable[tupl
         dots = (whole[start:end] @ whole[:end].T).astype(np.int64)
         near = np.maximum(dots, 0) ** 2 * 10_000 >= hundredths**2 * squares[start:end, None] * squares[:end]
         near &= np.arange(end) < np.arange(start, end)[:, None]
-        cosines = np.where(near, dots / np.sqrt(squares[:end]), -1.0)
-        best = np.argmax(cosines, axis=1)
+        found = [np.zeros((3, 0))]
         for row in np.flatnonzero(near.any(axis=1)).tolist():
-            cosine = float(cosines[row, best[row]] / np.sqrt(squares[start + row]))
-            yield start + row, int(best[row]), cosine
+            others = np.flatnonzero(near[row])
+            cosines = dots[row, others] / np.sqrt(squares[others])
+            first_ones = np.argsort(-cosines, kind="stable")[:most]
+            nearest = others[first_ones], cosines[first_ones] / np.sqrt(squares[start + row])
+            found.append(np.stack([np.full(len(first_ones), start + row), *nearest]))
+        later, before, cosine = np.concatenate(found, axis=1)
+        yield later.astype(np.int64), before.astype(np.int64), cosine

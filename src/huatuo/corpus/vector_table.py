@@ -8,7 +8,7 @@ stored is ever changed: what is added later changes no decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,17 @@ from huatuo.corpus.semantic import (
     vector_batch,
 )  # fmt: skip
 from huatuo.errors import DataError
+from huatuo.text.joined import Places
 
-NUMBERS = "numbers of -127 to 127"
+NUMBERS = "numbers of -127 to 127, of as many tokens as the model takes"
 """What vectors of a model are made of besides it."""
 
 SETTINGS = f"{WIDTH} numbers of -127 to 127, {SLOT_BITS} bits of hash"
 """What vectors are made of besides the index: raised with `LEXICAL` whenever one text would get another vector."""
 
-SCHEMA = pa.schema([("id", pa.string()), ("cluster", pa.int64()), ("vector", pa.binary())])
-"""Columns of a corpus's vectors."""
+SCHEMA = pa.schema([("id", pa.string()), ("cluster", pa.int64()), ("vector", pa.binary()), ("place", pa.int64())])
+"""Columns of a corpus's vectors; ``place``: of the text among those of its corpus in the band table, null for one that
+is too short to have bands."""
 
 GROUP_ROWS = 25_000
 """Vectors per row group, the least that is read: 6.4 MB."""
@@ -58,11 +60,14 @@ class Meaning:
     rows: pa.Table
     """Its vectors: `SCHEMA` and, where sources differ in it, ``priority``."""
 
-    def write(self, path: Path) -> int:
-        """How many vectors were written to a file, at once or not at all."""
+    def write(self, path: Path, ids: pa.StringArray) -> int:
+        """How many vectors were written to a file, at once or not at all. ``ids``: of the corpus's texts in the band
+        table, in their order."""
         valid = self.rows.filter(pc.is_valid(self.rows["vector"]))
         keys = [(name, "ascending") for name in ("cluster", "priority", "id") if name in valid.schema.names]
-        made = valid.take(pc.sort_indices(valid, sort_keys=keys)).select(SCHEMA.names).cast(SCHEMA)
+        valid = valid.take(pc.sort_indices(valid, sort_keys=keys))
+        valid = valid.append_column("place", pc.index_in(valid["id"], value_set=ids).cast(pa.int64()))
+        made = valid.select(SCHEMA.names).cast(SCHEMA)
         beside = path.with_name(f".{path.name}.new")
         pq.write_table(made, beside, compression="zstd", row_group_size=GROUP_ROWS)
         beside.replace(path)
@@ -79,8 +84,15 @@ def entry_of(index: Index) -> dict[str, str]:
 class VectorTable:
     """The vectors of earlier corpora, and the index that they were made with."""
 
-    def __init__(self, folder: Path, entry: Mapping[str, Any], files: Sequence[Path]) -> None:
-        """Open the files of a folder, whose manifest says ``entry`` of the index.
+    def __init__(
+        self,
+        folder: Path,
+        entry: Mapping[str, Any],
+        files: Mapping[Path, int],
+        read: Callable[[Places], Sequence[str]],
+    ) -> None:
+        """Open the files of a folder, each with the place of its corpus's first text in the band table, whose manifest
+        says ``entry`` of the index; ``read`` gives the texts at ascending places there.
 
         Raises DataError where the vectors are of another kind or other settings, or the index is not the one named.
         """
@@ -96,20 +108,34 @@ class VectorTable:
         if self.index.digest() != entry.get("digest"):
             raise DataError(f"{path}: not the index that the manifest names; next: restore it from a copy")
         self._files = [pq.ParquetFile(file) for file in files]
+        self._first, self._texts = list(files.values()), read
         self._read: list[tuple[int, pa.Table]] = [(-1, SCHEMA.empty_table())] * len(files)
 
     def cluster(self, number: int) -> tuple[list[str], Vectors]:
         """Ids and vectors of a cluster's texts, in their order; clusters are best asked for in ascending order."""
+        rows = self._rows(number)
+        joined = np.frombuffer(b"".join(rows["vector"].to_pylist()), dtype=np.int8)
+        return rows["id"].to_pylist(), joined.reshape(len(rows), self.index.centres.shape[1])
+
+    def texts(self, number: int, places: Places) -> list[str]:
+        """The texts at these places of a cluster; of those without bands the empty one."""
+        wanted = pc.fill_null(self._rows(number)["place"], -1).to_numpy()[places]
+        there, where = np.unique(wanted[wanted >= 0], return_inverse=True)
+        texts = iter(np.array(self._texts(there), dtype=object)[where].tolist() if len(there) else [])
+        return [next(texts) if place >= 0 else "" for place in wanted.tolist()]
+
+    def _rows(self, number: int) -> pa.Table:
+        """The rows of a cluster, each with its place in the whole band table."""
         found = [SCHEMA.empty_table()]
         for place, file in enumerate(self._files):
             for group in range(file.num_row_groups):
                 bounds = file.metadata.row_group(group).column(1).statistics
                 if bounds.min <= number <= bounds.max:
                     rows = self._group(place, group)
-                    found.append(rows.filter(pc.equal(rows["cluster"], number)))
-        rows = pa.concat_tables(found)
-        joined = np.frombuffer(b"".join(rows["vector"].to_pylist()), dtype=np.int8)
-        return rows["id"].to_pylist(), joined.reshape(len(rows), self.index.centres.shape[1])
+                    rows = rows.filter(pc.equal(rows["cluster"], number))
+                    column = pc.add(rows["place"], self._first[place])
+                    found.append(rows.set_column(SCHEMA.get_field_index("place"), SCHEMA.field("place"), column))
+        return pa.concat_tables(found)
 
     def _group(self, place: int, group: int) -> pa.Table:
         if self._read[place][0] != group:

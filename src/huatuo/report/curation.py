@@ -31,16 +31,19 @@ STEPS: tuple[tuple[str, Label, float | None], ...] = (
     ("quality", ("质量", "quality"), 1.5),
     ("duplicates", ("去重", "no duplicates"), 0.7),
     ("exams", ("去考题", "no exam"), None),
+    ("cut", ("段落文字", "in passages"), None),
 )
-"""Steps with what was left of HuatuoGPT-II's 1.1 TB after extraction, segmentation and cleaning, and de-duplication, in
-percent of its size (arXiv 2311.09774, figure 2); it says nothing of exam questions."""
+"""Steps with what was left of HuatuoGPT-II's 1.1 TB after extraction, segmentation and cleaning, and de-duplication,
+in percent of its size (arXiv 2311.09774, figure 2); it says nothing of exam questions, nor of cutting."""
 
 WORDS: dict[str, Label] = {
     "steps": ("还剩多少", "What is left"),
     "steps_note": (
-        "按字符数计，占读入的百分比。灰条是 HuatuoGPT-II 论文对其 1.1 TB 语料给出的数字：语料不同，只作参照。",
+        "按字符数计，占读入的百分比。灰条是 HuatuoGPT-II 论文对其 1.1 TB 语料给出的数字：语料不同，只作参照。"
+        "切分时留在段落之外的标题（写入题名）与空白，随其段落计入前面各步，最后一步只计段落本身的字符。",
         "In characters, as a share of what was read. Grey bars are HuatuoGPT-II's figures for its 1.1 TB, in bytes: "
-        "another corpus, for comparison only.",
+        "another corpus, for comparison only. Headings (which go into titles) and blanks stay outside the passages "
+        "when texts are cut: the steps before the last count them with their passages, the last one does not.",
     ),
     "ours": ("本次", "this run"),
     "theirs": ("HuatuoGPT-II", "HuatuoGPT-II"),
@@ -93,7 +96,8 @@ class Row:
     passages: int
     """Passages kept in the end."""
     chars: tuple[int, ...]
-    """Characters left after each of `STEPS`."""
+    """Characters left after each of `STEPS`; all but those of the last step count what cutting leaves outside the
+    passages (headings, blanks) with the passages of the same kind of text, in proportion to their characters."""
 
     @property
     def shares(self) -> list[float]:
@@ -109,8 +113,11 @@ def rows(counts: Sequence[FunnelCount]) -> list[Row]:
     by_kind: dict[tuple[str, str, str], list[FunnelCount]] = defaultdict(list)
     for count in counts:
         by_kind[count.source, count.language, count.genre].append(count)
-    made = [row for row in (_row(kind, found) for kind, found in by_kind.items()) if row.texts or row.passages]
-    return [_row(("", "", ""), counts), *sorted(made, key=lambda row: (-row.chars[0], row.kind))]
+    every = [_row(kind, found) for kind, found in by_kind.items()]
+    whole = [sum(left) for left in zip(*(row.chars for row in every), strict=True)] or [0] * len(STEPS)
+    total = Row(("", "", ""), sum(row.texts for row in every), sum(row.passages for row in every), tuple(whole))
+    made = [row for row in every if row.texts or row.passages]
+    return [total, *sorted(made, key=lambda row: (-row.chars[0], row.kind))]
 
 
 def _row(kind: tuple[str, str, str], counts: Sequence[FunnelCount]) -> Row:
@@ -120,11 +127,16 @@ def _row(kind: tuple[str, str, str], counts: Sequence[FunnelCount]) -> Row:
     texts = of("clean", lambda rule: True, "texts")  # what could not be read is among them, with 0 characters
     read = of("clean", lambda rule: True)
     domain = of("clean", lambda rule: rule not in DOMAIN)
+    good, cut = of("clean", lambda rule: not rule), of("segments", lambda rule: True)
+
+    def whole(left: int) -> int:
+        """Characters of passages with their share of what cutting left out: no rule has dropped that."""
+        return round(good * left / cut) if cut else 0
+
     quality = of("segments", lambda rule: not rule)
-    new = of("kept", lambda rule: rule in ("", "contaminated"))
-    return Row(
-        kind, texts, of("kept", lambda r: not r, "texts"), (read, domain, quality, new, of("kept", lambda r: not r))
-    )
+    new, kept = of("kept", lambda rule: rule in ("", "contaminated")), of("kept", lambda rule: not rule)
+    steps = (read, domain, whole(quality), whole(new), whole(kept), kept)
+    return Row(kind, texts, of("kept", lambda rule: not rule, "texts"), steps)
 
 
 @dataclass(frozen=True)

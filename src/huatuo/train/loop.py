@@ -91,9 +91,7 @@ def learn(
     ):
         losses = partial(_losses, head, learned, settings, state, ranks)
         if progress.done == 0:
-            each = losses()
-            progress.losses_before = None if each is None else each.tolist()
-            progress.validation_before = held_out.mean(each, data)
+            _measure_before(progress, losses(), data)
         elif ranks.is_first:
             say(f"train: going on from step {progress.done:,} of {total:,}")
         for number in range(progress.done, total):
@@ -189,6 +187,11 @@ def _made_with(settings: TrainSettings, run: RunSettings, tokens: Path, order: P
 
 
 # ---------------------------------------------------------------- in the loop
+
+
+def _measure_before(progress: Progress, each: held_out.Losses | None, data: Samples) -> None:
+    progress.losses_before = None if each is None else each.tolist()
+    progress.validation_before = held_out.mean(each, data)
 
 
 def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float | None) -> None:
