@@ -105,8 +105,8 @@ def learn(
                 batch = data.batch(places[micro], layout)
                 with torch.autocast(ranks.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
                     part = head.loss_sum(batch) * counts / targets
-                whole_part = part * ranks.size  # the processes' gradients are averaged, and this is a sum
-                whole_part.backward()  # type: ignore[no-untyped-call]
+                # the processes' gradients are averaged, and this is a sum
+                (part * ranks.size).backward()  # type: ignore[no-untyped-call]
                 loss += float(part.detach())
                 computed += batch.ids.size
             loss, computed_by_all = ranks.sums(loss, computed)
@@ -115,9 +115,8 @@ def learn(
             for optimiser in found:
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
-            seconds = cpu_seconds() - started
-            progress.steps.append(_row(number + 1, step, places, data, targets, loss, rate, norm, seconds))
-            progress.done, progress.seconds = number + 1, seconds
+            progress.done, progress.seconds = number + 1, cpu_seconds() - started
+            progress.steps.append(_row(number + 1, step, places, data, targets, loss, rate, norm, progress.seconds))
             progress.computed += int(computed_by_all)
             running.advance(1, f"loss {loss:.3f} lr {rate:.2e}", beside=progress.steps[-1]["tokens"])
             if watch.is_due(settings, progress.done, total):
