@@ -204,11 +204,14 @@ def test_settings_that_cannot_train(place: Place, train: str, words: tuple[str, 
     place.refused(place.recipe("settings", f"{train}\n" if "[" in train else f"{train}\n{TINY}"), *words)
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_checkpoint_and_another_recipe_starts_anew(place: Place) -> None:
+def test_a_loss_that_is_no_number_keeps_the_last_checkpoint_and_another_recipe_spares_it(place: Place) -> None:
     wild = f"learning_rate = 1e30\nclip = 0\ncheckpoint_every = 1\nsteps = 9\n{TINY}"
     error = place.refused(place.recipe("nan", wild), "expected finite numbers", "last good checkpoint", "next:")
     assert (place.root / "runs/nan/train.part/state/step-000000001/about.json").exists(), error
-    place.run(place.recipe("nan", f"checkpoint_every = 1\nsteps = 5\n{TINY}"), "--to", "train")
+    other = place.recipe("nan", f"checkpoint_every = 1\nsteps = 5\n{TINY}")
+    place.refused(other, "runs/nan/train.part: an unfinished training", "to begin anew, remove this folder")
+    shutil.rmtree(place.root / "runs/nan/train.part")
+    place.run(other, "--to", "train")
     assert [row.step for row in store.read(place.root / "runs/nan/train", "steps", StepLog)] == [1, 2, 3, 4, 5]
 
 

@@ -389,7 +389,7 @@ def test_a_validation_loss_that_is_no_number_stops_training_before_a_checkpoint_
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch, losses: list[float], step: int, kept: str
 ) -> None:
     measured = iter(losses)
-    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(measured))
+    monkeypatch.setattr(held_out, "mean", lambda *_: next(measured))
     stages.prepare(made_pairs(300), settings())
     with pytest.raises(TrainingError, match=rf"^step {step}: validation loss (nan|inf); expected finite .*{kept}"):
         stages.train(settings(evaluate_every=5, keep="best", checkpoint_every=6, steps=12))
@@ -401,7 +401,7 @@ def test_a_run_whose_patience_ended_and_that_was_killed_while_saving_takes_no_fu
     stages: Stages, settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([9.0, 5.0, 6.0, 7.0, 7.0, 7.0])  # before; after 2, 4, 6 steps; at the end, twice
-    monkeypatch.setattr(loop, "_validation_loss", lambda *_: next(losses))
+    monkeypatch.setattr(held_out, "mean", lambda *_: next(losses))
     stages.prepare(made_pairs(300), settings())
     chosen = settings(evaluate_every=2, patience=2, keep="best", steps=12)
     with monkeypatch.context() as patched, pytest.raises(TrainingError, match=r"nothing is lost: .*step-000000006;"):

@@ -25,7 +25,7 @@ from huatuo.models import alibi, scratch, tokenizers
 from huatuo.models import load as models
 from huatuo.recipe import LoraSettings, TrainSettings
 from huatuo.records_trained import StepLog
-from huatuo.train import loop, stopping
+from huatuo.train import held_out, stopping
 from huatuo.train.forward import answer_head
 from huatuo.train.ranks import Ranks, dealt, without_numbers
 from huatuo.train.samples import Samples
@@ -287,14 +287,15 @@ def test_two_processes_resume_to_the_bit_with_dropout(stages: Stages, settings: 
 def loss_on_disk(stages: Stages, folder: Path, chosen: TrainSettings) -> float:
     """The validation loss of the model that is read from a run's folder."""
     with answer_head(models.load(folder / "model").model, torch.device("cpu"), trim=False) as head:
-        found = loop._validation_loss(head, Samples(stages.root / "tokenise"), chosen, "bucketed", Ranks())
+        data = Samples(stages.root / "tokenise")
+        found = held_out.mean(held_out.losses(head, data, chosen, "bucketed", Ranks()), data)
     assert found is not None
     return found
 
 
 @pytest.mark.slow
 def test_two_processes_measure_on_the_way_keep_the_best_and_go_on(stages: Stages, settings: Make) -> None:
-    rising = {"learning_rate": 0.1, "schedule": "constant", "warmup_share": 0.0, "epochs": 3, "steps": 32}
+    rising = {"learning_rate": 0.3, "schedule": "constant", "warmup_share": 0.0, "epochs": 3, "steps": 32}
     chosen = settings(evaluate_every=5, checkpoint_every=5, keep="best", **rising)
     stages.prepare(made_pairs(300), chosen)
     whole = on_two(stages, chosen, "whole")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,9 @@ def learn(
         tracking(trackers, folder.parent / FOLDER, run.name, settings.model_dump(), progress.done) as pass_on,
         polite_interrupt() as stop,
     ):
-        losses = partial(_losses, head, learned, settings, state, ranks)
+        measure = partial(_measured, head, learned, settings, state, ranks)
         if progress.done == 0:
-            _measure_before(progress, losses(), data)
+            _set_before(progress, *measure())
         elif ranks.is_first:
             say(f"train: going on from step {progress.done:,} of {total:,}")
         for number in range(progress.done, total):
@@ -105,8 +105,7 @@ def learn(
                 batch = data.batch(places[micro], layout)
                 with torch.autocast(ranks.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
                     part = head.loss_sum(batch) * counts / targets
-                # the processes' gradients are averaged, and this is a sum
-                (part * ranks.size).backward()  # type: ignore[no-untyped-call]
+                (part * ranks.size).backward()  # type: ignore[no-untyped-call]  # averaged later, and this is a sum
                 loss += float(part.detach())
                 computed += batch.ids.size
             loss, computed_by_all = ranks.sums(loss, computed)
@@ -120,7 +119,7 @@ def learn(
             progress.computed += int(computed_by_all)
             running.advance(1, f"loss {loss:.3f} lr {rate:.2e}", beside=progress.steps[-1]["tokens"])
             if watch.is_due(settings, progress.done, total):
-                _measure(progress, best, head, held_out.mean(losses(), data))
+                _keep_best(progress, best, head, measure()[1])
             pass_on(progress.steps[-1])
             stops = any(ranks.sums(stop.is_set()))
             if stops or (progress.done % settings.checkpoint_every == 0 and progress.done < total):
@@ -129,10 +128,10 @@ def learn(
             if stops:
                 raise KeyboardInterrupt
         learned.tokens_per_second = running.beside_per_second() or None
-        learned.losses_after = losses()
+        learned.losses_after, learned.after = measure()
         if progress.done > learned.resumed_at:  # a disk that does not take the model must not cost what was learned
             _save(state, made, progress, model, found, settings.keep_checkpoints, ranks)
-        _choose(learned, model, best, losses)
+        _choose(learned, head, best, settings, ranks)
     learned.weights = whole_weights(model, ranks)
     return learned
 
@@ -188,12 +187,12 @@ def _made_with(settings: TrainSettings, run: RunSettings, tokens: Path, order: P
 # ---------------------------------------------------------------- in the loop
 
 
-def _measure_before(progress: Progress, each: held_out.Losses | None, data: Samples) -> None:
+def _set_before(progress: Progress, each: held_out.Losses | None, loss: float | None) -> None:
     progress.losses_before = None if each is None else each.tolist()
-    progress.validation_before = held_out.mean(each, data)
+    progress.validation_before = loss
 
 
-def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float | None) -> None:
+def _keep_best(progress: Progress, best: watch.Best, head: AnswerHead, loss: float | None) -> None:
     """Write the validation loss beside the last step, and keep the weights where none was lower."""
     assert loss is not None  # `watch.check` refused a run without validation samples
     progress.steps[-1]["validation_loss"] = loss
@@ -202,13 +201,12 @@ def _measure(progress: Progress, best: watch.Best, head: AnswerHead, loss: float
     progress.best_step, progress.best_loss = best.step, best.loss
 
 
-def _choose(learned: Learned, model: nn.Module, best: watch.Best, losses: Callable[[], held_out.Losses | None]) -> None:
+def _choose(learned: Learned, head: AnswerHead, best: watch.Best, settings: TrainSettings, ranks: Ranks) -> None:
     """Put the best weights back where they are wanted and better than the last ones; say whose losses these are."""
     learned.kept_step = learned.progress.done
-    learned.after = held_out.mean(learned.losses_after, learned.data)
-    if best.kept and learned.after is not None and (better := best.restore(model, learned.after)):
+    if best.kept and learned.after is not None and (better := best.restore(head.model, learned.after)):
         learned.kept_step, learned.after = better
-        learned.losses_after = losses()
+        learned.losses_after = held_out.losses(head, learned.data, settings, learned.layout, ranks)
 
 
 def _clip(model: nn.Module, largest: float) -> float:
@@ -263,15 +261,15 @@ def _row(
     }
 
 
-def _losses(
+def _measured(
     head: AnswerHead, learned: Learned, settings: TrainSettings, state: Path, ranks: Ranks
-) -> held_out.Losses | None:
-    """The losses of the samples held out, now. Raises TrainingError where their mean is no finite number."""
+) -> tuple[held_out.Losses | None, float | None]:
+    """The losses of the samples held out and their mean, now. Raises TrainingError where it is no finite number."""
     each = held_out.losses(head, learned.data, settings, learned.layout, ranks)
     loss = held_out.mean(each, learned.data)
     if loss is not None and not math.isfinite(loss):
         raise _no_number(f"validation loss {loss}", learned.progress.done, state, settings)
-    return each
+    return each, loss
 
 
 # ---------------------------------------------------------------- checkpoints
