@@ -181,8 +181,8 @@ def test_what_one_process_meets_alone_ends_all_with_its_error_at_once(
     done = two_processes(stages, chosen, "alone", first=ALONE.format(place=place, error=error, rank=rank))
     assert done.returncode == 1
     assert time.monotonic() - started < 100  # torchrun alone would wait for minutes, a collective operation for days
-    both = 1 if "process 1 ended" in said else 2
-    assert len(re.findall(rf"huatuo\.errors\.{said}", done.stderr)) == both, done.stderr[-4000:]
+    # the launcher may end the other process before it has said so too
+    assert re.search(rf"huatuo\.errors\.{said}", done.stderr), done.stderr[-4000:]
     assert "Connection closed by peer" not in done.stderr
     assert not (stages.root / "alone").exists()
 
