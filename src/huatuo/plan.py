@@ -224,10 +224,8 @@ def _held_out(recipe: Recipe, pairs: float) -> tuple[float, str]:
 def _train_says(recipe: Recipe, generated: int, imported: Sequence[tuple[str, _Imported]]) -> str:
     from huatuo.train.order import with_preset
 
-    synth, train = (
-        recipe.synth.source,
-        with_preset(recipe.train, [recipe.synth.source, *(name for name, _ in imported)]),
-    )
+    synth = recipe.synth.source
+    train = with_preset(recipe.train, [synth, *(name for name, _ in imported)])
     per_char = 1.0 if train.base == "scratch" else TOKENS_PER_CHAR
     all_pairs = [*imported, (synth, _Imported(generated, generated * CHARS_PER_PAIR, is_counted=False))]
     learned = _held_out(recipe, sum(one.pairs for _, one in all_pairs))[0] * train.epochs

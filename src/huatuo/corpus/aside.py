@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from huatuo.corpus.engines import read_rows
 from huatuo.corpus.near import Neighbour
+from huatuo.corpus.nearby import texts_at
 from huatuo.corpus.passes import SEGMENT
 from huatuo.store import SHARD_ROWS
 
@@ -58,15 +59,13 @@ def texts_aside(rows: Iterable[tuple[str, str]], path: Path) -> Iterator[Callabl
         with path.open("rb") as file:
 
             def read(ids: Sequence[str]) -> list[str]:
-                found = []
+                numbers = []
                 for name in ids:
                     at = int(np.searchsorted(known, name.encode()))
                     if at == len(known) or known[at] != name.encode():
                         raise KeyError(name)
-                    begin, end = starts[order[at]], starts[order[at] + 1]
-                    file.seek(begin)
-                    found.append(file.read(end - begin).decode())
-                return found
+                    numbers.append(int(order[at]))
+                return texts_at(file, starts, np.array(numbers, dtype=np.int64))
 
             yield read
     finally:

@@ -39,7 +39,7 @@ def near_rows(files: Sequence[Path], survivors: Mapping[str, str], folder: Path)
             band[:] = band[order]
         ids = Names(pc.utf8_slice_codeunits(rank.take(pa.array(order)), 4))
         with path.open("rb") as file:
-            yield Rows(ids, bands.T, lambda places: _texts(file, begins, order[places]))
+            yield Rows(ids, bands.T, lambda places: texts_at(file, begins, order[places]))
     finally:
         path.unlink(missing_ok=True)
 
@@ -65,8 +65,9 @@ def _written(
     return pa.concat_arrays(ranks), bands[:, :count], np.concatenate(begins)
 
 
-def _texts(file: IO[bytes], begins: Places, numbers: Places) -> list[str]:
-    """The texts of these numbers, read in the order in which they lie there."""
+def texts_at(file: IO[bytes], begins: Places, numbers: Places) -> list[str]:
+    """The texts of these numbers in a file, read in the order in which they lie there; ``begins``: where each begins,
+    with the end."""
     found = [""] * len(numbers)
     order = np.argsort(numbers, kind="stable")
     first, last = begins[numbers[order]].tolist(), begins[numbers[order] + 1].tolist()
